@@ -1,0 +1,20 @@
+//! The library of Kafkavisor: what the supervisor and its workers share, and what Rust programs build on.
+//!
+//! | module | for |
+//! |---|---|
+//! | [`ids`] | the words of the field as types: topic, partition, offset, generation, fencing token |
+//! | [`clock`] | the one place where clocks are read |
+//! | [`config`] | the configuration file: parsed once, every error at once with line and column |
+//! | [`partitioner`] | who owns which partition: kazoo's `SetPartitioner` as a pure state machine |
+//! | `membership` | the partitioner on a real ZooKeeper (feature `zookeeper`) |
+//! | [`protocol`] | codecs of the handler protocols, both directions |
+//! | [`handler`] | a small typed helper for handlers written in Rust |
+
+pub mod clock;
+pub mod config;
+pub mod handler;
+pub mod ids;
+#[cfg(feature = "zookeeper")]
+pub mod membership;
+pub mod partitioner;
+pub mod protocol;
