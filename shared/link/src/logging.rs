@@ -1,0 +1,183 @@
+//! Log lines that never block the loop that writes them.
+//!
+//! Lines go through a bounded queue to a thread of their own. Whoever reads our stderr may stop reading; then lines are
+//! dropped and counted, and the next line that gets through says how many.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use kafkavisor::clock::{now, wall_millis};
+use kafkavisor::config::LogFormat;
+use log::{Level, LevelFilter, Log, Metadata, Record};
+
+/// Lines that may wait for a slow reader.
+const QUEUE: usize = 4096;
+/// Records of this target are a handler's own output, passed on as it is.
+pub const HANDLER: &str = "handler";
+
+enum Entry {
+    Line(Vec<u8>),
+    Flush(SyncSender<()>),
+}
+
+struct Logger {
+    queue: SyncSender<Entry>,
+    dropped: AtomicU64,
+    format: LogFormat,
+    level: LevelFilter,
+    prefix: String,
+}
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        // Libraries speak only of trouble, unless everything is asked for.
+        let ours = metadata.target().starts_with("kafkavisor") || metadata.target() == HANDLER;
+        let level = if ours { self.level } else { self.level.min(quieter(self.level)) };
+        metadata.level() <= level
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let line = render(self.format, &self.prefix, record, wall_millis());
+        if self.queue.try_send(Entry::Line(line)).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let dropped = self.dropped.swap(0, Ordering::Relaxed);
+        if dropped > 0 {
+            let text = format!("{dropped} log lines were dropped: nobody read them in time\n");
+            if self.queue.try_send(Entry::Line(text.into_bytes())).is_err() {
+                self.dropped.fetch_add(dropped, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn flush(&self) {
+        let (done, wait) = sync_channel(1);
+        let deadline = now() + Duration::from_millis(500);
+        let mut entry = Entry::Flush(done);
+        while let Err(std::sync::mpsc::TrySendError::Full(back)) = self.queue.try_send(entry) {
+            if now() > deadline {
+                return;
+            }
+            entry = back;
+            std::thread::yield_now();
+        }
+        // A reader that has stopped reading must not keep us from ending.
+        let _ended_or_late = wait.recv_timeout(Duration::from_millis(500));
+    }
+}
+
+fn quieter(level: LevelFilter) -> LevelFilter {
+    match level {
+        LevelFilter::Trace => LevelFilter::Trace,
+        LevelFilter::Debug => LevelFilter::Info,
+        LevelFilter::Off => LevelFilter::Off,
+        LevelFilter::Info | LevelFilter::Warn | LevelFilter::Error => LevelFilter::Error,
+    }
+}
+
+fn render(format: LogFormat, prefix: &str, record: &Record<'_>, wall_millis: i64) -> Vec<u8> {
+    let level = record.level();
+    let mut line = match format {
+        LogFormat::Text => format!("{} {level:<5} {prefix}{}", timestamp(wall_millis), record.args()),
+        LogFormat::Journald => format!("<{}>{prefix}{}", syslog(level), record.args()),
+        LogFormat::Json => serde_json::json!({
+            "time": timestamp(wall_millis),
+            "level": level.as_str().to_ascii_lowercase(),
+            "target": record.target(),
+            "worker": prefix.trim_end(),
+            "message": record.args().to_string(),
+        })
+        .to_string(),
+    };
+    // One record is one line.
+    if line.contains('\n') {
+        line = line.replace('\n', "\\n");
+    }
+    line.push('\n');
+    line.into_bytes()
+}
+
+fn syslog(level: Level) -> u8 {
+    match level {
+        Level::Error => 3,
+        Level::Warn => 4,
+        Level::Info => 6,
+        Level::Debug | Level::Trace => 7,
+    }
+}
+
+/// `2026-01-31T12:34:56.789Z`, after the civil-from-days algorithm of Howard Hinnant.
+pub fn timestamp(wall_millis: i64) -> String {
+    let (days, millis) = (wall_millis.div_euclid(86_400_000), wall_millis.rem_euclid(86_400_000));
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (hour, minute) = (millis / 3_600_000, millis / 60_000 % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{:02}.{:03}Z", millis / 1000 % 60, millis % 1000)
+}
+
+fn write_lines(queue: &Receiver<Entry>) {
+    let mut stderr = std::io::stderr().lock();
+    while let Ok(entry) = queue.recv() {
+        match entry {
+            // Nobody to tell when the log itself can't be written.
+            Entry::Line(line) => drop(stderr.write_all(&line)),
+            Entry::Flush(done) => drop(done.send(())),
+        }
+    }
+}
+
+/// Sends the log of this process to its stderr, each line behind `prefix`.
+pub fn start(level: LevelFilter, format: LogFormat, prefix: &str) {
+    let (queue, lines) = sync_channel(QUEUE);
+    let writer = std::thread::Builder::new().name("log".to_owned()).spawn(move || write_lines(&lines));
+    if writer.is_err() {
+        return;
+    }
+    let logger = Logger { queue, dropped: AtomicU64::new(0), format, level, prefix: prefix.to_owned() };
+    if log::set_boxed_logger(Box::new(logger)).is_ok() {
+        log::set_max_level(level);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_read_as_people_write_them() {
+        assert_eq!(timestamp(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(timestamp(951_782_400_000), "2000-02-29T00:00:00.000Z");
+        assert_eq!(timestamp(1_700_000_000_123), "2023-11-14T22:13:20.123Z");
+    }
+
+    #[test]
+    fn one_record_is_one_line() {
+        for format in [LogFormat::Text, LogFormat::Json, LogFormat::Journald] {
+            let args = format_args!("two\nlines \"quoted\"").to_owned_string();
+            let line = render(format, "orders:3 ", &Record::builder().args(format_args!("{args}")).build(), 0);
+            assert_eq!(line.iter().filter(|b| **b == b'\n').count(), 1, "{format:?}");
+        }
+    }
+
+    trait ToOwnedString {
+        fn to_owned_string(&self) -> String;
+    }
+    impl ToOwnedString for std::fmt::Arguments<'_> {
+        fn to_owned_string(&self) -> String {
+            self.to_string()
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! What supervisor and worker say to each other: one JSON object a line over a socketpair, the worker's standard input.
+//!
+//! A worker's configuration, secrets included, reaches it this way and never by argument or environment.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kafkavisor::config::{Handler, Log, PoisonAction, Restart};
+use kafkavisor::ids::{FencingToken, Generation, Group, Offset, TopicPartition};
+use kafkavisor::protocol::StopReason;
+use serde::{Deserialize, Serialize};
+
+/// Longest line either side takes.
+pub const MAX_LINE: usize = 1 << 20;
+
+/// Names this instance in the environment of every process it starts, so that what is left of it can be found.
+pub const INSTANCE_VARIABLE: &str = "KAFKAVISOR_INSTANCE";
+
+/// Everything a worker is told at its start.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Start {
+    /// The supervisor's process: a worker whose parent is another one ends at once.
+    pub supervisor_pid: i32,
+    /// The consumer group.
+    pub group: Group,
+    /// The partition to consume.
+    pub item: TopicPartition,
+    /// The running number of the assignment.
+    pub generation: Generation,
+    /// What the partition is held under; none with static assignment.
+    pub fencing_token: Option<FencingToken>,
+    /// Where to begin.
+    pub offset: Offset,
+    /// The status page's file.
+    pub page: PathBuf,
+    /// The handler, its command resolved to a path.
+    pub handler: Handler,
+    /// How repeats within a worker wait (`exec`).
+    pub restart: Restart,
+    /// Properties for librdkafka, the brokers among them.
+    pub kafka: BTreeMap<String, String>,
+    /// Ask for a commit once so many messages are acknowledged.
+    pub commit_messages: u64,
+    /// How log lines look.
+    pub log: Log,
+}
+
+/// What becomes of a message that can't be handled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Deliver it once more.
+    Retry,
+    /// Apply this action.
+    Apply(PoisonAction),
+}
+
+/// From the supervisor.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "to_worker", rename_all = "snake_case")]
+pub enum ToWorker {
+    /// The first line.
+    Start(Box<Start>),
+    /// Finish what is in flight and exit; after `within` the handler is ended.
+    Stop {
+        /// What the handler is told.
+        reason: StopReason,
+        /// How long it may take.
+        within: Duration,
+    },
+    /// The answer to [`FromWorker::Failed`].
+    Decide {
+        /// The message in question.
+        offset: Offset,
+        /// What becomes of it.
+        verdict: Verdict,
+    },
+}
+
+/// Why a worker ended, as it says itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum Ending {
+    /// It was told to stop, and its handler finished.
+    Stopped {
+        /// The handler had to be ended.
+        cut_short: bool,
+    },
+    /// The handler exited with this status.
+    HandlerExit {
+        /// Its exit status.
+        status: i32,
+    },
+    /// The handler was killed by this signal.
+    HandlerSignal {
+        /// Its number.
+        signal: i32,
+    },
+    /// The handler can't be started.
+    HandlerMissing {
+        /// What the system said.
+        error: String,
+    },
+    /// The handler did not answer.
+    HandlerTimeout {
+        /// What it left unanswered.
+        detail: String,
+    },
+    /// The handler said what it must not.
+    ProtocolError {
+        /// What it said.
+        detail: String,
+    },
+    /// A message can't be handled: the partition waits for an operator.
+    Parked {
+        /// The message.
+        offset: Offset,
+        /// What is wrong with it.
+        error: String,
+    },
+    /// The offset is not in the log (any more), or the topic is another one.
+    StartLost {
+        /// What Kafka said.
+        error: String,
+    },
+    /// No evidence that the partition is still ours.
+    LeaseLost,
+    /// It can't work at all: no page, no Kafka client.
+    Unable {
+        /// What is missing.
+        error: String,
+    },
+}
+
+/// From the worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "from_worker", rename_all = "snake_case")]
+pub enum FromWorker {
+    /// The handler runs and Kafka answers.
+    Ready,
+    /// Much is acknowledged and not committed.
+    CommitWanted,
+    /// The handler refuses a message, or died of it often enough; the worker waits for the verdict.
+    Failed {
+        /// The message.
+        offset: Offset,
+        /// How often it was delivered.
+        attempts: u32,
+        /// The handler's reason or how it ended.
+        error: String,
+        /// Whether the handler itself refused it, at once and for good.
+        rejected: bool,
+    },
+    /// The last line.
+    Ended(Ending),
+}
+
+/// One message as a line.
+pub fn line<M: Serialize>(message: &M) -> Vec<u8> {
+    // Nothing in these types can fail to serialize: keys are strings and there are no maps of another kind.
+    let mut line = serde_json::to_vec(message).unwrap_or_default();
+    line.push(b'\n');
+    line
+}
+
+/// Puts lines together from what a socket gives.
+#[derive(Debug, Default)]
+pub struct Lines {
+    buffer: Vec<u8>,
+}
+
+/// A line that is no message, or far too long.
+#[derive(Debug, thiserror::Error)]
+pub enum BadLine {
+    /// Not one of the messages.
+    #[error("not understood: {0}")]
+    Unknown(#[from] serde_json::Error),
+    /// Longer than [`MAX_LINE`].
+    #[error("a line of over {MAX_LINE} bytes")]
+    TooLong,
+}
+
+impl Lines {
+    /// Takes what was read and returns the messages that are complete.
+    pub fn push<M: for<'de> Deserialize<'de>>(&mut self, bytes: &[u8]) -> Result<Vec<M>, BadLine> {
+        self.buffer.extend_from_slice(bytes);
+        let Some(end) = self.buffer.iter().rposition(|b| *b == b'\n') else {
+            return if self.buffer.len() > MAX_LINE { Err(BadLine::TooLong) } else { Ok(Vec::new()) };
+        };
+        let rest = self.buffer.split_off(end + 1);
+        let whole = std::mem::replace(&mut self.buffer, rest);
+        let lines = whole.split(|b| *b == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| serde_json::from_slice(line).map_err(BadLine::from)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_survive_any_cut() {
+        let messages = [
+            FromWorker::Ready,
+            FromWorker::Ended(Ending::ProtocolError { detail: "two\nlines".to_owned() }),
+            FromWorker::CommitWanted,
+        ];
+        let bytes: Vec<u8> = messages.iter().flat_map(line).collect();
+        for cut in 0..bytes.len() {
+            let mut lines = Lines::default();
+            let (first, second) = bytes.split_at(cut);
+            let mut got: Vec<FromWorker> = lines.push(first).unwrap();
+            got.extend(lines.push(second).unwrap());
+            assert_eq!(got, messages);
+        }
+    }
+
+    #[test]
+    fn what_is_no_message_is_an_error() {
+        assert!(Lines::default().push::<FromWorker>(b"{\"from_worker\":\"sing\"}\n").is_err());
+        assert!(Lines::default().push::<FromWorker>(&vec![b'x'; MAX_LINE + 1]).is_err());
+    }
+}

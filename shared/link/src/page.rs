@@ -1,0 +1,423 @@
+//! The status page: one page of shared memory for each partition, a file in the runtime directory.
+//!
+//! The worker writes how far it is, the supervisor its lease and what is committed; each word has one writer at a time.
+//! The file outlives a killed worker, so its successor goes on after the last *acknowledged* message, and a killed
+//! supervisor, so the next one may too. What a worker wrote is data from outside: [`Progress::check`] before use.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use kafkavisor::clock::Boottime;
+use kafkavisor::ids::Offset;
+use memmap2::{MmapOptions, MmapRaw};
+
+use crate::attempts::Attempts;
+
+/// Bytes of a page.
+const SIZE: usize = 4096;
+/// Words that hold numbers; the rest of the page is the identity's text.
+const WORDS: usize = 64;
+/// Where the identity's text begins, and how long it may be.
+const IDENTITY_AT: u64 = 1024;
+const IDENTITY_SIZE: usize = SIZE - 1024;
+/// "kafkavsr" and the layout's number: another layout is another page.
+const MAGIC: u64 = 0x6b61_666b_6176_7372;
+const LAYOUT: u64 = 1;
+
+/// What stands in which word.
+#[derive(Debug, Clone, Copy)]
+#[repr(usize)]
+enum Word {
+    Magic = 0,
+    Layout = 1,
+    // Written by the worker.
+    Position = 8,
+    Acknowledged = 9,
+    Delivered = 10,
+    HighWatermark = 11,
+    InFlight = 12,
+    OldestInFlight = 13,
+    HeadTimestamp = 14,
+    Messages = 15,
+    Bytes = 16,
+    Heartbeat = 17,
+    HandlerPid = 18,
+    Window = 19,
+    // Written by the worker, and by the supervisor once the worker is gone.
+    RangeUntil = 24,
+    RangeDeaths = 25,
+    Head = 26,
+    HeadDeaths = 27,
+    // Written by the supervisor.
+    LeaseDeliver = 32,
+    LeaseDead = 33,
+    Committed = 34,
+    CommitSent = 35,
+}
+
+/// Why a page can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// The file can't be opened, made or mapped.
+    #[error("status page {path}: {source}")]
+    Io {
+        /// The page's file.
+        path: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Not a page of this layout.
+    #[error("status page {path} has another layout; it is left unused")]
+    Layout {
+        /// The page's file.
+        path: String,
+    },
+}
+
+/// A mapped status page.
+pub struct Page {
+    map: MmapRaw,
+    file: File,
+}
+
+impl std::fmt::Debug for Page {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Page").field("progress", &self.progress()).finish_non_exhaustive()
+    }
+}
+
+/// When a worker must stop delivering, and when it must be gone, on `CLOCK_BOOTTIME`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// Nothing is written to the handler from here on.
+    pub deliver_until: Boottime,
+    /// Every process of the worker is dead from here on.
+    pub dead_by: Boottime,
+}
+
+impl Lease {
+    /// A lease that does not end: static assignment.
+    pub const UNLIMITED: Self = Self { deliver_until: Boottime(u64::MAX), dead_by: Boottime(u64::MAX) };
+    /// A lease that has ended.
+    pub const NONE: Self = Self { deliver_until: Boottime(0), dead_by: Boottime(0) };
+}
+
+/// How far a partition is, as its worker says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Next offset to read.
+    pub position: i64,
+    /// Last acknowledged + 1.
+    pub acknowledged: i64,
+    /// Last handed to the handler + 1: what is in flight lies between `acknowledged` and this.
+    pub delivered: i64,
+    /// End of the partition as last seen, -1 before it is known.
+    pub high_watermark: i64,
+    /// Messages handed over and not acknowledged.
+    pub in_flight: u64,
+    /// When the oldest of them was handed over, 0 without any.
+    pub oldest_in_flight: Boottime,
+    /// Timestamp (milliseconds) of the oldest message that is not acknowledged, -1 where it is not known.
+    pub head_timestamp: i64,
+    /// Messages acknowledged, over all workers of this page.
+    pub messages: u64,
+    /// Their bytes, keys and values.
+    pub bytes: u64,
+    /// When the worker's loop last turned.
+    pub heartbeat: Boottime,
+    /// The handler's process, 0 without one.
+    pub handler_pid: u64,
+    /// Messages that may be in flight now.
+    pub window: u64,
+}
+
+/// Why a page's numbers can't be true.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the status page holds nonsense: {what} ({progress:?})")]
+pub struct Nonsense {
+    what: &'static str,
+    progress: Progress,
+}
+
+impl Progress {
+    /// Checks what a worker says against itself and against `floor`, the lowest offset it can have acknowledged.
+    pub fn check(&self, floor: Offset) -> Result<(), Nonsense> {
+        let wrong = |what| Err(Nonsense { what, progress: *self });
+        if self.acknowledged < floor.0 {
+            return wrong("acknowledged went backwards");
+        }
+        if self.acknowledged > self.delivered {
+            return wrong("more acknowledged than delivered");
+        }
+        if self.delivered > self.position {
+            return wrong("more delivered than read");
+        }
+        if i64::try_from(self.in_flight).is_ok_and(|n| n <= self.delivered - self.acknowledged) {
+            Ok(())
+        } else {
+            wrong("more in flight than delivered")
+        }
+    }
+}
+
+impl Page {
+    /// Makes the page at `path` anew, its space reserved, for the partition that `identity` describes.
+    pub fn create(path: &Path, identity: &str, start: Offset) -> Result<Self, PageError> {
+        let io = |source| PageError::Io { path: path.display().to_string(), source };
+        // A new file and not the old one emptied: whoever still has the old one mapped keeps it.
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
+            _ => {}
+        }
+        let file =
+            OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
+        nix::fcntl::posix_fallocate(&file, 0, SIZE as i64).map_err(|e| io(e.into()))?;
+        let text = identity.as_bytes();
+        let text = text.get(..text.len().min(IDENTITY_SIZE)).unwrap_or_default();
+        file.write_all_at(text, IDENTITY_AT).map_err(io)?;
+        let page = Self::map(path, file)?;
+        page.rewind(start);
+        page.set(Word::HighWatermark, -1i64 as u64);
+        page.set(Word::Committed, -1i64 as u64);
+        page.set(Word::CommitSent, -1i64 as u64);
+        page.set(Word::Layout, LAYOUT);
+        page.set(Word::Magic, MAGIC);
+        Ok(page)
+    }
+
+    /// Opens the page at `path`, which must exist and have this layout.
+    pub fn open(path: &Path) -> Result<Self, PageError> {
+        let io = |source| PageError::Io { path: path.display().to_string(), source };
+        let layout = || PageError::Layout { path: path.display().to_string() };
+        let file = OpenOptions::new().read(true).write(true).open(path).map_err(io)?;
+        if file.metadata().map_err(io)?.len() != SIZE as u64 {
+            return Err(layout());
+        }
+        let page = Self::map(path, file)?;
+        if page.get(Word::Magic) != MAGIC || page.get(Word::Layout) != LAYOUT {
+            return Err(layout());
+        }
+        Ok(page)
+    }
+
+    fn map(path: &Path, file: File) -> Result<Self, PageError> {
+        let io = |source| PageError::Io { path: path.display().to_string(), source };
+        let map = MmapOptions::new().len(SIZE).map_raw(&file).map_err(io)?;
+        Ok(Self { map, file })
+    }
+
+    /// The partition that this page was made for.
+    pub fn identity(&self) -> String {
+        let mut text = vec![0; IDENTITY_SIZE];
+        let length = self.file.read_at(&mut text, IDENTITY_AT).unwrap_or(0);
+        let text = text.get(..length).unwrap_or_default();
+        let end = text.iter().position(|b| *b == 0).unwrap_or(text.len());
+        String::from_utf8_lossy(text.get(..end).unwrap_or_default()).into_owned()
+    }
+
+    #[expect(unsafe_code, reason = "shared memory is reached through a pointer")]
+    fn word(&self, word: Word) -> &AtomicU64 {
+        const { assert!(WORDS * 8 <= IDENTITY_AT as usize) };
+        let index = (word as usize).min(WORDS - 1);
+        // SAFETY: the mapping is SIZE bytes, aligned to a page and lives as long as `self`; `index` is below WORDS, so the
+        // word lies inside it. Every access to this part of the mapping, in both processes, is through an AtomicU64.
+        unsafe { &*self.map.as_ptr().cast::<AtomicU64>().add(index) }
+    }
+
+    fn get(&self, word: Word) -> u64 {
+        self.word(word).load(Ordering::Acquire)
+    }
+
+    fn set(&self, word: Word, value: u64) {
+        self.word(word).store(value, Ordering::Release);
+    }
+
+    fn get_signed(&self, word: Word) -> i64 {
+        self.get(word).cast_signed()
+    }
+
+    fn set_signed(&self, word: Word, value: i64) {
+        self.set(word, value.cast_unsigned());
+    }
+
+    /// Begins anew at `start` with nothing in flight, as when a partition's start has been decided.
+    pub fn rewind(&self, start: Offset) {
+        for word in [Word::Position, Word::Acknowledged, Word::Delivered] {
+            self.set_signed(word, start.0);
+        }
+        self.set(Word::InFlight, 0);
+        self.set(Word::OldestInFlight, 0);
+        self.set_signed(Word::HeadTimestamp, -1);
+        self.set(Word::HandlerPid, 0);
+        self.set_attempts(Attempts::default());
+    }
+
+    /// What is in flight was dropped with its handler: the next one begins after the last acknowledged message.
+    pub fn drop_in_flight(&self) {
+        let acknowledged = self.get(Word::Acknowledged);
+        self.set(Word::Position, acknowledged);
+        self.set(Word::Delivered, acknowledged);
+        self.set(Word::InFlight, 0);
+        self.set(Word::OldestInFlight, 0);
+        self.set(Word::HandlerPid, 0);
+    }
+
+    /// How far the worker says it is.
+    pub fn progress(&self) -> Progress {
+        // `acknowledged` first: it only grows towards `delivered`, and `delivered` towards `position`, so that a page read
+        // while its worker writes never looks like nonsense.
+        let acknowledged = self.get_signed(Word::Acknowledged);
+        let in_flight = self.get(Word::InFlight);
+        let delivered = self.get_signed(Word::Delivered);
+        let position = self.get_signed(Word::Position);
+        Progress {
+            position,
+            acknowledged,
+            delivered,
+            high_watermark: self.get_signed(Word::HighWatermark),
+            in_flight: in_flight.min(u64::try_from(delivered.saturating_sub(acknowledged)).unwrap_or(in_flight)),
+            oldest_in_flight: Boottime(self.get(Word::OldestInFlight)),
+            head_timestamp: self.get_signed(Word::HeadTimestamp),
+            messages: self.get(Word::Messages),
+            bytes: self.get(Word::Bytes),
+            heartbeat: Boottime(self.get(Word::Heartbeat)),
+            handler_pid: self.get(Word::HandlerPid),
+            window: self.get(Word::Window),
+        }
+    }
+
+    /// Writes how far the worker is; only the worker calls this.
+    pub fn set_progress(&self, progress: &Progress) {
+        self.set_signed(Word::Position, progress.position);
+        self.set_signed(Word::Delivered, progress.delivered);
+        self.set_signed(Word::Acknowledged, progress.acknowledged);
+        self.set_signed(Word::HighWatermark, progress.high_watermark);
+        self.set(Word::InFlight, progress.in_flight);
+        self.set(Word::OldestInFlight, progress.oldest_in_flight.0);
+        self.set_signed(Word::HeadTimestamp, progress.head_timestamp);
+        self.set(Word::Messages, progress.messages);
+        self.set(Word::Bytes, progress.bytes);
+        self.set(Word::Heartbeat, progress.heartbeat.0);
+        self.set(Word::HandlerPid, progress.handler_pid);
+        self.set(Word::Window, progress.window);
+    }
+
+    /// The worker's loop turned.
+    pub fn beat(&self, now: Boottime) {
+        self.set(Word::Heartbeat, now.0);
+    }
+
+    /// The end of the partition, seen by somebody else while no worker fetches it.
+    pub fn set_high_watermark(&self, high_watermark: Offset) {
+        self.set_signed(Word::HighWatermark, high_watermark.0);
+    }
+
+    /// How often what is in flight has killed its handler.
+    pub fn attempts(&self) -> Attempts {
+        Attempts {
+            range_until: self.get_signed(Word::RangeUntil),
+            range_deaths: self.get(Word::RangeDeaths),
+            head: self.get_signed(Word::Head),
+            head_deaths: self.get(Word::HeadDeaths),
+        }
+    }
+
+    /// Writes how often what is in flight has killed its handler.
+    pub fn set_attempts(&self, attempts: Attempts) {
+        self.set_signed(Word::RangeUntil, attempts.range_until);
+        self.set(Word::RangeDeaths, attempts.range_deaths);
+        self.set_signed(Word::Head, attempts.head);
+        self.set(Word::HeadDeaths, attempts.head_deaths);
+    }
+
+    /// Until when the worker may deliver, and by when it must be dead.
+    pub fn lease(&self) -> Lease {
+        Lease {
+            deliver_until: Boottime(self.get(Word::LeaseDeliver)),
+            dead_by: Boottime(self.get(Word::LeaseDead)),
+        }
+    }
+
+    /// Renews or ends the lease; only the supervisor calls this.
+    pub fn set_lease(&self, lease: Lease) {
+        self.set(Word::LeaseDead, lease.dead_by.0);
+        self.set(Word::LeaseDeliver, lease.deliver_until.0);
+    }
+
+    /// The offset last confirmed as committed, -1 before the first.
+    pub fn committed(&self) -> i64 {
+        self.get_signed(Word::Committed)
+    }
+
+    /// Notes a confirmed commit; only the supervisor calls this.
+    pub fn set_committed(&self, offset: Offset) {
+        self.set_signed(Word::Committed, offset.0);
+    }
+
+    /// The offset of the commit that was last sent, confirmed or not; -1 before the first.
+    pub fn commit_sent(&self) -> i64 {
+        self.get_signed(Word::CommitSent)
+    }
+
+    /// Notes a commit that is about to be sent; only the supervisor calls this.
+    pub fn set_commit_sent(&self, offset: Offset) {
+        self.set_signed(Word::CommitSent, offset.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_the_same_for_everyone_who_opens_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("orders-3.page");
+        let ours = Page::create(&path, "orders-3 in g", Offset(42)).unwrap();
+        let theirs = Page::open(&path).unwrap();
+        assert_eq!(theirs.identity(), "orders-3 in g");
+        assert_eq!(theirs.progress().acknowledged, 42);
+        let progress = Progress {
+            position: 60,
+            acknowledged: 50,
+            delivered: 55,
+            high_watermark: 70,
+            in_flight: 5,
+            messages: 8,
+            ..Progress::default()
+        };
+        theirs.set_progress(&progress);
+        assert_eq!(ours.progress(), progress);
+        ours.drop_in_flight();
+        let after = theirs.progress();
+        assert_eq!((after.position, after.delivered, after.in_flight, after.messages), (50, 50, 0, 8));
+    }
+
+    #[test]
+    fn another_layout_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("page");
+        std::fs::write(&path, vec![0u8; SIZE]).unwrap();
+        assert!(matches!(Page::open(&path), Err(PageError::Layout { .. })));
+        std::fs::write(&path, b"short").unwrap();
+        assert!(matches!(Page::open(&path), Err(PageError::Layout { .. })));
+    }
+
+    #[test]
+    fn nonsense_is_named() {
+        let good = Progress { position: 60, acknowledged: 50, delivered: 55, in_flight: 5, ..Progress::default() };
+        assert_eq!(good.check(Offset(50)), Ok(()));
+        for bad in [
+            Progress { acknowledged: 49, ..good },
+            Progress { acknowledged: 56, ..good },
+            Progress { delivered: 61, ..good },
+            Progress { in_flight: 6, ..good },
+            Progress { in_flight: u64::MAX, ..good },
+        ] {
+            assert!(bad.check(Offset(50)).is_err(), "{bad:?}");
+        }
+    }
+}

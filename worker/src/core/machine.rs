@@ -1,0 +1,502 @@
+//! The worker as a state machine: events in, actions out, time as an input.
+//!
+//! | state | event | next | actions |
+//! |---|---|---|---|
+//! | running | stop requested | stopping | stop, close input |
+//! | running | lease ended | stopping | drop what is unwritten, stop, close input |
+//! | running | no answer in time | killing | ABRT |
+//! | running | output broken or closed | killing | KILL |
+//! | running | handler exited | ended | end |
+//! | running | parked by verdict, start lost | stopping | stop, close input |
+//! | stopping | time is up | killing | TERM, CONT |
+//! | stopping, killing | handler exited | ended | end |
+//! | killing | time is up | killing | KILL |
+//!
+//! The hot path, delivering and acknowledging, is plain methods ([`Core::deliver`], [`Core::answered`]).
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use kafkavisor::clock::Boottime;
+use kafkavisor::config::PoisonAction;
+use kafkavisor::ids::Offset;
+use kafkavisor::protocol::{Answer, StopReason};
+use kafkavisor_link::attempts::Attempts;
+use kafkavisor_link::message::{Ending, Verdict};
+use kafkavisor_link::process::Exit;
+use nix::sys::signal::Signal;
+
+use super::pace::Pace;
+use super::uncommitted::Uncommitted;
+use super::window::{InFlight, Settled, Window};
+
+/// After ABRT or TERM, before KILL.
+const KILL_AFTER: Duration = Duration::from_millis(500);
+/// How long the topic must be quiet, short of its end, before the handler is asked to finish.
+const QUIET: Duration = Duration::from_millis(5);
+/// How long a handler may take to finish when its partition is parked or its start is lost.
+const PARK_WITHIN: Duration = Duration::from_secs(10);
+/// Exit status of a handler that could not work now and says so.
+const TRY_LATER: i32 = 75;
+
+/// What a worker is told about its limits.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) max_messages: u32,
+    pub(crate) max_bytes: u64,
+    pub(crate) max_time: Duration,
+    /// The window never goes below this.
+    pub(crate) floor: u32,
+    /// Until the handler's first answer, then between answers; none where the handler's side keeps its own time.
+    pub(crate) timeouts: Option<(Duration, Duration)>,
+    pub(crate) commit_messages: u64,
+    pub(crate) attempts: Attempts,
+}
+
+/// Past participles: what happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Event {
+    HandlerStarted,
+    /// Nothing more can be delivered for now.
+    Quiet {
+        at_end: bool,
+    },
+    /// The log ends here and everything before has been delivered.
+    EndReached(Offset),
+    HandlerExited(Exit),
+    OutputClosed,
+    OutputBroken(String),
+    StopRequested {
+        reason: StopReason,
+        within: Duration,
+    },
+    /// A message alone was its handler's death often enough.
+    Poisoned {
+        offset: Offset,
+        attempts: u32,
+        error: String,
+    },
+    Decided {
+        offset: Offset,
+        verdict: Verdict,
+    },
+    LeaseEnded {
+        dead_within: Duration,
+    },
+    StartLost(String),
+    /// A deadline may have passed.
+    Woken,
+    /// Time passed without us: stopped, suspended, starved.
+    Resumed,
+}
+
+/// Imperatives: what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Action {
+    Flush { full: bool },
+    DropUnwritten,
+    Stop(StopReason),
+    CloseInput,
+    SignalHandler(Signal),
+    SayReady,
+    SayFailed { offset: Offset, attempts: u32, error: String, rejected: bool },
+    AskForCommit,
+    NoteAttempts(Attempts),
+    End(Ending),
+}
+
+/// One message on its way to the handler.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Delivery {
+    pub(crate) offset: Offset,
+    pub(crate) timestamp: i64,
+    pub(crate) bytes: u64,
+}
+
+#[derive(Debug, Clone)]
+enum State {
+    Running,
+    Stopping { until: Instant, ending: Ending },
+    Killing { until: Instant, ending: Ending },
+    Ended,
+}
+
+/// The decisions of one worker.
+#[derive(Debug)]
+pub(crate) struct Core {
+    settings: Settings,
+    state: State,
+    window: Window,
+    pace: Pace,
+    uncommitted: Uncommitted,
+    attempts: Attempts,
+    /// Messages whose fate the supervisor decides, and what is wrong with them.
+    failures: BTreeMap<Offset, String>,
+    started: bool,
+    fetched: bool,
+    ready: bool,
+    answered_once: bool,
+    /// The window was full and has not emptied by half since.
+    full: bool,
+    /// When the handler's silence began.
+    silent_since: Option<Instant>,
+    flushed: Option<Offset>,
+    flush_at: Option<Instant>,
+    end: Option<Offset>,
+    messages: u64,
+    bytes: u64,
+}
+
+impl Core {
+    pub(crate) fn new(settings: Settings, start: Offset) -> Self {
+        let pace = Pace::new(settings.floor, settings.max_messages, settings.max_time);
+        Self {
+            state: State::Running,
+            window: Window::new(start),
+            pace,
+            uncommitted: Uncommitted::default(),
+            attempts: settings.attempts,
+            failures: BTreeMap::new(),
+            started: false,
+            fetched: false,
+            ready: false,
+            answered_once: false,
+            full: false,
+            silent_since: None,
+            flushed: None,
+            flush_at: None,
+            end: None,
+            messages: 0,
+            bytes: 0,
+            settings,
+        }
+    }
+
+    pub(crate) fn window(&self) -> &Window {
+        &self.window
+    }
+
+    /// Messages and bytes acknowledged in this worker's life.
+    pub(crate) fn totals(&self) -> (u64, u64) {
+        (self.messages, self.bytes)
+    }
+
+    pub(crate) fn window_size(&self) -> u32 {
+        if self.attempts.isolated(self.window.delivered()) { 1 } else { self.pace.window() }
+    }
+
+    pub(crate) fn attempt(&self, offset: Offset) -> u32 {
+        self.attempts.attempt(offset)
+    }
+
+    /// Whether a message of `bytes` may be delivered now.
+    pub(crate) fn admits(&self, bytes: u64) -> bool {
+        if !matches!(self.state, State::Running) || !self.started {
+            return false;
+        }
+        if self.window.is_empty() {
+            return !self.uncommitted.too_much(self.window_size());
+        }
+        !self.full
+            && self.window.len() < self.window_size()
+            && self.window.bytes().saturating_add(bytes) <= self.settings.max_bytes
+            && !self.uncommitted.too_much(self.window_size())
+    }
+
+    pub(crate) fn deliver(&mut self, now: Instant, at: Boottime, delivery: Delivery) {
+        if self.window.unanswered().is_none() {
+            self.silent_since = Some(now);
+        }
+        self.window.deliver(InFlight {
+            offset: delivery.offset.0,
+            timestamp: delivery.timestamp,
+            bytes: delivery.bytes,
+            delivered_at: at,
+        });
+    }
+
+    /// A batch has been delivered; `blocked` when more was there than may be in flight.
+    pub(crate) fn batch_delivered(&mut self, now: Instant, blocked: bool) -> Vec<Action> {
+        self.fetched = true;
+        let Some(last) = self.window.last() else { return self.say_ready() };
+        self.pace.delivered(now, self.window.len(), last);
+        let mut actions = self.say_ready();
+        if blocked || self.window.len() >= self.window_size() {
+            self.full = true;
+            actions.extend(self.flush(true));
+        }
+        actions
+    }
+
+    /// One answer of the handler; an error is a protocol error.
+    pub(crate) fn answered(&mut self, now: Instant, answer: Answer) -> Vec<Action> {
+        let mut actions = Vec::new();
+        let settled = match answer {
+            Answer::Ack(offset) => self.window.acknowledge(offset).map(|s| (s, Some(offset))),
+            Answer::Reject { offset, error } => self.window.refuse(offset).map(|settled| {
+                let attempts = self.attempts.attempt(offset);
+                self.failures.insert(offset, error.clone());
+                actions.push(Action::SayFailed { offset, attempts, error, rejected: true });
+                (settled, Some(offset))
+            }),
+            Answer::Busy(offset) => self.window.busy(offset).map(|()| (Settled::default(), None)),
+        };
+        match settled {
+            Err(bad) => return self.handle(now, Event::OutputBroken(bad.to_string())),
+            Ok((settled, until)) => {
+                self.answered_once = true;
+                self.silent_since = self.window.unanswered().map(|_| now);
+                if let Some(until) = until {
+                    self.pace.acknowledged(now, until);
+                }
+                self.note(settled);
+            }
+        }
+        if self.uncommitted.ask(self.window_size(), self.settings.commit_messages) {
+            actions.push(Action::AskForCommit);
+        }
+        actions
+    }
+
+    fn note(&mut self, settled: Settled) {
+        self.messages += settled.messages;
+        self.bytes += settled.bytes;
+        let window = self.window_size();
+        self.uncommitted.acknowledged(self.window.acknowledged(), settled.messages, window);
+        if self.window.len() <= window / 2 && self.window.bytes() <= self.settings.max_bytes / 2 {
+            self.full = false;
+        }
+        if let Some(end) = self.end.filter(|_| self.window.is_empty()) {
+            self.end = None;
+            self.window.follow_end(end);
+        }
+    }
+
+    /// The supervisor has committed up to here.
+    pub(crate) fn committed(&mut self, offset: Offset) {
+        self.uncommitted.committed(offset);
+    }
+
+    /// When [`Event::Woken`] is due at the latest.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        match &self.state {
+            State::Running => [self.flush_at, self.silence_ends()].into_iter().flatten().min(),
+            State::Stopping { until, .. } | State::Killing { until, .. } => Some(*until),
+            State::Ended => None,
+        }
+    }
+
+    fn silence_ends(&self) -> Option<Instant> {
+        let (first, later) = self.settings.timeouts?;
+        let limit = if self.answered_once { later } else { first };
+        self.silent_since.map(|since| since + limit)
+    }
+
+    pub(crate) fn handle(&mut self, now: Instant, event: Event) -> Vec<Action> {
+        match event {
+            Event::HandlerStarted => {
+                self.started = true;
+                self.say_ready()
+            }
+            Event::Quiet { at_end } => self.quiet(now, at_end),
+            Event::EndReached(end) => self.end_reached(end),
+            Event::HandlerExited(exit) => self.handler_exited(exit),
+            Event::OutputClosed => self.output_closed(now),
+            Event::OutputBroken(detail) => self.output_broken(now, detail),
+            Event::StopRequested { reason, within } => self.stop_requested(now, reason, within),
+            Event::Poisoned { offset, attempts, error } => {
+                self.failures.insert(offset, error.clone());
+                vec![Action::SayFailed { offset, attempts, error, rejected: false }]
+            }
+            Event::Decided { offset, verdict } => self.decided(now, offset, verdict),
+            Event::LeaseEnded { dead_within } => self.lease_ended(now, dead_within),
+            Event::StartLost(error) => self.stop(now, StopReason::Restart, PARK_WITHIN, Ending::StartLost { error }),
+            Event::Woken => self.woken(now),
+            Event::Resumed => {
+                self.pace.forget();
+                self.silent_since = self.silent_since.map(|_| now);
+                Vec::new()
+            }
+        }
+    }
+
+    fn say_ready(&mut self) -> Vec<Action> {
+        if self.ready || !self.started || !self.fetched {
+            return Vec::new();
+        }
+        self.ready = true;
+        vec![Action::SayReady]
+    }
+
+    fn flush(&mut self, full: bool) -> Vec<Action> {
+        self.flush_at = None;
+        let Some(last) = self.window.last().filter(|_| self.window.unanswered().is_some()) else {
+            return Vec::new();
+        };
+        if self.flushed.is_some_and(|flushed| flushed >= last) {
+            return Vec::new();
+        }
+        self.flushed = Some(last);
+        vec![Action::Flush { full }]
+    }
+
+    fn quiet(&mut self, now: Instant, at_end: bool) -> Vec<Action> {
+        self.fetched = true;
+        let mut actions = self.say_ready();
+        let unflushed = self.window.last().is_some_and(|last| self.flushed.is_none_or(|flushed| flushed < last));
+        if at_end {
+            actions.extend(self.flush(false));
+        } else if unflushed && self.window.unanswered().is_some() && self.flush_at.is_none() {
+            self.flush_at = Some(now + QUIET);
+        }
+        actions
+    }
+
+    fn end_reached(&mut self, end: Offset) -> Vec<Action> {
+        self.fetched = true;
+        if self.window.is_empty() {
+            self.window.follow_end(end);
+        } else {
+            self.end = Some(end);
+        }
+        let mut actions = self.say_ready();
+        actions.extend(self.flush(false));
+        actions
+    }
+
+    fn handler_exited(&mut self, exit: Exit) -> Vec<Action> {
+        match std::mem::replace(&mut self.state, State::Ended) {
+            State::Running => {
+                let mut actions = self.count_death(exit != Exit::Status(TRY_LATER));
+                actions.push(Action::End(match exit {
+                    Exit::Status(status) => Ending::HandlerExit { status },
+                    Exit::Signal(signal) => Ending::HandlerSignal { signal },
+                }));
+                actions
+            }
+            State::Stopping { ending, .. } | State::Killing { ending, .. } => vec![Action::End(ending)],
+            State::Ended => Vec::new(),
+        }
+    }
+
+    /// What was in flight dies with the handler: counted where it was the handler's own doing, and isolated in any case.
+    fn count_death(&mut self, counts: bool) -> Vec<Action> {
+        let Some(head) = self.window.head().map(|m| Offset(m.offset)) else { return Vec::new() };
+        let until = self.window.delivered();
+        self.attempts =
+            if counts { self.attempts.after_death(head, until) } else { self.attempts.after_crash(until) };
+        vec![Action::NoteAttempts(self.attempts)]
+    }
+
+    fn output_closed(&mut self, now: Instant) -> Vec<Action> {
+        match self.state {
+            State::Running => {
+                let detail = "it closed its output, so that nothing can be acknowledged any more".to_owned();
+                self.output_broken(now, detail)
+            }
+            State::Stopping { .. } | State::Killing { .. } | State::Ended => Vec::new(),
+        }
+    }
+
+    fn output_broken(&mut self, now: Instant, detail: String) -> Vec<Action> {
+        let (ending, mut actions) = match &self.state {
+            State::Running => (Ending::ProtocolError { detail }, self.count_death(false)),
+            State::Stopping { ending, .. } => (ending.clone(), Vec::new()),
+            State::Killing { .. } | State::Ended => return Vec::new(),
+        };
+        self.state = State::Killing { until: now + KILL_AFTER, ending };
+        actions.push(Action::SignalHandler(Signal::SIGKILL));
+        actions
+    }
+
+    fn stop_requested(&mut self, now: Instant, reason: StopReason, within: Duration) -> Vec<Action> {
+        if let State::Stopping { until, .. } = &mut self.state {
+            *until = (*until).min(now + within);
+            return Vec::new();
+        }
+        self.stop(now, reason, within, Ending::Stopped { cut_short: false })
+    }
+
+    fn lease_ended(&mut self, now: Instant, dead_within: Duration) -> Vec<Action> {
+        match &mut self.state {
+            State::Running => {
+                let mut actions = vec![Action::DropUnwritten];
+                actions.extend(self.stop(now, StopReason::Rebalance, dead_within, Ending::LeaseLost));
+                actions
+            }
+            State::Stopping { until, ending } => {
+                *until = (*until).min(now + dead_within);
+                *ending = Ending::LeaseLost;
+                vec![Action::DropUnwritten]
+            }
+            State::Killing { .. } | State::Ended => Vec::new(),
+        }
+    }
+
+    fn stop(&mut self, now: Instant, reason: StopReason, within: Duration, ending: Ending) -> Vec<Action> {
+        if !matches!(self.state, State::Running) {
+            return Vec::new();
+        }
+        self.state = State::Stopping { until: now + within, ending };
+        vec![Action::Stop(reason), Action::CloseInput]
+    }
+
+    fn decided(&mut self, now: Instant, offset: Offset, verdict: Verdict) -> Vec<Action> {
+        let Some(error) = self.failures.remove(&offset) else { return Vec::new() };
+        match verdict {
+            Verdict::Retry => Vec::new(),
+            Verdict::Apply(PoisonAction::Skip) => {
+                let settled = self.window.resolve(offset);
+                self.note(settled);
+                Vec::new()
+            }
+            Verdict::Apply(PoisonAction::Park | PoisonAction::DeadLetter) => {
+                self.stop(now, StopReason::Restart, PARK_WITHIN, Ending::Parked { offset, error })
+            }
+        }
+    }
+
+    fn woken(&mut self, now: Instant) -> Vec<Action> {
+        match self.state.clone() {
+            State::Running => self.woken_running(now),
+            State::Stopping { until, ending } if now >= until => {
+                let ending = match ending {
+                    Ending::Stopped { .. } => Ending::Stopped { cut_short: true },
+                    other => other,
+                };
+                self.state = State::Killing { until: now + KILL_AFTER, ending };
+                vec![Action::SignalHandler(Signal::SIGTERM), Action::SignalHandler(Signal::SIGCONT)]
+            }
+            State::Killing { until, ending } if now >= until => {
+                self.state = State::Killing { until: now + KILL_AFTER, ending };
+                vec![Action::SignalHandler(Signal::SIGKILL)]
+            }
+            State::Stopping { .. } | State::Killing { .. } | State::Ended => Vec::new(),
+        }
+    }
+
+    fn woken_running(&mut self, now: Instant) -> Vec<Action> {
+        if self.silence_ends().is_some_and(|end| now >= end) {
+            let ending = Ending::HandlerTimeout { detail: self.unanswered() };
+            let mut actions = self.count_death(true);
+            self.state = State::Killing { until: now + KILL_AFTER, ending };
+            actions.push(Action::SignalHandler(Signal::SIGABRT));
+            return actions;
+        }
+        if self.flush_at.is_some_and(|at| now >= at) { self.flush(false) } else { Vec::new() }
+    }
+
+    fn unanswered(&self) -> String {
+        let (first, later) = self.settings.timeouts.unwrap_or_default();
+        let limit = if self.answered_once { later } else { first };
+        let offset = self.window.unanswered().map_or_else(String::new, |o| format!(" from offset {o} on"));
+        let flush = match self.flushed {
+            Some(flushed) if self.window.unanswered().is_some_and(|o| o <= flushed) => {
+                "; the flush it was sent is unanswered too"
+            }
+            _ => "",
+        };
+        let count = self.window.len();
+        format!("no answer for {limit:?} with {count} messages in flight{offset}{flush}")
+    }
+}

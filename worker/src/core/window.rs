@@ -1,0 +1,293 @@
+//! What is in flight: handed to the handler and not acknowledged, in the order of the partition.
+//!
+//! Acknowledgements are cumulative; a refused message holds the acknowledged offset back until its fate is settled, while the
+//! handler may go on with those behind it. Pure; knows offsets and sizes, no bytes.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use kafkavisor::clock::Boottime;
+use kafkavisor::ids::Offset;
+
+/// One message in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct InFlight {
+    pub(crate) offset: i64,
+    /// Milliseconds since 1970, as Kafka has it.
+    pub(crate) timestamp: i64,
+    /// Key and value.
+    pub(crate) bytes: u64,
+    pub(crate) delivered_at: Boottime,
+}
+
+/// An answer that can't be true.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadAnswer {
+    #[error("{what} {offset}, which was not delivered (in flight: {in_flight})")]
+    NotDelivered { what: &'static str, offset: i64, in_flight: String },
+    #[error("{what} {offset} after {answered}: acknowledgements never go backwards")]
+    Backwards { what: &'static str, offset: i64, answered: i64 },
+}
+
+/// What an answer changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Settled {
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
+}
+
+/// The messages in flight.
+#[derive(Debug)]
+pub(crate) struct Window {
+    messages: VecDeque<InFlight>,
+    bytes: u64,
+    /// Next offset to acknowledge.
+    acknowledged: i64,
+    /// Last offset handed over + 1.
+    delivered: i64,
+    first_delivered: Option<i64>,
+    /// The handler has answered everything up to and including this.
+    answered: Option<i64>,
+    /// Refused, and not settled.
+    refused: BTreeSet<i64>,
+}
+
+impl Window {
+    pub(crate) fn new(start: Offset) -> Self {
+        Self {
+            messages: VecDeque::new(),
+            bytes: 0,
+            acknowledged: start.0,
+            delivered: start.0,
+            first_delivered: None,
+            answered: None,
+            refused: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> u32 {
+        u32::try_from(self.messages.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(crate) fn acknowledged(&self) -> Offset {
+        Offset(self.acknowledged)
+    }
+
+    pub(crate) fn delivered(&self) -> Offset {
+        Offset(self.delivered)
+    }
+
+    pub(crate) fn head(&self) -> Option<&InFlight> {
+        self.messages.front()
+    }
+
+    /// The last message handed over, while it is in flight.
+    pub(crate) fn last(&self) -> Option<Offset> {
+        self.messages.back().map(|m| Offset(m.offset))
+    }
+
+    /// The oldest message that the handler has not answered.
+    pub(crate) fn unanswered(&self) -> Option<Offset> {
+        let answered = self.answered.unwrap_or(i64::MIN);
+        let index = self.messages.partition_point(|m| m.offset <= answered);
+        self.messages.get(index).map(|m| Offset(m.offset))
+    }
+
+    pub(crate) fn deliver(&mut self, message: InFlight) {
+        self.first_delivered.get_or_insert(message.offset);
+        self.delivered = message.offset.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(message.bytes);
+        self.messages.push_back(message);
+    }
+
+    fn in_flight(&self, offset: i64) -> bool {
+        self.messages.binary_search_by_key(&offset, |m| m.offset).is_ok()
+    }
+
+    fn check(&self, what: &'static str, offset: i64) -> Result<(), BadAnswer> {
+        if let Some(answered) = self.answered.filter(|answered| offset < *answered) {
+            return Err(BadAnswer::Backwards { what, offset, answered });
+        }
+        if self.answered == Some(offset) || self.in_flight(offset) {
+            return Ok(());
+        }
+        Err(self.not_delivered(what, offset))
+    }
+
+    fn not_delivered(&self, what: &'static str, offset: i64) -> BadAnswer {
+        let in_flight = match (self.messages.front(), self.messages.back()) {
+            (Some(first), Some(last)) => format!("{} to {}", first.offset, last.offset),
+            _ => "nothing".to_owned(),
+        };
+        BadAnswer::NotDelivered { what, offset, in_flight }
+    }
+
+    /// Everything up to and including `offset` is done.
+    pub(crate) fn acknowledge(&mut self, offset: Offset) -> Result<Settled, BadAnswer> {
+        self.check("acknowledged", offset.0)?;
+        self.answered = Some(offset.0);
+        Ok(self.settle())
+    }
+
+    /// `offset` can never succeed; what came before it is done.
+    pub(crate) fn refuse(&mut self, offset: Offset) -> Result<Settled, BadAnswer> {
+        if let Some(answered) = self.answered.filter(|answered| offset.0 <= *answered) {
+            return Err(BadAnswer::Backwards { what: "rejected", offset: offset.0, answered });
+        }
+        self.check("rejected", offset.0)?;
+        self.answered = Some(offset.0);
+        self.refused.insert(offset.0);
+        Ok(self.settle())
+    }
+
+    /// Still at work on `offset`; a late one is no error.
+    pub(crate) fn busy(&self, offset: Offset) -> Result<(), BadAnswer> {
+        let known = self.first_delivered.is_some_and(|first| offset.0 >= first) && offset.0 < self.delivered;
+        if known { Ok(()) } else { Err(self.not_delivered("busy with", offset.0)) }
+    }
+
+    /// The fate of a refused message is settled: it counts as done.
+    pub(crate) fn resolve(&mut self, offset: Offset) -> Settled {
+        self.refused.remove(&offset.0);
+        self.settle()
+    }
+
+    fn settle(&mut self) -> Settled {
+        let mut settled = Settled::default();
+        let Some(answered) = self.answered else { return settled };
+        let until = self.refused.first().copied().unwrap_or(i64::MAX);
+        while let Some(front) = self.messages.front().copied() {
+            if front.offset > answered || front.offset >= until {
+                break;
+            }
+            self.messages.pop_front();
+            self.acknowledged = front.offset.saturating_add(1);
+            self.bytes = self.bytes.saturating_sub(front.bytes);
+            settled.messages += 1;
+            settled.bytes += front.bytes;
+        }
+        settled
+    }
+
+    /// The log ends at `end` and everything before it has been seen: with nothing in flight there is nothing left to
+    /// acknowledge, whatever markers and compaction took away.
+    pub(crate) fn follow_end(&mut self, end: Offset) -> bool {
+        if !self.messages.is_empty() || end.0 <= self.acknowledged {
+            return false;
+        }
+        self.acknowledged = end.0;
+        self.delivered = self.delivered.max(end.0);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn message(offset: i64) -> InFlight {
+        InFlight { offset, timestamp: offset * 10, bytes: 10, delivered_at: Boottime(1) }
+    }
+
+    fn window(offsets: &[i64]) -> Window {
+        let mut window = Window::new(Offset(*offsets.first().unwrap_or(&0)));
+        offsets.iter().for_each(|o| window.deliver(message(*o)));
+        window
+    }
+
+    #[test]
+    fn acknowledgements_are_cumulative() {
+        let mut w = window(&[10, 11, 15, 16]);
+        assert_eq!(w.acknowledge(Offset(15)), Ok(Settled { messages: 3, bytes: 30 }));
+        assert_eq!((w.acknowledged(), w.len(), w.bytes()), (Offset(16), 1, 10));
+        assert_eq!(w.acknowledge(Offset(15)), Ok(Settled::default()));
+        assert!(matches!(w.acknowledge(Offset(11)), Err(BadAnswer::Backwards { .. })));
+        assert!(matches!(w.acknowledge(Offset(17)), Err(BadAnswer::NotDelivered { .. })));
+    }
+
+    #[test]
+    fn an_offset_in_a_gap_was_not_delivered() {
+        let mut w = window(&[10, 15]);
+        assert!(matches!(w.acknowledge(Offset(12)), Err(BadAnswer::NotDelivered { .. })));
+        assert!(matches!(w.acknowledge(Offset(9)), Err(BadAnswer::NotDelivered { .. })));
+    }
+
+    #[test]
+    fn a_refused_message_holds_the_acknowledged_offset_back() {
+        let mut w = window(&[1, 2, 3, 4]);
+        assert_eq!(w.refuse(Offset(2)).unwrap().messages, 1);
+        assert_eq!(w.acknowledge(Offset(4)).unwrap().messages, 0);
+        assert_eq!((w.acknowledged(), w.unanswered()), (Offset(2), None));
+        assert_eq!(w.resolve(Offset(2)).messages, 3);
+        assert_eq!(w.acknowledged(), Offset(5));
+    }
+
+    #[test]
+    fn busy_may_be_late_but_not_early() {
+        let mut w = window(&[1, 2]);
+        w.acknowledge(Offset(2)).unwrap();
+        assert_eq!(w.busy(Offset(1)), Ok(()));
+        assert!(w.busy(Offset(3)).is_err());
+        assert!(w.busy(Offset(0)).is_err());
+    }
+
+    #[test]
+    fn the_end_is_followed_only_with_nothing_in_flight() {
+        let mut w = window(&[1, 2]);
+        assert!(!w.follow_end(Offset(9)));
+        w.acknowledge(Offset(2)).unwrap();
+        assert!(w.follow_end(Offset(9)));
+        assert_eq!((w.acknowledged(), w.delivered()), (Offset(9), Offset(9)));
+        assert!(!w.follow_end(Offset(5)));
+    }
+
+    proptest! {
+        /// Against a model that keeps every message with a flag.
+        #[test]
+        fn like_the_model(steps in proptest::collection::vec((0u8..4, 0i64..40), 1..200)) {
+            let mut window = Window::new(Offset(0));
+            let mut model: Vec<(i64, bool)> = Vec::new();
+            let (mut next, mut answered) = (0i64, -1i64);
+            let mut refused: std::collections::BTreeSet<i64> = std::collections::BTreeSet::new();
+            for (kind, number) in steps {
+                match kind {
+                    0 => {
+                        next += 1 + number % 3;
+                        window.deliver(message(next));
+                        model.push((next, false));
+                    }
+                    1 => {
+                        let known = model.iter().any(|(o, _)| *o == number) && number >= answered;
+                        prop_assert_eq!(window.acknowledge(Offset(number)).is_ok(), known);
+                        if known { answered = number; }
+                    }
+                    2 => {
+                        let known = model.iter().any(|(o, _)| *o == number) && number > answered;
+                        prop_assert_eq!(window.refuse(Offset(number)).is_ok(), known);
+                        if known { answered = number; refused.insert(number); }
+                    }
+                    _ => {
+                        window.resolve(Offset(number));
+                        refused.remove(&number);
+                    }
+                }
+                let hold = refused.iter().next().copied().unwrap_or(i64::MAX);
+                for (offset, done) in &mut model {
+                    *done |= *offset <= answered && *offset < hold;
+                }
+                let expected = model.iter().rev().find(|(_, done)| *done).map_or(0, |(o, _)| o + 1);
+                prop_assert_eq!(window.acknowledged().0, expected);
+                prop_assert_eq!(window.len() as usize, model.iter().filter(|(_, done)| !done).count());
+            }
+        }
+    }
+}

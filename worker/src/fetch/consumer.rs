@@ -1,0 +1,139 @@
+//! One partition as a queue of messages and ends, in order, without blocking.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+
+use kafkavisor::config::MaxInFlight;
+use kafkavisor::ids::{Offset, TopicPartition};
+use kafkavisor::protocol::{Header, Message};
+use rdkafka::types::RDKafkaRespErr;
+
+use super::native::{Client, FetchError, RawMessage};
+use super::properties::consumer_properties;
+
+/// Messages taken from librdkafka at once.
+const BATCH: usize = 1000;
+
+/// What stands at the front of the queue.
+pub(crate) enum Fetched<'a> {
+    Message {
+        message: Message<'a>,
+        bytes: u64,
+    },
+    /// Everything below this has been seen, and there is nothing more for now.
+    End(Offset),
+    /// The place to read from is not in the log, or the topic is gone.
+    StartLost(String),
+}
+
+/// Fetches one partition.
+pub(crate) struct Consumer {
+    // Fields are dropped in this order: messages before the client that made them, the socket last.
+    queue: VecDeque<RawMessage>,
+    batch: Vec<RawMessage>,
+    client: Client,
+    wake: UnixStream,
+    _waker: UnixStream,
+}
+
+impl Consumer {
+    /// Starts fetching `item` at `offset`.
+    pub(crate) fn start(
+        properties: &BTreeMap<String, String>,
+        limits: &MaxInFlight,
+        item: &TopicPartition,
+        offset: Offset,
+    ) -> Result<Self, FetchError> {
+        let io = |error: std::io::Error| FetchError::Start(error.to_string());
+        let (wake, waker) = UnixStream::pair().map_err(io)?;
+        wake.set_nonblocking(true).map_err(io)?;
+        waker.set_nonblocking(true).map_err(io)?;
+        let properties = consumer_properties(properties, limits);
+        let client =
+            Client::start(&properties, item.topic.as_str(), item.partition.0, offset.0, waker.as_fd())?;
+        Ok(Self { queue: VecDeque::new(), batch: Vec::new(), client, wake, _waker: waker })
+    }
+
+    /// Readable when there is something new to take.
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+
+    /// The end of the partition as last heard.
+    pub(crate) fn high_watermark(&self) -> Option<Offset> {
+        self.client.high_watermark().map(Offset)
+    }
+
+    /// Takes a batch from librdkafka if none is left here.
+    pub(crate) fn fetch(&mut self) {
+        self.client.serve();
+        if !self.queue.is_empty() {
+            return;
+        }
+        let mut sink = [0u8; 256];
+        while self.wake.read(&mut sink).is_ok_and(|count| count == sink.len()) {}
+        self.client.take(BATCH, &mut self.batch);
+        for message in self.batch.drain(..) {
+            if tells_something(&message) {
+                self.queue.push_back(message);
+            }
+        }
+    }
+
+    /// Hands the front of the queue to `take`, which says whether it took it; its result for the queue's emptiness.
+    pub(crate) fn front<R>(&mut self, take: impl FnOnce(Fetched<'_>) -> (bool, R)) -> Option<R> {
+        let front = self.queue.front()?;
+        let mut headers: Vec<Header<'_>> = Vec::new();
+        let (taken, result) = take(fetched(front, &mut headers));
+        drop(headers);
+        if taken {
+            self.queue.pop_front();
+        }
+        Some(result)
+    }
+
+    /// Timestamp of the message at the front, where there is one.
+    pub(crate) fn front_timestamp(&self) -> Option<i64> {
+        self.queue
+            .front()
+            .filter(|m| m.error() == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR)
+            .map(RawMessage::timestamp)
+    }
+}
+
+fn fetched<'a>(raw: &'a RawMessage, headers: &'a mut Vec<Header<'a>>) -> Fetched<'a> {
+    match raw.error() {
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {
+            raw.headers(headers);
+            let (key, value) = (raw.key(), raw.value());
+            let size = |part: Option<&[u8]>| part.map_or(0, |bytes| bytes.len() as u64);
+            let bytes = size(key) + size(value);
+            let message =
+                Message { offset: raw.offset(), timestamp: raw.timestamp(), key, value, headers };
+            Fetched::Message { message, bytes }
+        }
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR__PARTITION_EOF => Fetched::End(Offset(raw.offset())),
+        _ => Fetched::StartLost(raw.error_text()),
+    }
+}
+
+/// Errors that librdkafka gets over by itself are logged and nothing else.
+#[expect(clippy::wildcard_enum_match_arm, reason = "librdkafka has some two hundred errors")]
+fn tells_something(message: &RawMessage) -> bool {
+    match message.error() {
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
+        | RDKafkaRespErr::RD_KAFKA_RESP_ERR__PARTITION_EOF
+        | RDKafkaRespErr::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET
+        | RDKafkaRespErr::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE
+        | RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION
+        | RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC
+        | RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+        | RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_ID => true,
+        _ => {
+            log::warn!("Kafka: {}", message.error_text());
+            false
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Messages from Kafka, a batch at a time and without blocking: librdkafka's batch call on a queue of our own.
+
+mod consumer;
+mod native;
+mod properties;
+
+pub(crate) use consumer::{Consumer, Fetched};
+pub(crate) use native::FetchError;

@@ -1,0 +1,238 @@
+//! The unsafe part of fetching: the calls of librdkafka that the safe crate does not have, each behind a safe function.
+//!
+//! A [`Client`] owns the handle, one topic and one queue, and frees them in this order's reverse. A [`RawMessage`] owns one
+//! message; its slices live as long as it does.
+
+use std::collections::BTreeMap;
+use std::ffi::{CStr, CString, c_char, c_int};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr::{self, NonNull};
+
+use kafkavisor::protocol::Header;
+use rdkafka::bindings as rd;
+use rdkafka::types::{RDKafkaRespErr, RDKafkaType};
+
+/// Why messages can't be fetched at all.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FetchError {
+    #[error("librdkafka refuses the configuration: {0}")]
+    Property(String),
+    #[error("librdkafka can't be started: {0}")]
+    Start(String),
+}
+
+/// A started consumer of one partition.
+pub(super) struct Client {
+    rk: NonNull<rd::rd_kafka_t>,
+    topic: NonNull<rd::rd_kafka_topic_t>,
+    queue: NonNull<rd::rd_kafka_queue_t>,
+    name: CString,
+    partition: i32,
+}
+
+fn c_string(text: &str) -> CString {
+    CString::new(text.replace('\0', "")).unwrap_or_default()
+}
+
+fn text(buffer: &[c_char]) -> String {
+    let bytes: Vec<u8> = buffer.iter().take_while(|c| **c != 0).map(|c| c.cast_unsigned()).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// librdkafka's own log lines, through ours.
+#[expect(unsafe_code, reason = "called by librdkafka with C strings")]
+unsafe extern "C" fn log_line(_: *const rd::rd_kafka_t, level: c_int, facility: *const c_char, line: *const c_char) {
+    // SAFETY: librdkafka passes two valid C strings that live as long as this call.
+    let (facility, line) = unsafe { (CStr::from_ptr(facility), CStr::from_ptr(line)) };
+    let level = match level {
+        0..=3 => log::Level::Warn,
+        4..=5 => log::Level::Info,
+        _ => log::Level::Debug,
+    };
+    log::log!(level, "librdkafka {}: {}", facility.to_string_lossy(), line.to_string_lossy());
+}
+
+#[expect(unsafe_code, reason = "librdkafka's C interface")]
+impl Client {
+    /// Starts fetching `partition` of `topic` at `offset`; a byte is written to `wake` when the empty queue fills.
+    pub(super) fn start(
+        properties: &BTreeMap<String, String>,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+        wake: BorrowedFd<'_>,
+    ) -> Result<Self, FetchError> {
+        let rk = Self::handle(properties)?;
+        let name = c_string(topic);
+        // SAFETY: `rk` is a live handle and `name` a C string; a null configuration means the handle's defaults.
+        let topic = unsafe { rd::rd_kafka_topic_new(rk.as_ptr(), name.as_ptr(), ptr::null_mut()) };
+        // SAFETY: `rk` is a live handle.
+        let queue = unsafe { rd::rd_kafka_queue_new(rk.as_ptr()) };
+        let (Some(topic), Some(queue)) = (NonNull::new(topic), NonNull::new(queue)) else {
+            return Err(FetchError::Start("no memory for a topic and a queue".to_owned()));
+        };
+        let client = Self { rk, topic, queue, name, partition };
+        // SAFETY: the queue is live; `payload` is copied during the call; the descriptor outlives the client, whose owner has
+        // both and drops the client first.
+        unsafe {
+            rd::rd_kafka_queue_io_event_enable(queue.as_ptr(), wake.as_raw_fd(), b"x".as_ptr().cast(), 1);
+        }
+        // SAFETY: topic and queue are live and of the same handle.
+        let failed = unsafe { rd::rd_kafka_consume_start_queue(topic.as_ptr(), partition, offset, queue.as_ptr()) };
+        if failed == 0 { Ok(client) } else { Err(FetchError::Start(std::io::Error::last_os_error().to_string())) }
+    }
+
+    fn handle(properties: &BTreeMap<String, String>) -> Result<NonNull<rd::rd_kafka_t>, FetchError> {
+        let mut error = [0 as c_char; 512];
+        // SAFETY: makes a new configuration, ours to free until rd_kafka_new takes it.
+        let conf = unsafe { rd::rd_kafka_conf_new() };
+        for (key, value) in properties {
+            let (key, value) = (c_string(key), c_string(value));
+            // SAFETY: `conf` is live, the strings are C strings, `error` is as long as is said.
+            let result = unsafe {
+                rd::rd_kafka_conf_set(conf, key.as_ptr(), value.as_ptr(), error.as_mut_ptr(), error.len())
+            };
+            if result != rd::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK {
+                // SAFETY: `conf` is live and not used again.
+                unsafe { rd::rd_kafka_conf_destroy(conf) };
+                return Err(FetchError::Property(text(&error)));
+            }
+        }
+        // SAFETY: `conf` is live; the callback is a function of the right type that lives for ever.
+        unsafe { rd::rd_kafka_conf_set_log_cb(conf, Some(log_line)) };
+        // SAFETY: `conf` is live and taken over on success; `error` is as long as is said.
+        let rk = unsafe {
+            rd::rd_kafka_new(RDKafkaType::RD_KAFKA_CONSUMER, conf, error.as_mut_ptr(), error.len())
+        };
+        NonNull::new(rk).ok_or_else(|| {
+            // SAFETY: on failure `conf` is still ours and is not used again.
+            unsafe { rd::rd_kafka_conf_destroy(conf) };
+            FetchError::Start(text(&error))
+        })
+    }
+
+    /// Takes what is there, at most `max`, without waiting.
+    pub(super) fn take(&self, max: usize, into: &mut Vec<RawMessage>) {
+        let mut batch: Vec<*mut rd::rd_kafka_message_t> = vec![ptr::null_mut(); max];
+        // SAFETY: the queue is live and `batch` has room for `max` pointers.
+        let count = unsafe { rd::rd_kafka_consume_batch_queue(self.queue.as_ptr(), 0, batch.as_mut_ptr(), max) };
+        let count = usize::try_from(count).unwrap_or(0);
+        into.extend(batch.into_iter().take(count).filter_map(NonNull::new).map(RawMessage));
+    }
+
+    /// Serves what librdkafka wants to tell (errors, which it logs too).
+    pub(super) fn serve(&self) {
+        // SAFETY: `rk` is live.
+        unsafe { rd::rd_kafka_poll(self.rk.as_ptr(), 0) };
+    }
+
+    /// The end of the partition as the last fetch had it; none before the first.
+    pub(super) fn high_watermark(&self) -> Option<i64> {
+        let (mut low, mut high) = (-1i64, -1i64);
+        // SAFETY: `rk` is live, `name` a C string, and both results are ours.
+        let error = unsafe {
+            rd::rd_kafka_get_watermark_offsets(
+                self.rk.as_ptr(),
+                self.name.as_ptr(),
+                self.partition,
+                &raw mut low,
+                &raw mut high,
+            )
+        };
+        (error == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
+    }
+}
+
+#[expect(unsafe_code, reason = "librdkafka's C interface")]
+impl Drop for Client {
+    fn drop(&mut self) {
+        // SAFETY: each is live and freed once, dependents first; no message of this queue is left, for its owner drops them
+        // before the client.
+        unsafe {
+            rd::rd_kafka_consume_stop(self.topic.as_ptr(), self.partition);
+            rd::rd_kafka_queue_destroy(self.queue.as_ptr());
+            rd::rd_kafka_topic_destroy(self.topic.as_ptr());
+            rd::rd_kafka_destroy(self.rk.as_ptr());
+        }
+    }
+}
+
+/// One message, error or event of the queue.
+pub(super) struct RawMessage(NonNull<rd::rd_kafka_message_t>);
+
+#[expect(unsafe_code, reason = "librdkafka's C interface")]
+impl RawMessage {
+    fn raw(&self) -> &rd::rd_kafka_message_t {
+        // SAFETY: the pointer came from the queue and is freed by `drop` only.
+        unsafe { self.0.as_ref() }
+    }
+
+    pub(super) fn error(&self) -> RDKafkaRespErr {
+        self.raw().err
+    }
+
+    pub(super) fn error_text(&self) -> String {
+        // SAFETY: the message is live; the text lives as long as it does, and is copied.
+        let text = unsafe { rd::rd_kafka_message_errstr(self.0.as_ptr()) };
+        if text.is_null() {
+            return format!("{:?}", self.error());
+        }
+        // SAFETY: not null, so a C string.
+        unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+    }
+
+    pub(super) fn offset(&self) -> i64 {
+        self.raw().offset
+    }
+
+    /// Milliseconds since 1970, -1 without one.
+    pub(super) fn timestamp(&self) -> i64 {
+        let mut kind = rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+        // SAFETY: the message is live and `kind` is ours.
+        unsafe { rd::rd_kafka_message_timestamp(self.0.as_ptr(), &raw mut kind) }
+    }
+
+    pub(super) fn key(&self) -> Option<&[u8]> {
+        self.slice(self.raw().key.cast(), self.raw().key_len)
+    }
+
+    pub(super) fn value(&self) -> Option<&[u8]> {
+        self.slice(self.raw().payload.cast(), self.raw().len)
+    }
+
+    fn slice(&self, data: *const u8, length: usize) -> Option<&[u8]> {
+        // SAFETY: librdkafka gives null for no data, else `length` bytes that live as long as the message, which `self` owns.
+        (!data.is_null()).then(|| unsafe { std::slice::from_raw_parts(data, length) })
+    }
+
+    /// The headers, in order.
+    pub(super) fn headers<'a>(&'a self, into: &mut Vec<Header<'a>>) {
+        let mut headers = ptr::null_mut();
+        // SAFETY: the message is live and the result is ours; the headers belong to the message.
+        let error = unsafe { rd::rd_kafka_message_headers(self.0.as_ptr(), &raw mut headers) };
+        if error != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return;
+        }
+        for index in 0.. {
+            let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0usize);
+            // SAFETY: `headers` is live; the results are ours and point into the message.
+            let error = unsafe {
+                rd::rd_kafka_header_get_all(headers, index, &raw mut name, &raw mut value, &raw mut size)
+            };
+            if error != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+                return;
+            }
+            // SAFETY: header names are C strings that live as long as the message.
+            let name = unsafe { CStr::from_ptr(name) }.to_bytes();
+            into.push(Header { name, value: self.slice(value.cast(), size) });
+        }
+    }
+}
+
+#[expect(unsafe_code, reason = "librdkafka's C interface")]
+impl Drop for RawMessage {
+    fn drop(&mut self) {
+        // SAFETY: the message is live and freed once.
+        unsafe { rd::rd_kafka_message_destroy(self.0.as_ptr()) }
+    }
+}

@@ -1,0 +1,53 @@
+//! How a worker's librdkafka is set up: the operator's properties over ours, and the few that are not theirs to set.
+
+use std::collections::BTreeMap;
+
+use kafkavisor::config::MaxInFlight;
+
+/// With a full queue librdkafka stops fetching for this long; its default of a second stalls every handler that is slower
+/// than the fetcher once a second.
+const QUEUE_BACKOFF_MS: &str = "5";
+/// What is fetched ahead, beside what is in flight.
+const QUEUE_KBYTES: u64 = 16 * 1024;
+
+/// The properties of the client that fetches one partition.
+pub(super) fn consumer_properties(
+    theirs: &BTreeMap<String, String>,
+    limits: &MaxInFlight,
+) -> BTreeMap<String, String> {
+    let queue = QUEUE_KBYTES.min((limits.bytes / 1024).max(1024));
+    let mut properties = BTreeMap::from(
+        [
+            ("client.id", "kafkavisor".to_owned()),
+            ("fetch.queue.backoff.ms", QUEUE_BACKOFF_MS.to_owned()),
+            ("queued.max.messages.kbytes", queue.to_string()),
+            ("reconnect.backoff.max.ms", "1000".to_owned()),
+        ]
+        .map(|(key, value)| (key.to_owned(), value)),
+    );
+    properties.extend(theirs.iter().map(|(key, value)| (key.clone(), value.clone())));
+    for (key, value) in [("auto.offset.reset", "error"), ("enable.partition.eof", "true")] {
+        properties.insert(key.to_owned(), value.to_owned());
+    }
+    // Without a group nothing asks for a coordinator: workers make no group call.
+    properties.remove("group.id");
+    properties
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn theirs_win_but_for_what_is_not_theirs() {
+        let limits = MaxInFlight { messages: 10, bytes: 1 << 24, time: Duration::from_secs(1) };
+        let theirs = [("client.id", "x"), ("auto.offset.reset", "latest"), ("group.id", "g")];
+        let theirs = theirs.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        let properties = consumer_properties(&theirs, &limits);
+        assert_eq!(properties.get("client.id").map(String::as_str), Some("x"));
+        assert_eq!(properties.get("auto.offset.reset").map(String::as_str), Some("error"));
+        assert_eq!(properties.get("group.id"), None);
+    }
+}

@@ -1,0 +1,90 @@
+//! What the worker's loop knows of a handler, whatever its protocol: it can be started, given messages, asked to finish,
+//! and it says answers, breaks its protocol, or exits.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::Instant;
+
+use kafkavisor::config::{Handler, Protocol, Restart};
+use kafkavisor::ids::Offset;
+use kafkavisor::protocol::{Answer, Binary, Init, Jsonl, Message, StopReason};
+use kafkavisor_link::attempts::Attempts;
+use kafkavisor_link::message::Verdict;
+use kafkavisor_link::process::Exit;
+use nix::poll::PollFlags;
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+
+use super::child::Wiring;
+use super::exec::Exec;
+use super::session::Session;
+
+/// What a handler did.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// It answered.
+    Answer(Answer),
+    /// It said what it must not.
+    Broken(String),
+    /// It closed its output and lives on.
+    OutputClosed,
+    /// It is gone, and everything it had started.
+    Exited(Exit),
+    /// It died of these messages so often (`exec`).
+    Attempts(Attempts),
+    /// A message alone was its death often enough (`exec`).
+    Poison {
+        offset: Offset,
+        attempts: u32,
+        error: String,
+    },
+}
+
+/// What a handler is started with.
+#[derive(Debug, Clone)]
+pub(crate) struct Context {
+    pub(crate) init: Init,
+    pub(crate) handler: Handler,
+    pub(crate) restart: Restart,
+    pub(crate) attempts: Attempts,
+    pub(crate) environment: Vec<(String, String)>,
+}
+
+/// A handler as the worker's loop sees it. Nothing here blocks.
+pub(crate) trait Driver {
+    /// Starts it; an error means that there is none.
+    fn start(&mut self) -> io::Result<()>;
+    /// Its process now.
+    fn pid(&self) -> Option<Pid>;
+    /// Takes one message for it.
+    fn deliver(&mut self, now: Instant, message: &Message<'_>, attempt: u32);
+    /// Asks it to finish what it was given; `full` when no more fits.
+    fn flush(&mut self, full: bool);
+    /// Asks it to finish and exit.
+    fn stop(&mut self, reason: StopReason);
+    /// Closes its input once everything is written.
+    fn close_input(&mut self);
+    /// Forgets what it has not been given yet.
+    fn drop_unwritten(&mut self);
+    /// What becomes of a message it failed on.
+    fn decided(&mut self, now: Instant, offset: Offset, verdict: Verdict);
+    /// Bytes taken and not yet written to it.
+    fn unwritten(&self) -> usize;
+    /// The descriptors to wait for.
+    fn descriptors(&self) -> Vec<(BorrowedFd<'_>, PollFlags)>;
+    /// Writes (if it may), reads, reaps: everything that can be done now. True when there may be more at once.
+    fn turn(&mut self, now: Instant, may_write: bool, said: &mut Vec<Said>) -> bool;
+    /// When [`Driver::turn`] is due although no descriptor is.
+    fn next_deadline(&self, now: Instant) -> Option<Instant>;
+    /// Sends a signal to all of it.
+    fn signal(&self, signal: Signal);
+}
+
+/// The driver for the configured protocol.
+pub(crate) fn new_driver(context: Context) -> Box<dyn Driver> {
+    match context.handler.protocol {
+        Protocol::Jsonl => Box::new(Session::new(context, Box::new(Jsonl::new()), Wiring::Standard)),
+        Protocol::Binary => Box::new(Session::new(context, Box::new(Binary::new()), Wiring::OwnDescriptors)),
+        Protocol::Exec => Box::new(Exec::new(context)),
+    }
+}

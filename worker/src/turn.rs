@@ -1,0 +1,342 @@
+//! The worker's loop: wait, hear, let the handler turn, deliver, write the page; every decision is the core's.
+//!
+//! One thread, which never blocks on the handler, on Kafka or on the supervisor. It turns at least once a second, so that its
+//! heartbeat and the lease are looked at.
+
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use kafkavisor::clock::{Boottime, now};
+use kafkavisor::config::Protocol;
+use kafkavisor::ids::Offset;
+use kafkavisor::protocol::Init;
+use kafkavisor_link::message::{Ending, FromWorker, Start, ToWorker};
+use kafkavisor_link::page::{Page, Progress};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+
+use crate::core::{Action, Core, Delivery, Event, Settings};
+use crate::fetch::{Consumer, Fetched};
+use crate::handler::{Context, Driver, Said, new_driver};
+use crate::link::{Heard, Link};
+
+/// The loop turns at least so often.
+const BEAT: Duration = Duration::from_secs(1);
+/// A loop so late did not run: it was stopped, or starved.
+const STOOD_STILL: Duration = Duration::from_secs(2);
+/// Bytes encoded ahead of what the pipe has taken.
+const ENCODED_AHEAD: usize = 1 << 20;
+
+/// A worker at work.
+pub(crate) struct Worker {
+    core: Core,
+    driver: Box<dyn Driver>,
+    consumer: Consumer,
+    page: Page,
+    children: UnixStream,
+    position: Offset,
+    /// Messages and bytes of the workers before this one.
+    before: (u64, u64),
+    committed: i64,
+    lease_ended: bool,
+    ending: Option<Ending>,
+}
+
+fn environment(start: &Start) -> Vec<(String, String)> {
+    let token = start.fencing_token.map(|token| token.to_string()).unwrap_or_default();
+    [
+        ("KAFKAVISOR_GROUP", start.group.to_string()),
+        ("KAFKAVISOR_TOPIC", start.item.topic.to_string()),
+        ("KAFKAVISOR_PARTITION", start.item.partition.to_string()),
+        ("KAFKAVISOR_GENERATION", start.generation.to_string()),
+        ("KAFKAVISOR_FENCING_TOKEN", token),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+fn settings(start: &Start, page: &Page) -> Settings {
+    let handler = &start.handler;
+    let exec = handler.protocol == Protocol::Exec;
+    Settings {
+        max_messages: handler.max_in_flight.messages,
+        max_bytes: handler.max_in_flight.bytes,
+        max_time: handler.max_in_flight.time,
+        floor: if exec { handler.batch.messages } else { 1 },
+        timeouts: (!exec).then_some((handler.start_timeout, handler.timeout)),
+        commit_messages: start.commit_messages,
+        attempts: page.attempts(),
+    }
+}
+
+impl Worker {
+    /// Opens the page and Kafka; an error says why this worker can't work.
+    pub(crate) fn new(start: &Start) -> Result<Self, String> {
+        let page = Page::open(&start.page).map_err(|error| error.to_string())?;
+        let (children, waker) = UnixStream::pair().map_err(|error| error.to_string())?;
+        children.set_nonblocking(true).map_err(|error| error.to_string())?;
+        signal_hook::low_level::pipe::register(Signal::SIGCHLD as i32, waker).map_err(|error| error.to_string())?;
+        let consumer =
+            Consumer::start(&start.kafka, &start.handler.max_in_flight, &start.item, start.offset)
+                .map_err(|error| error.to_string())?;
+        let driver = new_driver(Context {
+            init: Init {
+                group: start.group.clone(),
+                topic: start.item.topic.clone(),
+                partition: start.item.partition,
+                offset: start.offset,
+                generation: start.generation,
+                fencing_token: start.fencing_token,
+            },
+            handler: start.handler.clone(),
+            restart: start.restart.clone(),
+            attempts: page.attempts(),
+            environment: environment(start),
+        });
+        let before = page.progress();
+        Ok(Self {
+            core: Core::new(settings(start, &page), start.offset),
+            driver,
+            consumer,
+            position: start.offset,
+            before: (before.messages, before.bytes),
+            committed: i64::MIN,
+            lease_ended: false,
+            ending: None,
+            children,
+            page,
+        })
+    }
+
+    /// Works until there is a reason to end, and says which.
+    pub(crate) fn run(mut self, link: &mut Link) -> Ending {
+        if let Err(error) = self.driver.start() {
+            return Ending::HandlerMissing { error: error.to_string() };
+        }
+        let actions = self.core.handle(now(), Event::HandlerStarted);
+        self.perform(actions, link);
+        let mut more = true;
+        let mut last = now();
+        while self.ending.is_none() {
+            let wait = if more { Duration::ZERO } else { self.wait() };
+            self.sleep(wait, link);
+            let time = now();
+            if time.saturating_duration_since(last) > BEAT + STOOD_STILL {
+                let actions = self.core.handle(time, Event::Resumed);
+                self.perform(actions, link);
+            }
+            last = time;
+            self.check_lease(time, link);
+            self.hear(link);
+            more = self.handler_turn(link);
+            more |= self.deliver(link);
+            let actions = self.core.handle(now(), Event::Woken);
+            self.perform(actions, link);
+            self.write_page();
+        }
+        self.write_page();
+        self.ending.unwrap_or(Ending::Stopped { cut_short: false })
+    }
+
+    fn wait(&self) -> Duration {
+        let time = now();
+        let deadlines = [self.core.next_deadline(), self.driver.next_deadline(time)];
+        let next = deadlines.into_iter().flatten().min();
+        next.map_or(BEAT, |at| at.saturating_duration_since(time)).min(BEAT)
+    }
+
+    fn sleep(&mut self, wait: Duration, link: &Link) {
+        let timeout = PollTimeout::try_from(wait.as_micros().div_ceil(1000)).unwrap_or(PollTimeout::ZERO);
+        let mut descriptors = vec![
+            PollFd::new(link.descriptor(), PollFlags::POLLIN),
+            PollFd::new(self.children.as_fd(), PollFlags::POLLIN),
+        ];
+        if self.core.admits(0) {
+            descriptors.push(PollFd::new(self.consumer.descriptor(), PollFlags::POLLIN));
+        }
+        descriptors.extend(self.driver.descriptors().into_iter().map(|(fd, flags)| PollFd::new(fd, flags)));
+        // Interrupted or not: the loop turns.
+        let _interrupted = poll(&mut descriptors, timeout);
+        drop(descriptors);
+        let mut sink = [0; 64];
+        while self.children.read(&mut sink).is_ok_and(|count| count == sink.len()) {}
+    }
+
+    fn may_write(&self) -> bool {
+        Boottime::now() < self.page.lease().deliver_until
+    }
+
+    fn check_lease(&mut self, time: Instant, link: &mut Link) {
+        if self.lease_ended || self.may_write() {
+            return;
+        }
+        self.lease_ended = true;
+        log::warn!("no evidence that this partition is still ours: delivering stops");
+        let dead_within = self.page.lease().dead_by.since(Boottime::now()) / 2;
+        let actions = self.core.handle(time, Event::LeaseEnded { dead_within });
+        self.perform(actions, link);
+    }
+
+    fn hear(&mut self, link: &mut Link) {
+        let time = now();
+        match link.hear() {
+            Ok(Heard::Messages(messages)) => {
+                for message in messages {
+                    let actions = match message {
+                        ToWorker::Stop { reason, within } => {
+                            self.core.handle(time, Event::StopRequested { reason, within })
+                        }
+                        ToWorker::Decide { offset, verdict } => {
+                            self.driver.decided(time, offset, verdict);
+                            self.core.handle(time, Event::Decided { offset, verdict })
+                        }
+                        ToWorker::Start(_) => Vec::new(),
+                    };
+                    self.perform(actions, link);
+                }
+            }
+            Ok(Heard::Closed) => {
+                self.driver.signal(Signal::SIGKILL);
+                self.ending = Some(Ending::Unable { error: "the supervisor is gone".to_owned() });
+            }
+            Err(error) => self.ending = Some(Ending::Unable { error: error.to_string() }),
+        }
+        let committed = self.page.committed();
+        if committed != self.committed {
+            self.committed = committed;
+            self.core.committed(Offset(committed));
+        }
+    }
+
+    fn handler_turn(&mut self, link: &mut Link) -> bool {
+        let mut said = Vec::new();
+        let time = now();
+        let may_write = !self.lease_ended && self.may_write();
+        let more = self.driver.turn(time, may_write, &mut said);
+        for one in said {
+            let actions = match one {
+                Said::Answer(answer) => self.core.answered(time, answer),
+                Said::Broken(detail) => self.core.handle(time, Event::OutputBroken(detail)),
+                Said::OutputClosed => self.core.handle(time, Event::OutputClosed),
+                Said::Exited(exit) => self.core.handle(time, Event::HandlerExited(exit)),
+                Said::Attempts(attempts) => vec![Action::NoteAttempts(attempts)],
+                Said::Poison { offset, attempts, error } => {
+                    self.core.handle(time, Event::Poisoned { offset, attempts, error })
+                }
+            };
+            // What it acknowledged before it exited must be in the page before anybody hears of its end.
+            self.write_page();
+            self.perform(actions, link);
+        }
+        more
+    }
+
+    /// Delivers what may be delivered; true when more can be at once.
+    fn deliver(&mut self, link: &mut Link) -> bool {
+        if !self.core.admits(0) || self.driver.unwritten() > ENCODED_AHEAD {
+            return false;
+        }
+        self.consumer.fetch();
+        let (time, at) = (now(), Boottime::now());
+        let mut delivered = false;
+        let mut blocked = false;
+        let mut event = None;
+        while !blocked && event.is_none() && self.driver.unwritten() <= ENCODED_AHEAD {
+            let (core, driver, position) = (&mut self.core, &mut self.driver, &mut self.position);
+            let step = self.consumer.front(|fetched| match fetched {
+                Fetched::Message { message, bytes } => {
+                    if !core.admits(bytes) {
+                        return (false, Step::Blocked);
+                    }
+                    let offset = Offset(message.offset);
+                    let attempt = core.attempt(offset);
+                    core.deliver(time, at, Delivery { offset, timestamp: message.timestamp, bytes });
+                    driver.deliver(time, &message, attempt);
+                    *position = offset.next();
+                    (true, Step::Delivered)
+                }
+                Fetched::End(end) => {
+                    *position = (*position).max(end);
+                    (true, Step::Event(Event::EndReached(end)))
+                }
+                Fetched::StartLost(error) => (true, Step::Event(Event::StartLost(error))),
+            });
+            match step {
+                Some(Step::Delivered) => delivered = true,
+                Some(Step::Blocked) => blocked = true,
+                Some(Step::Event(happened)) => event = Some(happened),
+                None => break,
+            }
+        }
+        let quiet = !blocked && event.is_none() && self.consumer.front_timestamp().is_none();
+        if delivered || blocked {
+            let actions = self.core.batch_delivered(time, blocked);
+            self.perform(actions, link);
+        }
+        if quiet {
+            let at_end = self.consumer.high_watermark().is_some_and(|end| self.position >= end);
+            if delivered || at_end {
+                let actions = self.core.handle(time, Event::Quiet { at_end });
+                self.perform(actions, link);
+            }
+        }
+        let happened = event.is_some();
+        if let Some(event) = event {
+            let actions = self.core.handle(time, event);
+            self.perform(actions, link);
+        }
+        delivered || happened
+    }
+
+    fn perform(&mut self, actions: Vec<Action>, link: &mut Link) {
+        for action in actions {
+            match action {
+                Action::Flush { full } => self.driver.flush(full),
+                Action::DropUnwritten => self.driver.drop_unwritten(),
+                Action::Stop(reason) => self.driver.stop(reason),
+                Action::CloseInput => self.driver.close_input(),
+                Action::SignalHandler(signal) => self.driver.signal(signal),
+                Action::SayReady => link.say(&FromWorker::Ready),
+                Action::SayFailed { offset, attempts, error, rejected } => {
+                    link.say(&FromWorker::Failed { offset, attempts, error, rejected });
+                }
+                Action::AskForCommit => {
+                    self.write_page();
+                    link.say(&FromWorker::CommitWanted);
+                }
+                Action::NoteAttempts(attempts) => self.page.set_attempts(attempts),
+                Action::End(ending) => self.ending = Some(ending),
+            }
+        }
+    }
+
+    fn write_page(&mut self) {
+        let window = self.core.window();
+        let head = window.head();
+        let (messages, bytes) = self.core.totals();
+        let head_timestamp = head.map(|m| m.timestamp).or_else(|| self.consumer.front_timestamp()).unwrap_or(-1);
+        let delivered = window.delivered();
+        self.page.set_progress(&Progress {
+            position: self.position.max(delivered).0,
+            acknowledged: window.acknowledged().0,
+            delivered: delivered.0,
+            high_watermark: self.consumer.high_watermark().map_or(-1, |end| end.0),
+            in_flight: u64::from(window.len()),
+            oldest_in_flight: head.map_or(Boottime(0), |m| m.delivered_at),
+            head_timestamp,
+            messages: self.before.0 + messages,
+            bytes: self.before.1 + bytes,
+            heartbeat: Boottime::now(),
+            handler_pid: self.driver.pid().map_or(0, |pid| u64::try_from(pid.as_raw()).unwrap_or(0)),
+            window: u64::from(self.core.window_size()),
+        });
+    }
+}
+
+enum Step {
+    Delivered,
+    Blocked,
+    Event(Event),
+}
