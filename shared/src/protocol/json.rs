@@ -3,12 +3,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use memchr::memchr_iter;
 
 /// As many bytes are looked at together; the compiler makes one comparison of them.
 const STEP: usize = 16;
-
-/// The first byte of U+2028 and U+2029 (among others).
-const E2: u8 = 0xe2;
 
 /// Appends a number.
 pub(super) fn integer(out: &mut Vec<u8>, value: i64) {
@@ -35,19 +33,12 @@ pub(super) fn integer(out: &mut Vec<u8>, value: i64) {
 pub(super) fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let mut rest = text.as_bytes();
-    while let Some((before, byte, after)) = split_at_special(rest) {
-        out.extend_from_slice(before);
+    while let Some((before, escape, after)) = split_at_separator(rest) {
+        escaped(out, before);
+        out.extend_from_slice(escape);
         rest = after;
-        match (byte, after) {
-            (E2, [0x80, last @ (0xa8 | 0xa9), after @ ..]) => {
-                out.extend_from_slice(if *last == 0xa8 { b"\\u2028" } else { b"\\u2029" });
-                rest = after;
-            }
-            (E2, _) => out.push(E2),
-            _ => escape(out, byte),
-        }
     }
-    out.extend_from_slice(rest);
+    escaped(out, rest);
     out.push(b'"');
 }
 
@@ -62,41 +53,87 @@ pub(super) fn base64(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
 }
 
-fn split_at_special(bytes: &[u8]) -> Option<(&[u8], u8, &[u8])> {
-    let chunks = bytes.chunks_exact(STEP);
-    let tail = chunks.remainder();
-    let clean =
-        chunks.take_while(|chunk| !chunk.iter().fold(false, |any, &byte| any | is_special(byte))).count();
-    // Nothing special in all the chunks, or in those before one: then it is in that one, or in the tail, or nowhere.
-    let from = clean * STEP;
-    let chunk = bytes.get(from..from + STEP).unwrap_or(tail);
-    let at = from + chunk.iter().position(|&byte| is_special(byte))?;
-    let (before, rest) = bytes.split_at_checked(at)?;
-    let (&byte, after) = rest.split_first()?;
-    Some((before, byte, after))
+/// What comes before the first U+2028 or U+2029, how that is written, and what comes after.
+fn split_at_separator(bytes: &[u8]) -> Option<(&[u8], &'static [u8], &[u8])> {
+    memchr_iter(0xe2, bytes).find_map(|at| match bytes.split_at_checked(at)? {
+        (before, [_, 0x80, 0xa8, after @ ..]) => Some((before, &b"\\u2028"[..], after)),
+        (before, [_, 0x80, 0xa9, after @ ..]) => Some((before, &b"\\u2029"[..], after)),
+        _ => None,
+    })
+}
+
+fn escaped(out: &mut Vec<u8>, bytes: &[u8]) {
+    let (steps, tail) = bytes.as_chunks::<STEP>();
+    for step in steps.iter().map(<[u8; STEP]>::as_slice).chain([tail]) {
+        if step.iter().fold(false, |any, &byte| any | is_special(byte)) {
+            escaped_step(out, step);
+        } else {
+            out.extend_from_slice(step);
+        }
+    }
 }
 
 #[inline]
-#[expect(clippy::needless_bitwise_bool, reason = "without branches the compiler compares sixteen bytes at once")]
+#[expect(clippy::needless_bitwise_bool, reason = "without branches, sixteen bytes are compared at once")]
 fn is_special(byte: u8) -> bool {
-    (byte < 0x20) | (byte == b'"') | (byte == b'\\') | (byte == E2)
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
 }
 
-fn escape(out: &mut Vec<u8>, byte: u8) {
-    let short = match byte {
-        b'"' | b'\\' => byte,
-        b'\n' => b'n',
-        b'\r' => b'r',
-        b'\t' => b't',
-        0x08 => b'b',
-        0x0c => b'f',
-        _ => {
-            let hex = |digit: u8| if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
-            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', hex(byte >> 4), hex(byte & 15)]);
-            return;
+/// JSON within JSON has a quote every few bytes, too irregular to branch for each: two bytes are written every time, and
+/// where no backslash was needed the next ones begin over the second.
+fn escaped_step(out: &mut Vec<u8>, step: &[u8]) {
+    let mut written = [0; 2 * STEP];
+    let mut length = 0;
+    let mut slowly = false;
+    for &byte in step {
+        let letter = LETTERS.get(usize::from(byte)).copied().unwrap_or_default();
+        if let Some(pair) = written.get_mut(length..).and_then(<[u8]>::first_chunk_mut) {
+            *pair = [if letter == 0 { byte } else { b'\\' }, letter];
         }
-    };
-    out.extend_from_slice(&[b'\\', short]);
+        length += 1 + usize::from(letter != 0);
+        slowly |= letter == NUMBER;
+    }
+    if slowly {
+        return escaped_slowly(out, step);
+    }
+    out.extend_from_slice(written.get(..length).unwrap_or_default());
+}
+
+fn escaped_slowly(out: &mut Vec<u8>, step: &[u8]) {
+    for &byte in step {
+        match LETTERS.get(usize::from(byte)) {
+            None | Some(0) => out.push(byte),
+            Some(&NUMBER) => {
+                let hex = |digit: u8| if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
+                out.extend_from_slice(&[b'\\', NUMBER, b'0', b'0', hex(byte >> 4), hex(byte & 15)]);
+            }
+            Some(letter) => out.extend_from_slice(&[b'\\', *letter]),
+        }
+    }
+}
+
+/// Stands for a byte that has no letter of its own.
+const NUMBER: u8 = b'u';
+
+/// The letter that stands for a byte after a backslash, [`NUMBER`], or 0 for a byte that needs no escape.
+const LETTERS: [u8; 256] = letters();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which would say so")]
+const fn letters() -> [u8; 256] {
+    let mut letters = [0; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        letters[control] = NUMBER;
+        control += 1;
+    }
+    letters[b'"' as usize] = b'"';
+    letters[b'\\' as usize] = b'\\';
+    letters[b'\n' as usize] = b'n';
+    letters[b'\r' as usize] = b'r';
+    letters[b'\t' as usize] = b't';
+    letters[0x08] = b'b';
+    letters[0x0c] = b'f';
+    letters
 }
 
 #[cfg(test)]

@@ -65,6 +65,13 @@ pub struct OwnedMessage {
     pub attempt: u32,
 }
 
+impl OwnedMessage {
+    /// The value; empty for a tombstone.
+    pub fn payload(&self) -> &[u8] {
+        self.value.as_deref().unwrap_or_default()
+    }
+}
+
 /// One header of an [`OwnedMessage`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnedHeader {
