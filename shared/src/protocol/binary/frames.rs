@@ -1,0 +1,96 @@
+//! Frames, written and read: `u32` length of what follows, `u8` kind, body. A frame that lies whole in one read is passed
+//! on without a copy; the beginning of one is kept until the rest has come, after its length and kind were checked.
+
+use super::super::ProtocolError;
+
+/// Length field and kind.
+const HEAD: usize = 5;
+
+/// Checks a frame's kind and length before its body has come.
+pub(super) type Check = fn(kind: u8, length: u32) -> Result<(), ProtocolError>;
+
+/// Begins a frame; returns where, for [`close`].
+pub(super) fn open(out: &mut Vec<u8>, kind: u8) -> usize {
+    let start = out.len();
+    out.extend_from_slice(&[0, 0, 0, 0, kind]);
+    start
+}
+
+/// Ends the frame that began at `start` by writing its length there.
+pub(super) fn close(out: &mut [u8], start: usize) {
+    let length = out.len().saturating_sub(start + 4);
+    let field = out.get_mut(start..).and_then(<[u8]>::first_chunk_mut);
+    debug_assert!(field.is_some() && length > 0, "the buffer was taken while a frame was open");
+    if let Some(field) = field {
+        *field = u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
+    }
+}
+
+/// The frame that has begun.
+#[derive(Debug)]
+pub(super) struct Frames {
+    begun: Vec<u8>,
+    max: u32,
+    check: Check,
+}
+
+impl Frames {
+    pub(super) fn new(max: u32, check: Check) -> Self {
+        Self { begun: Vec::new(), max, check }
+    }
+
+    /// Passes on the frames that end within `bytes` as kind and body, up to an error, and keeps what begins one.
+    pub(super) fn feed(
+        &mut self,
+        mut bytes: &[u8],
+        mut each: impl FnMut(u8, &[u8]) -> Result<(), ProtocolError>,
+    ) -> Result<(), ProtocolError> {
+        while !self.begun.is_empty() && !bytes.is_empty() {
+            let missing = self.whole(&self.begun)?.unwrap_or(HEAD).saturating_sub(self.begun.len()).max(1);
+            let (part, rest) = bytes.split_at_checked(missing).unwrap_or((bytes, b""));
+            self.begun.extend_from_slice(part);
+            bytes = rest;
+            if self.whole(&self.begun)? == Some(self.begun.len()) {
+                pass(&self.begun, &mut each)?;
+                self.begun.clear();
+            }
+        }
+        while let Some((frame, rest)) = self.whole(bytes)?.and_then(|length| bytes.split_at_checked(length)) {
+            pass(frame, &mut each)?;
+            bytes = rest;
+        }
+        self.begun.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Whether the stream ended between two frames.
+    pub(super) fn finish(&mut self) -> Result<(), ProtocolError> {
+        let length = std::mem::take(&mut self.begun).len();
+        if length == 0 { Ok(()) } else { Err(ProtocolError::HalfFrame { length }) }
+    }
+
+    /// How long the frame is that `bytes` begin with, its length field included, as soon as that can be told.
+    fn whole(&self, bytes: &[u8]) -> Result<Option<usize>, ProtocolError> {
+        let Some((length, rest)) = bytes.split_first_chunk() else { return Ok(None) };
+        let length = u32::from_le_bytes(*length);
+        if length == 0 {
+            return Err(ProtocolError::EmptyFrame);
+        }
+        if length > self.max {
+            return Err(ProtocolError::LongFrame { length, max: self.max });
+        }
+        let Some(&kind) = rest.first() else { return Ok(None) };
+        (self.check)(kind, length)?;
+        Ok(usize::try_from(length).ok().map(|length| length + 4))
+    }
+}
+
+fn pass(
+    frame: &[u8],
+    each: &mut impl FnMut(u8, &[u8]) -> Result<(), ProtocolError>,
+) -> Result<(), ProtocolError> {
+    match frame {
+        [_, _, _, _, kind, body @ ..] => each(*kind, body),
+        _ => Err(ProtocolError::EmptyFrame),
+    }
+}
