@@ -3,7 +3,8 @@
 usage: await-servers.py SECONDS QUESTION...
   kafka:PORT:ID[,ID]    a metadata request is answered, with a controller and these brokers in it
   zookeeper:PORT        `ruok` and `srvr` are answered (by a member of a quorum, where there are several)
-  absent:PORT:PATH      this ZooKeeper, if it answers at all, knows no ephemeral node PATH
+  absent:PORT[,PORT]:PATH
+                        none of these ZooKeepers, of those that answer at all, knows an ephemeral node PATH
   ...@RECORD            with any of them: no need to wait once the process recorded there is gone
 
 Exits 0 when all is answered; otherwise says on stderr which was not, and exits 1.
@@ -37,11 +38,15 @@ def zookeeper(port):
     return four_letters(port, b"ruok") == "imok" and "Mode: " in four_letters(port, b"srvr")
 
 
-def absent(port, path):
+def absent(ports, path):
+    return not any(knows(port, path) for port in ports.split(","))
+
+
+def knows(port, path):
     try:
-        return path not in [line.strip() for line in four_letters(port, b"dump").splitlines()]
+        return path in [line.strip() for line in four_letters(port, b"dump").splitlines()]
     except OSError:
-        return True
+        return False
 
 
 def kafka(port, ids):

@@ -26,11 +26,15 @@ def is_free(port):
     return True
 
 
+def is_reserved(owner, folder):
+    return owner != folder and os.path.isdir(owner)
+
+
 def main(registry, folder, *names):
     with open(registry, "a+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
-        kept = [line for line in file if os.path.isdir(line.rstrip("\n").split(" ", 1)[1])]
+        kept = [line for line in file if is_reserved(line.rstrip("\n").partition(" ")[2], folder)]
         taken = {int(line.split(" ", 1)[0]) for line in kept}
         for name in names:
             port = next(

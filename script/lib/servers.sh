@@ -169,10 +169,10 @@ format_kraft_storage() { # NAME: before its first start
 
 # A killed broker's node outlives it by its session; the broker's next life would end on finding it.
 await_forgotten() { # KAFKA-NAME
-  local zookeeper
+  local ports
   [[ $kind == zookeeper ]] || return 0
-  zookeeper=$(zookeeper_names | head -n 1)
-  python3 "$lib/await-servers.py" 20 "absent:$(port_of "$zookeeper"):/kafka/brokers/ids/${1#kafka}" ||
+  ports=$(for zookeeper in $(zookeeper_names); do port_of "$zookeeper"; done | paste -sd,)
+  python3 "$lib/await-servers.py" 20 "absent:$ports:/kafka/brokers/ids/${1#kafka}" ||
     fail "ZooKeeper still holds the last life of $1"
 }
 
