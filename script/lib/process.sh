@@ -16,8 +16,12 @@ start_detached() { # RECORD LOG COMMAND...
   ) &
   pid=$!
   disown "$pid"
-  printf '%s %s\n' "$pid" "$(started_at "$pid")" >"$record.new"
-  mv "$record.new" "$record"
+  record_process "$record" "$pid"
+}
+
+record_process() { # RECORD PID
+  printf '%s %s\n' "$2" "$(started_at "$2")" >"$1.new"
+  mv "$1.new" "$1"
 }
 
 # In clock ticks since the machine started; empty when there is no such process, or only its zombie.
