@@ -1,0 +1,74 @@
+# shellcheck shell=bash
+# Installs what a fresh Debian-like machine lacks, each thing once and only when it is needed.
+# To be sourced after terminal.sh; leaves the project's cache in $cache. Nothing here knows what the packages are for.
+
+cache=${XDG_CACHE_HOME:-${HOME:?}/.cache}/kafkavisor
+
+# What building librdkafka with its own zlib and zstd takes.
+need_build_tools() {
+  need "build tools" has_build_tools make gcc g++ libc6-dev pkg-config python3
+}
+
+need_java() {
+  need "a Java runtime" has_java openjdk-17-jre-headless
+}
+
+need_maven() {
+  need_java # or Maven's package would choose one
+  need "Maven" has_maven maven
+}
+
+need_python() {
+  need "Python" has_python python3 python3-venv
+}
+
+has_build_tools() { has_commands make gcc g++ pkg-config python3; }
+has_maven() { has_commands mvn; }
+has_python() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
+
+has_java() { # Kafka 4 wants 17
+  local said
+  said=$(java -version 2>&1) || return 1
+  [[ $said =~ version\ \"([0-9]+) ]] && ((BASH_REMATCH[1] >= 17))
+}
+
+has_commands() {
+  local command
+  for command in "$@"; do
+    command -v "$command" >/dev/null || return 1
+  done
+}
+
+need() { # WHAT CHECK PACKAGE...
+  local what=$1 check=$2
+  shift 2
+  "$check" && return
+  mkdir -p "$cache"
+  (
+    flock 9 # apt-get would not wait for another one
+    "$check" || install_packages "$what" "$@"
+  ) 9>"$cache/install.lock" || exit 1
+  hash -r
+  "$check" || fail "$what still missing or too old after installing: $*"
+}
+
+install_packages() { # WHAT PACKAGE...
+  local what=$1 log=$cache/install.log as_root=()
+  shift
+  command -v apt-get >/dev/null ||
+    fail "$what missing, and this is no Debian-like system: please install what Debian calls $*"
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null ||
+      fail "$what missing, and neither root nor sudo to install it: please have these packages installed: $*"
+    as_root=(sudo)
+  fi
+  as_root+=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=300)
+
+  say "installing $what (once)…"
+  # One broken source among many must not stop us: whether the packages can be had, the second command tells.
+  "${as_root[@]}" update </dev/null >"$log" 2>&1 || true
+  "${as_root[@]}" install --no-install-recommends "$@" </dev/null >>"$log" 2>&1 || {
+    tail -n 15 "$log" >&2
+    fail "could not install $*; see $log"
+  }
+}
