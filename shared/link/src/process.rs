@@ -74,21 +74,25 @@ pub fn ended_pid(pid: Pid) -> Option<Exit> {
 
 fn ended(id: Id<'_>) -> Option<(Pid, Exit)> {
     let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-    loop {
-        return match waitid(id, flags) {
-            Ok(WaitStatus::Exited(pid, status)) => Some((pid, Exit::Status(status))),
-            Ok(WaitStatus::Signaled(pid, signal, _)) => Some((pid, Exit::Signal(signal as i32))),
-            Err(Errno::EINTR) => continue,
-            // A real-time signal has no name in nix: the child has ended all the same and can be reaped.
-            Err(Errno::EINVAL) => None,
-            _ => None,
-        };
+    // With WNOHANG it does not wait, so no signal interrupts it.
+    match waitid(id, flags) {
+        Ok(WaitStatus::Exited(pid, status)) => Some((pid, Exit::Status(status))),
+        Ok(WaitStatus::Signaled(pid, signal, _)) => Some((pid, Exit::Signal(signal as i32))),
+        // Killed by a real-time signal, which nix has no name for: it can't say whom, but it has ended all the same.
+        Err(Errno::EINVAL) => children().into_iter().find(|pid| is_zombie(*pid)).map(|pid| (pid, Exit::Signal(0))),
+        _ => None,
     }
 }
 
 /// Reaps the child `pid`, which has ended: from here on its pid may belong to somebody else.
 pub fn reap(pid: Pid) {
     while waitpid(pid, Some(WaitPidFlag::WNOHANG)) == Err(Errno::EINTR) {}
+}
+
+fn is_zombie(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The state stands behind the name, which may hold anything, brackets too.
+    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'))
 }
 
 /// The pids of this process's children, those that came to it as subreaper included.

@@ -86,8 +86,8 @@ impl Consumer {
     pub(crate) fn front<R>(&mut self, take: impl FnOnce(Fetched<'_>) -> (bool, R)) -> Option<R> {
         let front = self.queue.front()?;
         let mut headers: Vec<Header<'_>> = Vec::new();
-        let (taken, result) = take(fetched(front, &mut headers));
-        drop(headers);
+        front.headers(&mut headers);
+        let (taken, result) = take(fetched(front, &headers));
         if taken {
             self.queue.pop_front();
         }
@@ -103,10 +103,9 @@ impl Consumer {
     }
 }
 
-fn fetched<'a>(raw: &'a RawMessage, headers: &'a mut Vec<Header<'a>>) -> Fetched<'a> {
+fn fetched<'a>(raw: &'a RawMessage, headers: &'a [Header<'a>]) -> Fetched<'a> {
     match raw.error() {
         RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {
-            raw.headers(headers);
             let (key, value) = (raw.key(), raw.value());
             let size = |part: Option<&[u8]>| part.map_or(0, |bytes| bytes.len() as u64);
             let bytes = size(key) + size(value);

@@ -5,4 +5,3 @@ mod native;
 mod properties;
 
 pub(crate) use consumer::{Consumer, Fetched};
-pub(crate) use native::FetchError;
