@@ -1,0 +1,175 @@
+//! One partition of ours: which phase it is in, and what is known of it.
+//!
+//! | phase | until | then |
+//! |---|---|---|
+//! | locating | its start is found | launching or parked |
+//! | awaiting the lease | the lease is renewed | launching |
+//! | starting | the worker says ready | ready |
+//! | starting, ready | the worker ended | backing off, parked, locating, awaiting the lease |
+//! | starting, ready | stop, revocation | draining |
+//! | draining | the worker ended | releasing, or what it was stopped for |
+//! | draining | time is up | killing |
+//! | backing off | the wait is over | starting |
+//! | releasing | the last commit is confirmed, or time is up | gone |
+
+use std::time::Instant;
+
+use kafkavisor::ids::{FencingToken, Generation, Offset};
+use kafkavisor_link::message::Ending;
+use kafkavisor_link::page::Progress;
+use nix::unistd::Pid;
+
+use super::failures::Failures;
+
+/// Where a partition is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Locating { request: u64 },
+    LocatingAgain { at: Instant },
+    AwaitingLease,
+    Starting { pid: Option<Pid> },
+    Ready { pid: Pid },
+    Draining { pid: Pid, until: Instant },
+    Killing { pid: Pid, again: Instant },
+    BackingOff { until: Instant },
+    Parked { why: String },
+    Releasing { until: Instant },
+}
+
+/// What the worker is being stopped for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum After {
+    /// Nothing: it was not asked to.
+    Recover,
+    /// The partition is given up.
+    Release,
+    /// It is somebody else's already.
+    Forget,
+    /// Its topic was made again.
+    Locate,
+}
+
+/// One partition of ours.
+#[derive(Debug)]
+pub(crate) struct Item {
+    pub(crate) phase: Phase,
+    pub(crate) after: After,
+    pub(crate) generation: Generation,
+    pub(crate) token: Option<FencingToken>,
+    /// The token under which it is to be released.
+    pub(crate) revoked: Option<FencingToken>,
+    /// Assigned again before it was gone.
+    pub(crate) assigned_again: Option<Option<FencingToken>>,
+    /// The lowest offset that can be acknowledged: what was believed last. None before the start is known.
+    pub(crate) acknowledged: Option<Offset>,
+    pub(crate) committed: Option<Offset>,
+    pub(crate) committed_at: Option<Instant>,
+    pub(crate) commit_error: Option<String>,
+    pub(crate) made_again: bool,
+    pub(crate) failures: Failures,
+    pub(crate) started_at: Instant,
+    /// How the worker says it ended, before it has.
+    pub(crate) ending: Option<Ending>,
+    /// Why we kill it.
+    pub(crate) killed_for: Option<String>,
+    pub(crate) last_exit: Option<String>,
+    pub(crate) restarts: u64,
+    pub(crate) dead_lettered: u64,
+    /// Acknowledged messages as last seen, over all workers.
+    pub(crate) messages: u64,
+    pub(crate) first_attempt: Option<(i64, Instant)>,
+    pub(crate) last_death: Option<Instant>,
+    /// What the handler said of a message whose fate was decided.
+    pub(crate) failure: Option<String>,
+}
+
+impl Item {
+    pub(crate) fn new(now: Instant, generation: Generation, token: Option<FencingToken>, request: u64) -> Self {
+        Self {
+            phase: Phase::Locating { request },
+            after: After::Recover,
+            generation,
+            token,
+            revoked: None,
+            assigned_again: None,
+            acknowledged: None,
+            committed: None,
+            committed_at: None,
+            commit_error: None,
+            made_again: false,
+            failures: Failures::default(),
+            started_at: now,
+            ending: None,
+            killed_for: None,
+            last_exit: None,
+            restarts: 0,
+            dead_lettered: 0,
+            messages: 0,
+            first_attempt: None,
+            last_death: None,
+            failure: None,
+        }
+    }
+
+    /// The state as `status` names it.
+    pub(crate) fn state(&self) -> &'static str {
+        match self.phase {
+            Phase::Draining { .. } | Phase::Releasing { .. } => "draining",
+            Phase::Killing { .. } => "killing",
+            Phase::Parked { .. } => "parked",
+            _ if self.failures.looping() => "crash_loop",
+            Phase::Locating { .. } | Phase::LocatingAgain { .. } | Phase::AwaitingLease | Phase::Starting { .. } => {
+                "starting"
+            }
+            Phase::Ready { .. } => "ready",
+            Phase::BackingOff { .. } => "backing_off",
+        }
+    }
+
+    /// Its worker, while there is one.
+    pub(crate) fn pid(&self) -> Option<Pid> {
+        match self.phase {
+            Phase::Starting { pid } => pid,
+            Phase::Ready { pid } | Phase::Draining { pid, .. } | Phase::Killing { pid, .. } => Some(pid),
+            Phase::Locating { .. }
+            | Phase::LocatingAgain { .. }
+            | Phase::AwaitingLease
+            | Phase::BackingOff { .. }
+            | Phase::Parked { .. }
+            | Phase::Releasing { .. } => None,
+        }
+    }
+
+    /// When something is due without anything having happened.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::LocatingAgain { at } => Some(at),
+            Phase::Draining { until, .. } | Phase::BackingOff { until } | Phase::Releasing { until } => Some(until),
+            Phase::Killing { again, .. } => Some(again),
+            Phase::Locating { .. }
+            | Phase::AwaitingLease
+            | Phase::Starting { .. }
+            | Phase::Ready { .. }
+            | Phase::Parked { .. } => None,
+        }
+    }
+
+    /// Believes what the page says, if it can be true. True when something was acknowledged since.
+    pub(crate) fn believe(&mut self, progress: &Progress) -> Result<bool, String> {
+        let Some(floor) = self.acknowledged else { return Ok(false) };
+        progress.check(floor).map_err(|nonsense| nonsense.to_string())?;
+        if progress.messages < self.messages {
+            return Err("the status page holds nonsense: fewer messages acknowledged than before".to_owned());
+        }
+        self.acknowledged = Some(Offset(progress.acknowledged));
+        let advanced = progress.messages > self.messages;
+        self.messages = progress.messages;
+        Ok(advanced)
+    }
+
+    /// What is acknowledged and not committed.
+    pub(crate) fn uncommitted(&self) -> Option<Offset> {
+        let acknowledged = self.acknowledged?;
+        self.committed.is_none_or(|committed| committed < acknowledged).then_some(acknowledged)
+    }
+}

@@ -1,0 +1,22 @@
+//! The supervisor's decisions, without clock or I/O: who runs, what is committed, what is released.
+//!
+//! | file | decides |
+//! |---|---|
+//! | `machine` | the whole instance: events in, actions out |
+//! | `item` | one partition: its state and what it waits for |
+//! | `failures` | when a worker starts again, what is a crash loop |
+//! | `poison` | what becomes of a message that kills its handlers |
+//! | `start` | where reading begins |
+
+mod failures;
+mod item;
+mod machine;
+mod messages;
+mod poison;
+pub(crate) mod start;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use item::{Item, Phase};
+pub(crate) use machine::Core;
+pub(crate) use messages::{Action, Event, Settings, WorkerStart};

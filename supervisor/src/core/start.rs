@@ -1,0 +1,187 @@
+//! Where reading begins. Messages lost by a reset are the losses nobody notices, so every case is decided here, in one
+//! function, from what the group, the log and the topic say. Pure.
+//!
+//! | the group's offset | begins at |
+//! |---|---|
+//! | in the log | that offset |
+//! | of a topic that was deleted and made again | the earliest message |
+//! | below the log's start | the earliest message, said loudly |
+//! | beyond the log's end | nowhere: parked until `seek` |
+//! | none, other partitions of the topic have one; or the partition appeared later | the earliest message |
+//! | none at all, ZooKeeper's classic layout has one | nowhere: parked, `offsets.storage` named |
+//! | none at all | as `offsets.reset` says, for every partition of the topic at once |
+
+use kafkavisor::config::Reset;
+use kafkavisor::ids::Offset;
+use serde::{Deserialize, Serialize};
+
+/// What stands beside every offset we commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CommitNote {
+    /// The instance that committed.
+    #[serde(rename = "kafkavisor")]
+    pub(crate) instance: String,
+    /// Kafka's id of the topic, where it could be had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) topic_id: Option<String>,
+}
+
+impl CommitNote {
+    /// As the metadata of a commit.
+    pub(crate) fn to_text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The topic id in a commit's metadata, if it is one of ours and has one.
+    pub(crate) fn topic_id_of(metadata: &str) -> Option<String> {
+        serde_json::from_str::<Self>(metadata).ok()?.topic_id
+    }
+}
+
+/// An offset of the group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Committed {
+    pub(crate) offset: Offset,
+    pub(crate) metadata: String,
+}
+
+/// The log of one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Log {
+    /// Its earliest message.
+    pub(crate) start: Offset,
+    /// Behind its last message.
+    pub(crate) end: Offset,
+    /// Behind the last message that no open transaction holds back.
+    pub(crate) stable_end: Offset,
+}
+
+/// Everything that the decision depends on.
+#[derive(Debug, Clone)]
+pub(crate) struct Facts {
+    pub(crate) committed: Option<Committed>,
+    /// Whether the group has an offset for any partition of the topic.
+    pub(crate) topic_committed: bool,
+    /// The partition was not there when this supervisor first looked, or the topic was made again since.
+    pub(crate) appeared_later: bool,
+    pub(crate) log: Log,
+    pub(crate) topic_id: Option<String>,
+    /// An offset in ZooKeeper's classic layout.
+    pub(crate) in_zookeeper: bool,
+    pub(crate) reset: Reset,
+}
+
+/// Why a partition begins where it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    Committed,
+    TopicMadeAgain,
+    BelowStart { committed: Offset },
+    AppearedLater,
+    Reset,
+}
+
+/// Where reading begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Decision {
+    At { offset: Offset, why: Why },
+    Park(String),
+}
+
+/// Decides.
+pub(crate) fn decide(facts: &Facts) -> Decision {
+    let earliest = |why| Decision::At { offset: facts.log.start, why };
+    match &facts.committed {
+        Some(committed) => from_commit(facts, committed),
+        None if facts.appeared_later || facts.topic_committed => earliest(Why::AppearedLater),
+        None if facts.in_zookeeper => Decision::Park(
+            "the group has no offset in Kafka but one in ZooKeeper (/consumers): reading on from there needs \
+             `offsets.storage: zookeeper` or `dual`; or set the offset in Kafka"
+                .to_owned(),
+        ),
+        None => match facts.reset {
+            Reset::Earliest => earliest(Why::Reset),
+            Reset::Latest => Decision::At { offset: facts.log.stable_end, why: Why::Reset },
+        },
+    }
+}
+
+fn from_commit(facts: &Facts, committed: &Committed) -> Decision {
+    let offset = committed.offset;
+    let (start, end) = (facts.log.start, facts.log.end);
+    let then = CommitNote::topic_id_of(&committed.metadata);
+    if let (Some(then), Some(now)) = (&then, &facts.topic_id)
+        && then != now
+    {
+        return Decision::At { offset: start, why: Why::TopicMadeAgain };
+    }
+    if offset < start {
+        return Decision::At { offset: start, why: Why::BelowStart { committed: offset } };
+    }
+    if offset > end {
+        return Decision::Park(format!(
+            "the group's offset {offset} is beyond the end of the partition, {end}: seek to where it should go on"
+        ));
+    }
+    Decision::At { offset, why: Why::Committed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts() -> Facts {
+        Facts {
+            committed: None,
+            topic_committed: false,
+            appeared_later: false,
+            log: Log { start: Offset(10), end: Offset(100), stable_end: Offset(90) },
+            topic_id: Some("now".to_owned()),
+            in_zookeeper: false,
+            reset: Reset::Latest,
+        }
+    }
+
+    fn committed(offset: i64, topic_id: Option<&str>) -> Option<Committed> {
+        let note = CommitNote { instance: "i".to_owned(), topic_id: topic_id.map(str::to_owned) };
+        Some(Committed { offset: Offset(offset), metadata: note.to_text() })
+    }
+
+    #[track_caller]
+    fn begins(facts: &Facts, offset: i64, why: Why) {
+        assert_eq!(decide(facts), Decision::At { offset: Offset(offset), why });
+    }
+
+    #[test]
+    fn at_the_groups_offset() {
+        for offset in [10, 50, 100] {
+            begins(&Facts { committed: committed(offset, Some("now")), ..facts() }, offset, Why::Committed);
+        }
+        begins(&Facts { committed: committed(50, None), ..facts() }, 50, Why::Committed);
+        let foreign = Some(Committed { offset: Offset(50), metadata: "by hand".to_owned() });
+        begins(&Facts { committed: foreign, ..facts() }, 50, Why::Committed);
+    }
+
+    #[test]
+    fn at_the_earliest_where_anything_could_be_lost() {
+        begins(&Facts { committed: committed(50, Some("then")), ..facts() }, 10, Why::TopicMadeAgain);
+        let below = Why::BelowStart { committed: Offset(9) };
+        begins(&Facts { committed: committed(9, Some("now")), ..facts() }, 10, below);
+        begins(&Facts { topic_committed: true, ..facts() }, 10, Why::AppearedLater);
+        begins(&Facts { appeared_later: true, ..facts() }, 10, Why::AppearedLater);
+    }
+
+    #[test]
+    fn by_reset_only_without_any_offset() {
+        begins(&facts(), 90, Why::Reset);
+        begins(&Facts { reset: Reset::Earliest, ..facts() }, 10, Why::Reset);
+    }
+
+    #[test]
+    fn nowhere_beyond_the_end_or_with_an_offset_in_zookeeper() {
+        let beyond = decide(&Facts { committed: committed(101, Some("now")), ..facts() });
+        assert!(matches!(beyond, Decision::Park(why) if why.contains("101") && why.contains("seek")));
+        let classic = decide(&Facts { in_zookeeper: true, ..facts() });
+        assert!(matches!(classic, Decision::Park(why) if why.contains("offsets.storage")));
+    }
+}
