@@ -141,6 +141,11 @@ impl Member {
         self.paused_until.or_else(|| locks.chain(self.party.deadline()).min())
     }
 
+    /// The session that the member waits for, if it does.
+    pub fn awaits_session(&self) -> Option<Epoch> {
+        (self.phase == Phase::Opening).then_some(self.epoch)
+    }
+
     /// The name of the member's party node, while the supervisor has any item: what proofs of life are about.
     pub fn holding_as(&self) -> Option<&str> {
         self.locks.values().any(|lock| lock.token_out().is_some()).then(|| self.party.node())
