@@ -55,8 +55,9 @@ impl Connection {
     /// Connects and makes the chroot where it is missing; an error after `within`.
     pub async fn establish(options: &Options, within: Duration) -> Result<Self, ConnectError> {
         let (servers, chroot) = (&options.servers, &options.chroot);
+        let end = clock::now() + within;
         let client = connect(servers, options.session_timeout, within).await?;
-        ensure_chroot(&client, chroot, within).await?;
+        ensure_chroot(&client, chroot, end.saturating_duration_since(clock::now())).await?;
         Ok(Self { client })
     }
 }

@@ -1,7 +1,7 @@
 //! The member's loop: wait for the next event, let the member handle it, perform all it says, wait again.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -12,7 +12,7 @@ use super::connection::connect_for_ever;
 use super::options::Options;
 use super::paths::Paths;
 use super::session::Session;
-use crate::clock;
+use crate::clock::{self, Boottime};
 use crate::ids::TopicPartition;
 use crate::partitioner::member::{Member, Settings};
 use crate::partitioner::messages::{Action, Epoch, Event, Notice};
@@ -23,12 +23,20 @@ use crate::partitioner::node_names::Nonce;
 pub(super) enum Input {
     /// For the member.
     Event(Event),
-    /// Only to be passed on.
-    Proved(Notice),
+    /// The session lives.
+    Proved(Proved),
     /// A new session is there.
     Opened { epoch: Epoch, client: Client },
     /// The supervisor has dropped its handle: nobody would start or stop a worker.
     Abandoned,
+}
+
+/// The quorum knew the session at some moment after `sent`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Proved {
+    pub(super) epoch: Epoch,
+    pub(super) sent: Boottime,
+    pub(super) timeout: Duration,
 }
 
 pub(super) struct EventLoop<S> {
@@ -62,8 +70,8 @@ impl<S: Fn(Notice) + Send + 'static> EventLoop<S> {
             let event = match happened {
                 Input::Event(event) => Some(event),
                 Input::Opened { epoch, client } => self.opened(epoch, client),
-                Input::Proved(evidence) => {
-                    self.pass_on(evidence);
+                Input::Proved(proved) => {
+                    self.pass_on(proved);
                     None
                 }
                 Input::Abandoned => break,
@@ -138,10 +146,12 @@ impl<S: Fn(Notice) + Send + 'static> EventLoop<S> {
         }
     }
 
-    /// Evidence that was on its way when the last item went, or the session, is of no use to anybody.
-    fn pass_on(&self, evidence: Notice) {
-        if self.member.holding_as().is_some() {
-            (self.sink)(evidence);
+    /// Proofs that were on their way when the last item went, or the session, are of no use to anybody.
+    fn pass_on(&self, proved: Proved) {
+        let present = self.session.as_ref().is_some_and(|session| session.epoch() == proved.epoch);
+        if present && self.member.holding_as().is_some() {
+            let Proved { epoch, sent, timeout } = proved;
+            (self.sink)(Notice::Evidence { epoch, sent, timeout });
         }
     }
 

@@ -9,11 +9,11 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use zookeeper_client::{Client, EventType, SessionState};
 
-use super::event_loop::Input;
+use super::event_loop::{Input, Proved};
 use super::paths::Paths;
 use super::requests::Requests;
 use crate::clock::Boottime;
-use crate::partitioner::messages::{Epoch, Event, Notice, Request, RequestId};
+use crate::partitioner::messages::{Epoch, Event, Request, RequestId};
 
 /// How long closing a session may take before the loop goes on without it.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -166,7 +166,7 @@ async fn prove_life(
         let sent = Boottime::now();
         match requests.evidence(&node).await {
             Ok(()) => {
-                inputs.send(Input::Proved(Notice::Evidence { epoch, sent, timeout })).unwrap_or_default();
+                inputs.send(Input::Proved(Proved { epoch, sent, timeout })).unwrap_or_default();
             }
             Err(error) => log::debug!("no proof that the session with ZooKeeper lives: {error}"),
         }

@@ -252,6 +252,8 @@ pub enum Action {
 pub enum Notice {
     /// The member is in the party.
     Joined {
+        /// The session's running number, as in `Evidence`.
+        epoch: Epoch,
         /// The session's id, `0x1000…`.
         session: String,
         /// The member's identifier, new with each session.

@@ -29,6 +29,7 @@ impl Member {
                 self.phase = Phase::Joined;
                 let (session, timeout) = self.session.clone();
                 out.push(Action::Notify(Notice::Joined {
+                    epoch: self.epoch,
                     session,
                     timeout,
                     member: self.party.me().to_owned(),
