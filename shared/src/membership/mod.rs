@@ -1,1 +1,32 @@
-//! membership
+//! A group's membership on a real ZooKeeper (feature `zookeeper`).
+//!
+//! [`Membership`] performs what the pure [`Member`](crate::partitioner::member::Member) decides, and tells the supervisor in
+//! [`Notice`]s. It decides nothing about ownership itself. It adds what a state machine can't have: sessions that are
+//! opened again for ever, time limits on every request, and proofs of life for the supervisor's lease.
+//! [`Observer`] only reads: who is in a group, who holds what, offsets in the classic layout.
+//!
+//! | module | for |
+//! |---|---|
+//! | [`options`] | what a membership is told |
+//! | `paths` | where its nodes are |
+//! | [`connection`] | sessions: the first within a time limit, later ones for ever |
+//! | `requests` | one request of the member, performed |
+//! | `session` | one session: its state, its requests, its watches, its proofs of life |
+//! | `event_loop` | the member's loop: wait, handle, perform |
+//! | [`handle`] | the supervisor's end of it |
+//! | [`observer`] | reading a group from outside |
+
+pub mod connection;
+mod event_loop;
+pub mod handle;
+pub mod observer;
+pub mod options;
+mod paths;
+mod requests;
+mod session;
+
+pub use self::connection::{ConnectError, Connection};
+pub use self::handle::Membership;
+pub use self::observer::Observer;
+pub use self::options::{Identity, Options};
+pub use crate::partitioner::messages::{Epoch, Notice};

@@ -1,0 +1,154 @@
+//! Reading a group from outside: who is in it, who holds what, and offsets in the classic layout. Changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::time::timeout;
+use zookeeper_client::{Client, Error, Stat};
+
+use super::connection::{ConnectError, connect};
+use super::paths::{Paths, normal};
+use crate::ids::{Group, Offset, TopicPartition};
+use crate::partitioner::allocation::{member_id, parse_item};
+use crate::partitioner::node_names::holder;
+
+/// An observer's session; it owns nothing, so its length matters to nobody.
+const SESSION: Duration = Duration::from_secs(10);
+
+/// Why something could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// ZooKeeper refused or did not answer.
+    #[error("failed to read {path} in ZooKeeper: {error}")]
+    ZooKeeper {
+        /// The node.
+        path: String,
+        /// What ZooKeeper or its client said.
+        error: Error,
+    },
+    /// A node that should hold an offset does not.
+    #[error("{path} in ZooKeeper holds {found:?}; expected an offset in decimal digits")]
+    NotAnOffset {
+        /// The node.
+        path: String,
+        /// Its text, as far as it is text.
+        found: String,
+    },
+}
+
+/// A member as its party node shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberSeen {
+    /// Its identifier.
+    pub id: String,
+    /// Its session, `0x1000…`.
+    pub session: String,
+    /// What it holds.
+    pub partitions: BTreeSet<TopicPartition>,
+}
+
+/// A group at one moment, nearly: it is read node by node.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GroupSeen {
+    /// Every member, by identifier.
+    pub members: Vec<MemberSeen>,
+    /// Partitions held by sessions that are in no party: members on their way out.
+    pub orphans: BTreeMap<TopicPartition, String>,
+    /// Partitions with a lock folder that nobody holds.
+    pub free: BTreeSet<TopicPartition>,
+}
+
+/// A session that only reads.
+#[derive(Debug)]
+pub struct Observer {
+    client: Client,
+    chroot: String,
+    limit: Duration,
+}
+
+impl Observer {
+    /// Connects; an error after `within`, which is every later request's time limit too.
+    pub async fn connect(servers: &str, chroot: &str, within: Duration) -> Result<Self, ConnectError> {
+        let client = connect(servers, SESSION, within).await?;
+        Ok(Self { client, chroot: chroot.to_owned(), limit: within })
+    }
+
+    /// Who is in the group and who holds which partition, Python members included. Nobody in a group that never was.
+    pub async fn read_members(&self, group_path: &str) -> Result<GroupSeen, ReadError> {
+        let paths = Paths::new(&self.chroot, group_path);
+        let mut members = BTreeMap::new();
+        for node in self.children(&paths.party()).await? {
+            if let Some(stat) = self.stat(&paths.party_node(&node)).await? {
+                let (id, session) = (member_id(&node).to_owned(), format!("{:#x}", stat.ephemeral_owner));
+                let seen = MemberSeen { id, session, partitions: BTreeSet::new() };
+                members.insert(stat.ephemeral_owner, seen);
+            }
+        }
+        let mut seen = GroupSeen::default();
+        for item in self.children(&paths.all_locks()).await?.iter().filter_map(|item| parse_item(item).ok()) {
+            match self.holder(&paths.locks(&item)).await? {
+                None => drop(seen.free.insert(item)),
+                Some(session) => match members.get_mut(&session) {
+                    Some(member) => drop(member.partitions.insert(item)),
+                    None => drop(seen.orphans.insert(item, format!("{session:#x}"))),
+                },
+            }
+        }
+        seen.members = members.into_values().collect();
+        seen.members.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(seen)
+    }
+
+    /// Offsets in the classic layout, `/consumers/<group>/offsets/<topic>/<partition>`; none where there is no node.
+    pub async fn classic_offsets(
+        &self,
+        group: &Group,
+        partitions: &BTreeSet<TopicPartition>,
+    ) -> Result<BTreeMap<TopicPartition, Option<Offset>>, ReadError> {
+        let mut offsets = BTreeMap::new();
+        let folder = format!("{}/consumers/{group}/offsets", normal(&self.chroot));
+        for partition in partitions {
+            let path = format!("{folder}/{}/{}", partition.topic, partition.partition);
+            offsets.insert(partition.clone(), self.offset(path).await?);
+        }
+        Ok(offsets)
+    }
+
+    async fn offset(&self, path: String) -> Result<Option<Offset>, ReadError> {
+        let Some((data, _)) = found(&path, self.bounded(self.client.get_data(&path)).await)? else {
+            return Ok(None);
+        };
+        let text = String::from_utf8_lossy(&data).into_owned();
+        let offset = text.trim().parse().ok().filter(|offset| *offset >= 0);
+        offset.map(|offset| Some(Offset(offset))).ok_or(ReadError::NotAnOffset { path, found: text })
+    }
+
+    /// The session that holds the lock in this folder.
+    async fn holder(&self, folder: &str) -> Result<Option<i64>, ReadError> {
+        let children = self.children(folder).await?;
+        let Some(node) = holder(&children) else { return Ok(None) };
+        Ok(self.stat(&format!("{folder}/{node}")).await?.map(|stat| stat.ephemeral_owner))
+    }
+
+    async fn children(&self, path: &str) -> Result<Vec<String>, ReadError> {
+        Ok(found(path, self.bounded(self.client.list_children(path)).await)?.unwrap_or_default())
+    }
+
+    async fn stat(&self, path: &str) -> Result<Option<Stat>, ReadError> {
+        let stat = self.bounded(self.client.check_stat(path)).await;
+        stat.map_err(|error| ReadError::ZooKeeper { path: path.to_owned(), error })
+    }
+
+    async fn bounded<T>(&self, reading: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        timeout(self.limit, reading).await.unwrap_or(Err(Error::Timeout))
+    }
+}
+
+/// What was read; none where there is no such node.
+fn found<T>(path: &str, read: Result<T, Error>) -> Result<Option<T>, ReadError> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(Error::NoNode) => Ok(None),
+        Err(error) => Err(ReadError::ZooKeeper { path: path.to_owned(), error }),
+    }
+}

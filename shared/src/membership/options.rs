@@ -1,0 +1,31 @@
+//! What a membership is told once.
+
+use std::time::Duration;
+
+/// Who this process is; with each session's own ending it is the member's identifier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The machine's full name. Holds no `/`.
+    pub fqdn: String,
+    /// The process id.
+    pub pid: u32,
+}
+
+/// Of one membership.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// ZooKeeper's servers, `host:port,host:port`.
+    pub servers: String,
+    /// The folder everything lies in, made where it is missing; empty or `/` for none.
+    pub chroot: String,
+    /// The group's folder within it, absolute: [`GroupFolder::path`](crate::partitioner::group_path::GroupFolder::path).
+    pub group_path: String,
+    /// Whether members with other topics may be in folders beside the group's.
+    pub siblings: bool,
+    /// The session timeout to ask for. The server may give another.
+    pub session_timeout: Duration,
+    /// How long the party must be unchanged before items are allocated.
+    pub cooldown: Duration,
+    /// Who this member is.
+    pub identity: Identity,
+}

@@ -1,0 +1,198 @@
+//! One request of the member, performed on ZooKeeper: its answer, and the watch where it sets one.
+//!
+//! Requests made without a connection would hang in the client until there is one; here they fail at once, and each
+//! step of those under way has a time limit. What fails may have had its effect all the same: the member finds out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use zookeeper_client::{
+    Acls, Client, CreateMode, CreateOptions, Error, MultiWriteError, OneshotWatcher, SessionState,
+};
+
+use super::paths::Paths;
+use crate::ids::{FencingToken, TopicPartition};
+use crate::partitioner::messages::{Answer, OwnLock, Request, SiblingLock};
+use crate::partitioner::node_names::{contenders, holder};
+
+/// How many requests are on their way at once. A time limit begins when a request is among them.
+const AT_ONCE: usize = 64;
+
+const FOLDER: CreateOptions<'static> = CreateMode::Persistent.with_acls(Acls::anyone_all());
+const MEMBER: CreateOptions<'static> = CreateMode::Ephemeral.with_acls(Acls::anyone_all());
+const LOCK: CreateOptions<'static> = CreateMode::EphemeralSequential.with_acls(Acls::anyone_all());
+
+/// A request's answer and what it watches.
+pub(super) type Performed = (Answer, Option<OneshotWatcher>);
+
+/// Performs requests in one session.
+#[derive(Debug, Clone)]
+pub(super) struct Requests {
+    client: Client,
+    paths: Paths,
+    limit: Duration,
+    slots: Arc<Semaphore>,
+}
+
+impl Requests {
+    /// Every step gets a third of the session's timeout.
+    pub(super) fn new(client: Client, paths: Paths) -> Self {
+        let limit = client.session_timeout() / 3;
+        Self { client, paths, limit, slots: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+
+    pub(super) async fn perform(&self, request: &Request) -> Result<Performed, Error> {
+        // Nobody closes the semaphore.
+        let _slot = self.slots.acquire().await.map_err(|_| Error::ClientClosed)?;
+        match request {
+            Request::ListParty => {
+                let (nodes, watcher) =
+                    self.bounded(self.client.list_and_watch_children(&self.paths.party())).await?;
+                Ok((Answer::PartyListed { nodes }, Some(watcher)))
+            }
+            Request::WatchPredecessor { item, node } => {
+                let path = format!("{}/{node}", self.paths.locks(item));
+                match self.bounded(self.client.get_and_watch_data(&path)).await {
+                    Ok((_, _, watcher)) => Ok((Answer::PredecessorWatched, Some(watcher))),
+                    Err(Error::NoNode) => Ok((Answer::PredecessorGone, None)),
+                    Err(error) => Err(error),
+                }
+            }
+            Request::EnsureFolders
+            | Request::JoinParty { .. }
+            | Request::CreateLock { .. }
+            | Request::ListLocks { .. }
+            | Request::ListSiblings { .. }
+            | Request::DeleteLock { .. }
+            | Request::LeaveParty { .. } => Ok((self.perform_unwatched(request).await?, None)),
+        }
+    }
+
+    async fn perform_unwatched(&self, request: &Request) -> Result<Answer, Error> {
+        match request {
+            Request::EnsureFolders => {
+                self.bounded(self.client.mkdir(&self.paths.party(), &FOLDER)).await?;
+                self.bounded(self.client.mkdir(&self.paths.all_locks(), &FOLDER)).await?;
+                Ok(Answer::FoldersEnsured)
+            }
+            Request::JoinParty { node, identifier } => {
+                let path = self.paths.party_node(node);
+                match self.bounded(self.client.create(&path, identifier.as_bytes(), &MEMBER)).await {
+                    // The name holds this session's UUID: it is ours, and only the answer was lost.
+                    Ok(_) | Err(Error::NodeExists) => Ok(Answer::PartyJoined),
+                    Err(error) => Err(error),
+                }
+            }
+            Request::CreateLock { item, prefix } => {
+                self.create_lock(item, prefix).await.map(Answer::LockCreated)
+            }
+            Request::ListLocks { item, prefix } => self.list_locks(item, prefix).await,
+            Request::ListSiblings { item } => {
+                Ok(Answer::SiblingsListed { locks: self.list_siblings(item).await? })
+            }
+            Request::DeleteLock { item, node } => {
+                self.delete(&format!("{}/{node}", self.paths.locks(item))).await?;
+                Ok(Answer::LockDeleted)
+            }
+            Request::LeaveParty { node } => {
+                self.delete(&self.paths.party_node(node)).await?;
+                Ok(Answer::PartyLeft)
+            }
+            Request::ListParty | Request::WatchPredecessor { .. } => {
+                Err(Error::BadArguments(&"a request that sets a watch"))
+            }
+        }
+    }
+
+    /// Proves that the session lives: a transaction that checks a node and changes nothing goes through the quorum.
+    /// Everything sent before it has had its effect when it is answered. A missing node is an answer too.
+    pub(super) async fn barrier(&self) -> Result<(), Error> {
+        match self.check(&self.paths.party()).await {
+            Ok(()) | Err(Error::NoNode) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Proves that the session lives and is in the party as `node`.
+    pub(super) async fn evidence(&self, node: &str) -> Result<(), Error> {
+        self.check(&self.paths.party_node(node)).await
+    }
+
+    async fn check(&self, path: &str) -> Result<(), Error> {
+        let mut writer = self.client.new_multi_writer();
+        // Any version: that the node is there is what counts.
+        writer.add_check_version(path, -1)?;
+        let commit = writer.commit();
+        self.bounded(async { commit.await.map(|_| ()).map_err(|error: MultiWriteError| error.into()) }).await
+    }
+
+    async fn create_lock(&self, item: &TopicPartition, prefix: &str) -> Result<OwnLock, Error> {
+        let folder = self.paths.locks(item);
+        let path = format!("{folder}/{prefix}");
+        let mut created = self.bounded(self.client.create(&path, b"", &LOCK)).await;
+        if created == Err(Error::NoNode) {
+            self.bounded(self.client.mkdir(&folder, &FOLDER)).await?;
+            created = self.bounded(self.client.create(&path, b"", &LOCK)).await;
+        }
+        let (stat, sequence) = created?;
+        Ok(OwnLock { node: format!("{prefix}{sequence}"), token: FencingToken(stat.czxid) })
+    }
+
+    async fn list_locks(&self, item: &TopicPartition, prefix: &str) -> Result<Answer, Error> {
+        let folder = self.paths.locks(item);
+        let children = self.children(&folder).await?;
+        let mut own = Vec::new();
+        for node in children.iter().filter(|child| child.starts_with(prefix)) {
+            if let Some(token) = self.token(&folder, node).await? {
+                own.push(OwnLock { node: node.clone(), token });
+            }
+        }
+        Ok(Answer::LocksListed { children, own })
+    }
+
+    async fn list_siblings(&self, item: &TopicPartition) -> Result<Vec<SiblingLock>, Error> {
+        let (parent, own) = self.paths.parent_and_name();
+        let mut locks = Vec::new();
+        for name in self.children(parent).await?.iter().filter(|name| *name != own) {
+            let folder = self.paths.sibling(name).locks(item);
+            let children = self.children(&folder).await?;
+            let first = holder(&children);
+            for node in contenders(&children) {
+                let Some(token) = self.token(&folder, node).await? else { continue };
+                let path = format!("{folder}/{node}");
+                locks.push(SiblingLock { path, node: node.to_owned(), token, first: first == Some(node) });
+            }
+        }
+        Ok(locks)
+    }
+
+    /// A folder's children; none if it is missing.
+    async fn children(&self, folder: &str) -> Result<Vec<String>, Error> {
+        match self.bounded(self.client.list_children(folder)).await {
+            Err(Error::NoNode) => Ok(Vec::new()),
+            listed => listed,
+        }
+    }
+
+    /// The creation zxid of a node, if it is there.
+    async fn token(&self, folder: &str, node: &str) -> Result<Option<FencingToken>, Error> {
+        let stat = self.bounded(self.client.check_stat(&format!("{folder}/{node}"))).await?;
+        Ok(stat.map(|stat| FencingToken(stat.czxid)))
+    }
+
+    async fn delete(&self, path: &str) -> Result<(), Error> {
+        match self.bounded(self.client.delete(path, None)).await {
+            Err(Error::NoNode) => Ok(()),
+            deleted => deleted,
+        }
+    }
+
+    async fn bounded<T>(&self, step: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        if self.client.state() != SessionState::SyncConnected {
+            return Err(Error::ConnectionLoss);
+        }
+        timeout(self.limit, step).await.unwrap_or(Err(Error::Timeout))
+    }
+}

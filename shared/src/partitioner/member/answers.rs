@@ -1,0 +1,103 @@
+//! What answers, lost answers and watches mean to the member. Each goes to whoever asked: the phase, the party or a lock.
+
+use std::time::{Duration, Instant};
+
+use super::{Asked, Ending, Member, Phase};
+use crate::ids::TopicPartition;
+use crate::partitioner::locks::Step;
+use crate::partitioner::messages::{Action, Answer, Notice, RequestId};
+use crate::partitioner::party::Listed;
+
+/// After a lost answer nothing is asked for this long.
+const RETRY_PAUSE: Duration = Duration::from_millis(250);
+
+impl Member {
+    pub(super) fn answered(&mut self, now: Instant, id: RequestId, answer: Answer, out: &mut Vec<Action>) {
+        match self.asked.remove(&id) {
+            Some(Asked::Itself) => self.phase_answered(&answer, out),
+            Some(Asked::Party) => self.party_answered(now, id, answer, out),
+            Some(Asked::Lock(item)) => self.lock_answered(now, id, item, answer, out),
+            None => {}
+        }
+    }
+
+    fn phase_answered(&mut self, answer: &Answer, out: &mut Vec<Action>) {
+        self.awaiting = false;
+        match (self.phase, answer) {
+            (Phase::Preparing, Answer::FoldersEnsured) => self.phase = Phase::Joining,
+            (Phase::Joining, Answer::PartyJoined) => {
+                self.phase = Phase::Joined;
+                let (session, timeout) = self.session.clone();
+                out.push(Action::Notify(Notice::Joined {
+                    epoch: self.epoch,
+                    session,
+                    timeout,
+                    member: self.party.me().to_owned(),
+                }));
+            }
+            (Phase::Departing, Answer::PartyLeft) => self.close(out),
+            _ => {}
+        }
+    }
+
+    fn party_answered(&mut self, now: Instant, id: RequestId, answer: Answer, out: &mut Vec<Action>) {
+        let Answer::PartyListed { nodes } = answer else { return };
+        match self.party.listed(now, id, nodes, self.settings.cooldown) {
+            Listed::Same => {}
+            Listed::Changed => self.unsettle(out),
+            Listed::WithoutUs => self.end(Ending::Renew, out),
+        }
+    }
+
+    fn lock_answered(
+        &mut self,
+        now: Instant,
+        id: RequestId,
+        item: TopicPartition,
+        answer: Answer,
+        out: &mut Vec<Action>,
+    ) {
+        let settled = self.party.is_settled();
+        let Some(lock) = self.locks.get_mut(&item) else { return };
+        match lock.answered(now, id, answer, settled) {
+            Step::Kept(notice) => out.extend(notice.map(Action::Notify)),
+            Step::Gone => {
+                self.locks.remove(&item);
+                if self.mine.contains(&item) {
+                    self.begin_lock(item);
+                }
+            }
+            Step::Doubted(notice) => {
+                out.extend(notice.map(Action::Notify));
+                self.end(Ending::Renew, out);
+            }
+        }
+    }
+
+    pub(super) fn failed(&mut self, now: Instant, id: RequestId, out: &mut Vec<Action>) {
+        let Some(asked) = self.asked.remove(&id) else { return };
+        self.paused_until = Some(now + RETRY_PAUSE);
+        match asked {
+            Asked::Itself => {
+                self.awaiting = false;
+                // Closing the session does what deleting the node would have done.
+                if self.phase == Phase::Departing {
+                    self.close(out);
+                }
+            }
+            Asked::Party => self.party.failed(id),
+            Asked::Lock(item) => {
+                if let Some(lock) = self.locks.get_mut(&item) {
+                    lock.failed(id);
+                }
+            }
+        }
+    }
+
+    pub(super) fn watch_fired(&mut self, id: RequestId, out: &mut Vec<Action>) {
+        if self.party.watch_fired(id) {
+            self.unsettle(out);
+        }
+        self.locks.values_mut().for_each(|lock| lock.watch_fired(id));
+    }
+}

@@ -1,0 +1,317 @@
+//! What goes into a [`Member`](super::member::Member) and what comes out of it.
+//!
+//! Everything from ZooKeeper carries the [`Epoch`] of the session it belongs to, and answers the [`RequestId`] they
+//! answer, so that what is late can be told from what is awaited. The shell owes every [`Request`] exactly one
+//! [`Event::Answered`] or [`Event::Failed`], and makes requests of one session take effect in the order they were sent.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::node_names::Nonce;
+use crate::clock::Boottime;
+use crate::ids::{FencingToken, TopicPartition};
+
+/// The running number of a member's session, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub u64);
+
+/// The running number of a member's request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A new session was established.
+    SessionStarted {
+        /// The session's running number, as asked for.
+        epoch: Epoch,
+        /// A random number, new with each session.
+        nonce: Nonce,
+        /// The session's id as text, `0x1000…`.
+        session: String,
+        /// The negotiated timeout.
+        timeout: Duration,
+    },
+    /// The connection is gone; the session may outlive that.
+    Suspended {
+        /// Of which session.
+        epoch: Epoch,
+    },
+    /// Connected again in the same session, and everything that was sent before has had its effect or never will.
+    Resumed {
+        /// Of which session.
+        epoch: Epoch,
+    },
+    /// The session has expired or is closed: its nodes are gone or will be soon.
+    SessionEnded {
+        /// Which session.
+        epoch: Epoch,
+    },
+    /// A request was answered.
+    Answered {
+        /// Of which session.
+        epoch: Epoch,
+        /// Which request.
+        id: RequestId,
+        /// The answer.
+        answer: Answer,
+    },
+    /// A request's answer was lost: it may have had its effect or not.
+    Failed {
+        /// Of which session.
+        epoch: Epoch,
+        /// Which request.
+        id: RequestId,
+    },
+    /// A one-shot watch fired.
+    WatchFired {
+        /// Of which session.
+        epoch: Epoch,
+        /// The request that set it.
+        id: RequestId,
+    },
+    /// Kafka has other partitions now.
+    ItemsChanged {
+        /// All of them.
+        items: BTreeSet<TopicPartition>,
+    },
+    /// A revoked item's worker is reaped and its last acknowledgement committed.
+    Released {
+        /// Which item.
+        item: TopicPartition,
+        /// The token it was held under.
+        token: FencingToken,
+    },
+    /// Somebody wants this member to leave.
+    LeaveRequested,
+    /// `next_deadline` has come. Never wrong, at most of no effect.
+    DeadlineReached,
+}
+
+impl Event {
+    /// The session this event is about; none for what comes from the supervisor or the clock.
+    pub fn epoch(&self) -> Option<Epoch> {
+        match self {
+            Self::SessionStarted { epoch, .. }
+            | Self::Suspended { epoch }
+            | Self::Resumed { epoch }
+            | Self::SessionEnded { epoch }
+            | Self::Answered { epoch, .. }
+            | Self::Failed { epoch, .. }
+            | Self::WatchFired { epoch, .. } => Some(*epoch),
+            Self::ItemsChanged { .. }
+            | Self::Released { .. }
+            | Self::LeaveRequested
+            | Self::DeadlineReached => None,
+        }
+    }
+}
+
+/// What ZooKeeper is asked for. Paths are relative to the group's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Make the group's folder, `party` and `locks`, with their parents.
+    EnsureFolders,
+    /// Create the ephemeral node `party/<node>` holding `identifier`. That it exists is success.
+    JoinParty {
+        /// The node's name.
+        node: String,
+        /// Its data.
+        identifier: String,
+    },
+    /// List `party` and watch its children once.
+    ListParty,
+    /// Create the ephemeral sequential node `locks/<item>/<prefix>`, and the item's folder where it is missing.
+    CreateLock {
+        /// For which item.
+        item: TopicPartition,
+        /// The name before the sequence.
+        prefix: String,
+    },
+    /// List `locks/<item>`, and read which of them are ours.
+    ListLocks {
+        /// Of which item.
+        item: TopicPartition,
+        /// How the names of our nodes begin.
+        prefix: String,
+    },
+    /// Read `locks/<item>/<node>` and watch it once.
+    WatchPredecessor {
+        /// Of which item.
+        item: TopicPartition,
+        /// Whose deletion is waited for.
+        node: String,
+    },
+    /// List the lock nodes of this item in all sibling folders.
+    ListSiblings {
+        /// Of which item.
+        item: TopicPartition,
+    },
+    /// Delete `locks/<item>/<node>`. That it is missing is success.
+    DeleteLock {
+        /// Of which item.
+        item: TopicPartition,
+        /// The node's full name.
+        node: String,
+    },
+    /// Delete `party/<node>`. That it is missing is success.
+    LeaveParty {
+        /// The node's name.
+        node: String,
+    },
+}
+
+/// A lock node of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnLock {
+    /// The node's full name.
+    pub node: String,
+    /// Its creation zxid.
+    pub token: FencingToken,
+}
+
+/// A lock node in a sibling folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiblingLock {
+    /// The node's path, for people.
+    pub path: String,
+    /// The node's name.
+    pub node: String,
+    /// Its creation zxid.
+    pub token: FencingToken,
+    /// Whether it is the first in its own folder's line.
+    pub first: bool,
+}
+
+/// What ZooKeeper answered, one for each [`Request`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// To `EnsureFolders`.
+    FoldersEnsured,
+    /// To `JoinParty`.
+    PartyJoined,
+    /// To `ListParty`: the names of all party nodes; the watch is set.
+    PartyListed {
+        /// Of every member.
+        nodes: Vec<String>,
+    },
+    /// To `CreateLock`.
+    LockCreated(OwnLock),
+    /// To `ListLocks`.
+    LocksListed {
+        /// Every child of the folder.
+        children: Vec<String>,
+        /// Those of ours.
+        own: Vec<OwnLock>,
+    },
+    /// To `WatchPredecessor`: it is there and watched.
+    PredecessorWatched,
+    /// To `WatchPredecessor`: it is not there any more.
+    PredecessorGone,
+    /// To `ListSiblings`.
+    SiblingsListed {
+        /// In every sibling folder.
+        locks: Vec<SiblingLock>,
+    },
+    /// To `DeleteLock`.
+    LockDeleted,
+    /// To `LeaveParty`.
+    PartyLeft,
+}
+
+/// What the shell has to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "an action that is not performed is lost"]
+pub enum Action {
+    /// Establish a new session; `SessionStarted` says that it is there. Goes on for ever.
+    OpenSession {
+        /// Its running number.
+        epoch: Epoch,
+    },
+    /// Close the session, or stop opening it; `SessionEnded` answers, at once or nearly so, whatever the network does.
+    CloseSession {
+        /// Its running number.
+        epoch: Epoch,
+    },
+    /// Ask ZooKeeper.
+    Send {
+        /// In which session.
+        epoch: Epoch,
+        /// The request's running number.
+        id: RequestId,
+        /// What for.
+        request: Request,
+    },
+    /// Tell the supervisor.
+    Notify(Notice),
+}
+
+/// What the supervisor is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// The member is in the party.
+    Joined {
+        /// The session's running number, as in `Evidence`.
+        epoch: Epoch,
+        /// The session's id, `0x1000…`.
+        session: String,
+        /// The member's identifier, new with each session.
+        member: String,
+        /// The negotiated session timeout.
+        timeout: Duration,
+    },
+    /// The item is mine: start its worker, once an earlier one of it is reaped.
+    Acquired {
+        /// Which item.
+        item: TopicPartition,
+        /// Grows from owner to owner.
+        token: FencingToken,
+    },
+    /// The item is to be given up: drain and commit, then say [`Event::Released`] with this token. Its lock is kept
+    /// until then.
+    Revoked {
+        /// Which item.
+        item: TopicPartition,
+        /// The token it was acquired with.
+        token: FencingToken,
+    },
+    /// The item may belong to somebody else already: kill its worker, commit nothing. No `Released` is awaited.
+    Lost {
+        /// Which item.
+        item: TopicPartition,
+        /// The token it was acquired with.
+        token: FencingToken,
+    },
+    /// Everything allocated to this member is acquired.
+    Settled {
+        /// Members of the party, this one included.
+        members: usize,
+    },
+    /// The party or the items changed: allocating again. What is held stays held meanwhile.
+    Unsettled,
+    /// The item's lock is held, but a member with other topics, in a sibling folder, is still at it.
+    Blocked {
+        /// Which item.
+        item: TopicPartition,
+        /// The path of its lock node.
+        by: String,
+    },
+    /// The member proved to the quorum that its session lives. Made by the shell while anything is held.
+    Evidence {
+        /// Which session.
+        epoch: Epoch,
+        /// Taken before the proof was sent: a lease counts from here.
+        sent: Boottime,
+        /// The negotiated session timeout.
+        timeout: Duration,
+    },
+    /// Cut off from ZooKeeper. What is held stays held as long as the lease says.
+    Suspended,
+    /// Connected again in the same session.
+    Resumed,
+    /// The session is over; each item held was reported lost. A new session follows by itself.
+    SessionLost,
+    /// Out of the group; nothing follows.
+    Left,
+}

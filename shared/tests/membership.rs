@@ -1,0 +1,230 @@
+//! Membership on a real ZooKeeper, beside real kazoo members: `eval "$(script/cluster env)"` first.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+#[path = "membership/group.rs"]
+mod group;
+#[path = "membership/proxy.rs"]
+mod proxy;
+#[path = "membership/python.rs"]
+mod python;
+
+use std::time::Duration;
+
+use kafkavisor::ids::{Offset, TopicPartition};
+use kafkavisor::membership::{ConnectError, Connection, Observer};
+use zookeeper_client::{Acls, Client, CreateMode};
+
+use self::group::{Group, Owner as _, SESSION, WITHIN, items, options, servers};
+use self::proxy::Proxy;
+
+#[tokio::test]
+async fn two_members_share_and_each_keeps_what_stays_its_own() {
+    let group = Group::new("share", 6);
+    let first = group.join("a").await;
+    group.until("the first owns everything", || first.has().len() == 6 && first.settled() == Some(1)).await;
+    let before = first.has();
+    group.until("its lease is renewed", || first.proofs() > 3).await;
+
+    let second = group.join("b").await;
+    group.until("both own half", || first.has().len() == 3 && second.has().len() == 3).await;
+    group.until("both have settled", || first.settled() == Some(2) && second.settled() == Some(2)).await;
+    assert!(
+        first.has().iter().all(|(item, token)| before.get(item) == Some(token)),
+        "what stayed was locked anew"
+    );
+    assert!(
+        second.has().iter().all(|(item, token)| before.get(item).unwrap() < token),
+        "tokens did not grow"
+    );
+    group.is_told_by_its_nodes(&[&first, &second]).await;
+
+    let kept = first.has();
+    second.leave();
+    group.until("the second has left", || second.left()).await;
+    group
+        .until("the first owns everything again", || first.has().len() == 6 && first.settled() == Some(1))
+        .await;
+    assert!(kept.iter().all(|(item, token)| first.has().get(item) == Some(token)));
+    first.leave();
+    group.until("the first has left", || first.left()).await;
+    assert_eq!(group.seen().await.members, []);
+}
+
+#[tokio::test]
+async fn python_members_share_a_group_with_ours_whoever_comes_and_goes() {
+    let group = Group::new("mixed", 7);
+    let ours = group.join("m").await;
+    group.until("ours owns everything", || ours.settled() == Some(1)).await;
+
+    let (one, two) = (group.python("a-python-1"), group.python("z-python-2"));
+    group.until("three share", || ours.settled() == Some(3) && one.has().len() + two.has().len() == 5).await;
+    group.is_told_by_its_nodes(&[&ours, &one, &two]).await;
+
+    ours.leave();
+    group.until("ours has left", || ours.left()).await;
+    group.until("two Pythons share", || one.has().len() == 4 && two.has().len() == 3).await;
+    group.is_told_by_its_nodes(&[&one, &two]).await;
+
+    let (third, fourth) = (group.join("m").await, group.join("zz").await);
+    group.until("four share", || third.settled() == Some(4) && fourth.settled() == Some(4)).await;
+    group.is_told_by_its_nodes(&[&one, &two, &third, &fourth]).await;
+
+    one.leave();
+    group.until("three are left", || third.settled() == Some(3) && fourth.settled() == Some(3)).await;
+    group.is_told_by_its_nodes(&[&two, &third, &fourth]).await;
+
+    two.kill();
+    group.until("ours take over from the killed", || third.has().len() == 4 && fourth.has().len() == 3).await;
+    group.is_told_by_its_nodes(&[&third, &fourth]).await;
+}
+
+#[tokio::test]
+async fn a_member_without_a_share_is_settled_and_leaves_at_once() {
+    let group = Group::new("idle", 1);
+    let busy = group.join("a").await;
+    let idle = group.join("b").await;
+    group.until("both have settled", || busy.settled() == Some(2) && idle.settled() == Some(2)).await;
+    assert_eq!((busy.has().len(), idle.has().len(), idle.proofs()), (1, 0, 0));
+    idle.leave();
+    group.until("the idle one has left", || idle.left()).await;
+    group.until("the busy one is alone", || busy.settled() == Some(1)).await;
+}
+
+#[tokio::test]
+async fn a_short_disconnection_costs_nothing_and_a_long_one_the_session() {
+    let proxy = Proxy::start(&servers()).await;
+    let group = Group::new("cut", 3);
+    let member = group.join_through("a", &proxy.address()).await;
+    group.until("it owns everything", || member.settled() == Some(1)).await;
+    let (before, session) = (member.has(), member.session());
+
+    proxy.reset_connections();
+    group.until("it is connected again", || member.resumed() == 1).await;
+    assert_eq!((member.has(), member.session(), member.lost()), (before.clone(), session.clone(), 0));
+
+    proxy.stop_forwarding();
+    let cut = kafkavisor::clock::now();
+    group.until("it is cut off", || member.suspended() == 2).await;
+    assert!(cut.elapsed() < SESSION, "nobody else can own anything yet");
+    group.until("it has lost everything", || member.lost() == 3 && member.has().is_empty()).await;
+    proxy.forward();
+    group
+        .until("it owns everything in a new session", || {
+            member.has().len() == 3 && member.settled() == Some(1)
+        })
+        .await;
+    assert_ne!(member.session(), session);
+    assert!(member.has().iter().all(|(item, token)| before.get(item).unwrap() < token));
+}
+
+#[tokio::test]
+async fn leaving_while_cut_off_does_not_wait_for_the_network() {
+    let proxy = Proxy::start(&servers()).await;
+    let group = Group::new("cut-leave", 2);
+    let member = group.join_through("a", &proxy.address()).await;
+    group.until("it owns everything", || member.settled() == Some(1)).await;
+    proxy.stop_forwarding();
+    group.until("it is cut off", || member.suspended() == 1).await;
+    member.leave();
+    group.until("it has left", || member.left()).await;
+}
+
+#[tokio::test]
+async fn members_with_other_topics_wait_for_each_others_items() {
+    let old = Group::new("siblings/old", 2).with_siblings();
+    let new = old.sibling("new");
+    let first = old.join("a").await;
+    old.until("the first owns everything", || first.settled() == Some(1)).await;
+    let second = new.join("b").await;
+    new.until("the second waits", || second.blocked().len() == 2).await;
+    assert!(second.blocked().iter().all(|by| by.contains("/siblings/old/locks/")), "{:?}", second.blocked());
+    assert_eq!((second.has().len(), second.settled()), (0, None));
+    first.leave();
+    new.until("the second owns everything", || second.settled() == Some(1) && second.has().len() == 2).await;
+}
+
+#[tokio::test]
+async fn nodes_are_what_python_members_expect() {
+    let group = Group::new("nodes", 1);
+    let member = group.join("host.example.com").await;
+    group.until("it owns its item", || member.settled() == Some(1)).await;
+    let client = Client::connect(&servers()).await.unwrap();
+    let folder = group.path();
+    let party = client.list_children(&format!("{folder}/party")).await.unwrap();
+    let (uuid, id) = party[0].split_once('-').unwrap();
+    assert_eq!((uuid.len(), id), (32, member.id().as_str()));
+    assert!(id.starts_with("host.example.com-77-"), "{id}");
+    let (data, stat) = client.get_data(&format!("{folder}/party/{}", party[0])).await.unwrap();
+    assert_eq!((data, stat.ephemeral_owner), (id.as_bytes().to_vec(), member.session_number()));
+    let locks = client.list_children(&format!("{folder}/locks/t-0")).await.unwrap();
+    let lock = format!("{folder}/locks/t-0/{}", locks[0]);
+    let (data, stat) = client.get_data(&lock).await.unwrap();
+    assert_eq!(
+        (data, stat.czxid, stat.ephemeral_owner),
+        (Vec::new(), member.has().values().next().unwrap().0, member.session_number())
+    );
+    let (uuid, sequence) = locks[0].split_once("__lock__").unwrap();
+    assert_eq!((uuid.len(), sequence), (32, "0000000000"));
+    let persistent = ["", "/party", "/locks", "/locks/t-0"].map(|path| format!("{folder}{path}"));
+    for path in persistent.iter().chain([&lock]) {
+        let (acl, _) = client.get_acl(path).await.unwrap();
+        assert_eq!(format!("{acl:?}"), format!("{:?}", Acls::anyone_all().to_vec()), "{path}");
+    }
+    assert!(client.get_data(&folder).await.unwrap().0.is_empty());
+}
+
+#[tokio::test]
+async fn a_zookeeper_that_is_not_there_is_an_error_in_time() {
+    let mut there = options("a", "/unused");
+    there.servers = "127.0.0.1:1".to_owned();
+    let within = Duration::from_millis(600);
+    let began = kafkavisor::clock::now();
+    let error = Connection::establish(&there, within).await.unwrap_err();
+    assert!(
+        matches!(error, ConnectError::Unreachable { .. }) && error.to_string().contains("127.0.0.1:1"),
+        "{error}"
+    );
+    assert!(began.elapsed() < within * 3);
+    there.servers = "zookeeper:port".to_owned();
+    assert!(matches!(Connection::establish(&there, within).await, Err(ConnectError::Servers { .. })));
+}
+
+#[tokio::test]
+async fn classic_offsets_are_read_and_missing_ones_are_none() {
+    let client = Client::connect(&servers()).await.unwrap();
+    let group = format!("classic-{}", group::unique());
+    let folder = format!("/consumers/{group}/offsets/t");
+    let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
+    client.mkdir(&folder, &options).await.unwrap();
+    client.create(&format!("{folder}/0"), b"42", &options).await.unwrap();
+    client.create(&format!("{folder}/2"), b"many", &options).await.unwrap();
+    let observer = Observer::connect(&servers(), "", WITHIN).await.unwrap();
+    let group = group.parse().unwrap();
+    let offsets = observer.classic_offsets(&group, &items(2)).await.unwrap();
+    let expected: Vec<(TopicPartition, _)> =
+        vec![("t:0".parse().unwrap(), Some(Offset(42))), ("t:1".parse().unwrap(), None)];
+    assert_eq!(offsets.into_iter().collect::<Vec<_>>(), expected);
+    let error = observer.classic_offsets(&group, &items(3)).await.unwrap_err();
+    assert!(error.to_string().contains("\"many\""), "{error}");
+}
+
+#[tokio::test]
+async fn a_chroot_is_made_where_it_is_missing() {
+    let chroot = format!("/chroot-{}/inner", group::unique());
+    let mut there = options("a", "/g");
+    there.chroot.clone_from(&chroot);
+    let connection = Connection::establish(&there, WITHIN).await.unwrap();
+    let client = Client::connect(&servers()).await.unwrap();
+    assert!(client.check_stat(&chroot).await.unwrap().is_some());
+    drop(connection);
+    assert!(SESSION < WITHIN);
+}
+#[tokio::test]
+async fn a_thousand_items_are_taken_and_shared() {
+    let group = Group::new("many", 1000);
+    let first = group.join("a").await;
+    group.until("the first owns everything", || first.settled() == Some(1)).await;
+    let second = group.join("b").await;
+    group.until("both have settled", || first.settled() == Some(2) && second.settled() == Some(2)).await;
+    assert_eq!((first.has().len(), second.has().len()), (500, 500));
+}

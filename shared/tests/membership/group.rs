@@ -1,0 +1,296 @@
+//! A group of its own on the test ZooKeeper, its members as the supervisor would keep them, and waiting for conditions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use kafkavisor::ids::{FencingToken, TopicPartition};
+use kafkavisor::membership::observer::GroupSeen;
+use kafkavisor::membership::{Connection, Identity, Membership, Notice, Observer, Options};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+
+use super::python::Python;
+
+pub(crate) const SESSION: Duration = Duration::from_secs(2);
+pub(crate) const COOLDOWN: Duration = Duration::from_millis(300);
+/// However slow the machine is: until then a condition must have come true.
+pub(crate) const WITHIN: Duration = Duration::from_secs(40);
+
+pub(crate) fn servers() -> String {
+    std::env::var("KAFKAVISOR_TEST_ZOOKEEPER")
+        .expect("KAFKAVISOR_TEST_ZOOKEEPER is not set; these tests need a ZooKeeper: run `eval \"$(script/cluster env)\"`")
+}
+
+pub(crate) fn items(count: i32) -> BTreeSet<TopicPartition> {
+    (0..count).map(|partition| format!("t:{partition}").parse().unwrap()).collect()
+}
+
+/// Different in each run.
+pub(crate) fn unique() -> String {
+    static RUN: OnceLock<String> = OnceLock::new();
+    RUN.get_or_init(|| format!("{}-{}", std::process::id(), kafkavisor::clock::wall_millis())).clone()
+}
+
+pub(crate) fn options(name: &str, path: &str) -> Options {
+    Options {
+        servers: servers(),
+        chroot: format!("/kafkavisor-test-{}", unique()),
+        group_path: path.to_owned(),
+        siblings: false,
+        session_timeout: SESSION,
+        cooldown: COOLDOWN,
+        identity: Identity { fqdn: name.to_owned(), pid: 77 },
+    }
+}
+
+/// What is known of any member.
+pub(crate) trait Owner {
+    /// What its own words say it owns.
+    fn owns(&self) -> BTreeSet<TopicPartition>;
+    fn id(&self) -> String;
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    has: BTreeMap<TopicPartition, FencingToken>,
+    settled: Option<usize>,
+    session: String,
+    id: String,
+    blocked: BTreeMap<TopicPartition, String>,
+    proofs: usize,
+    suspended: usize,
+    resumed: usize,
+    lost: usize,
+    left: bool,
+    owned_twice: Option<String>,
+}
+
+/// One of ours, whose supervisor releases at once.
+pub(crate) struct Ours {
+    known: Arc<Mutex<Known>>,
+    membership: Arc<Membership>,
+}
+
+impl Ours {
+    fn known<T>(&self, what: impl FnOnce(&Known) -> T) -> T {
+        let known = self.known.lock().unwrap();
+        assert_eq!(known.owned_twice, None);
+        what(&known)
+    }
+
+    pub(crate) fn has(&self) -> BTreeMap<TopicPartition, FencingToken> {
+        self.known(|known| known.has.clone())
+    }
+
+    pub(crate) fn settled(&self) -> Option<usize> {
+        self.known(|known| known.settled)
+    }
+
+    pub(crate) fn session(&self) -> String {
+        self.known(|known| known.session.clone())
+    }
+
+    pub(crate) fn session_number(&self) -> i64 {
+        let session = self.session();
+        u64::from_str_radix(session.strip_prefix("0x").unwrap(), 16).unwrap().cast_signed()
+    }
+
+    pub(crate) fn blocked(&self) -> Vec<String> {
+        self.known(|known| known.blocked.values().cloned().collect())
+    }
+
+    pub(crate) fn proofs(&self) -> usize {
+        self.known(|known| known.proofs)
+    }
+
+    pub(crate) fn suspended(&self) -> usize {
+        self.known(|known| known.suspended)
+    }
+
+    pub(crate) fn resumed(&self) -> usize {
+        self.known(|known| known.resumed)
+    }
+
+    pub(crate) fn lost(&self) -> usize {
+        self.known(|known| known.lost)
+    }
+
+    pub(crate) fn left(&self) -> bool {
+        self.known(|known| known.left)
+    }
+
+    pub(crate) fn leave(&self) {
+        self.membership.leave();
+    }
+}
+
+impl Owner for Ours {
+    fn owns(&self) -> BTreeSet<TopicPartition> {
+        self.has().into_keys().collect()
+    }
+
+    fn id(&self) -> String {
+        self.known(|known| known.id.clone())
+    }
+}
+
+type Owners = Arc<Mutex<BTreeSet<TopicPartition>>>;
+
+pub(crate) struct Group {
+    path: String,
+    items: BTreeSet<TopicPartition>,
+    siblings: bool,
+    changed: Arc<Notify>,
+    /// What members of ours own at this moment.
+    owners: Owners,
+}
+
+impl Group {
+    pub(crate) fn new(name: &str, count: i32) -> Self {
+        let path = format!("/yelp-kafka/{name}");
+        Self {
+            path,
+            items: items(count),
+            siblings: false,
+            changed: Arc::default(),
+            owners: Owners::default(),
+        }
+    }
+
+    pub(crate) fn with_siblings(self) -> Self {
+        Self { siblings: true, ..self }
+    }
+
+    /// The same group with other topics.
+    pub(crate) fn sibling(&self, name: &str) -> Self {
+        let parent = self.path.rsplit_once('/').unwrap().0;
+        Self {
+            path: format!("{parent}/{name}"),
+            items: self.items.clone(),
+            siblings: true,
+            changed: Arc::clone(&self.changed),
+            owners: Arc::clone(&self.owners),
+        }
+    }
+
+    /// The group's folder, chroot included.
+    pub(crate) fn path(&self) -> String {
+        format!("{}{}", options("", "").chroot, self.path)
+    }
+
+    pub(crate) async fn join(&self, name: &str) -> Ours {
+        self.join_through(name, &servers()).await
+    }
+
+    pub(crate) async fn join_through(&self, name: &str, servers: &str) -> Ours {
+        let mut options = options(name, &self.path);
+        servers.clone_into(&mut options.servers);
+        options.siblings = self.siblings;
+        let connection = Connection::establish(&options, WITHIN).await.expect("the test ZooKeeper answers");
+        let (sender, mut notices) = tokio::sync::mpsc::unbounded_channel();
+        let sink = move |notice| drop(sender.send(notice));
+        let membership =
+            Arc::new(Membership::start(&Handle::current(), connection, options, self.items.clone(), sink));
+        let ours = Ours { known: Arc::default(), membership: Arc::clone(&membership) };
+        let (known, changed, owners) =
+            (Arc::clone(&ours.known), Arc::clone(&self.changed), Arc::clone(&self.owners));
+        let weak = Arc::downgrade(&membership);
+        tokio::spawn(async move {
+            while let Some(notice) = notices.recv().await {
+                let release = known.lock().unwrap().learn(notice, &mut owners.lock().unwrap());
+                if let Some((item, token)) = release
+                    && let Some(membership) = weak.upgrade()
+                {
+                    membership.released(item, token);
+                }
+                changed.notify_waiters();
+            }
+        });
+        ours
+    }
+
+    pub(crate) fn python(&self, identifier: &str) -> Python {
+        Python::start(&servers(), &self.path(), identifier, COOLDOWN, &self.items)
+    }
+
+    /// Waits for a condition; what it waited for, and how it stood, is in the failure.
+    pub(crate) async fn until(&self, what: &str, condition: impl Fn() -> bool) {
+        let holds = async {
+            while !condition() {
+                // Python's words come without a notification.
+                let _ = timeout(Duration::from_millis(20), self.changed.notified()).await;
+            }
+        };
+        let came = timeout(WITHIN, holds).await.is_ok();
+        assert!(came, "not after {WITHIN:?}: {what}; nodes: {:#?}", self.seen().await);
+    }
+
+    pub(crate) async fn seen(&self) -> GroupSeen {
+        let options = options("", &self.path);
+        let observer = Observer::connect(&servers(), &options.chroot, WITHIN).await.unwrap();
+        observer.read_members(&self.path).await.unwrap()
+    }
+
+    /// Waits until the lock nodes and the members' own words agree, each item owned exactly once.
+    pub(crate) async fn is_told_by_its_nodes(&self, members: &[&dyn Owner]) {
+        let agree = async {
+            while !self.agrees(members, &self.seen().await) {
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let agreed = timeout(WITHIN, agree).await.is_ok();
+        let words: Vec<_> = members.iter().map(|member| (member.id(), member.owns())).collect();
+        assert!(agreed, "nodes and words differ: {:#?}, {words:#?}", self.seen().await);
+    }
+
+    fn agrees(&self, members: &[&dyn Owner], seen: &GroupSeen) -> bool {
+        let mut words: Vec<_> = members.iter().map(|member| (member.id(), member.owns())).collect();
+        words.sort();
+        let nodes: Vec<_> = seen.members.iter().map(|m| (m.id.clone(), m.partitions.clone())).collect();
+        let owned: usize = words.iter().map(|(_, items)| items.len()).sum();
+        nodes == words && seen.orphans.is_empty() && seen.free.is_empty() && owned == self.items.len()
+    }
+}
+
+impl Known {
+    /// What is to be released now.
+    fn learn(
+        &mut self,
+        notice: Notice,
+        owners: &mut BTreeSet<TopicPartition>,
+    ) -> Option<(TopicPartition, FencingToken)> {
+        match notice {
+            Notice::Joined { session, member, .. } => (self.session, self.id) = (session, member),
+            Notice::Acquired { item, token } => {
+                if !owners.insert(item.clone()) {
+                    self.owned_twice = Some(format!("{item} with {token}"));
+                }
+                self.blocked.remove(&item);
+                self.has.insert(item, token);
+            }
+            Notice::Revoked { item, token } => {
+                assert_eq!(self.has.remove(&item), Some(token));
+                owners.remove(&item);
+                return Some((item, token));
+            }
+            Notice::Lost { item, token } => {
+                assert_eq!(self.has.remove(&item), Some(token));
+                owners.remove(&item);
+                self.lost += 1;
+            }
+            Notice::Settled { members } => self.settled = Some(members),
+            Notice::Unsettled | Notice::SessionLost => self.settled = None,
+            Notice::Blocked { item, by } => drop(self.blocked.insert(item, by)),
+            Notice::Evidence { timeout, .. } => {
+                assert_eq!(timeout, SESSION);
+                self.proofs += 1;
+            }
+            Notice::Suspended => self.suspended += 1,
+            Notice::Resumed => self.resumed += 1,
+            Notice::Left => self.left = true,
+        }
+        None
+    }
+}

@@ -1,0 +1,66 @@
+//! A network that can be cut: a proxy in front of ZooKeeper.
+
+use std::sync::Arc;
+
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Network {
+    up: bool,
+    /// Connections of an earlier number are closed.
+    number: u32,
+}
+
+pub(crate) struct Proxy {
+    address: String,
+    network: Arc<watch::Sender<Network>>,
+}
+
+impl Proxy {
+    pub(crate) async fn start(servers: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let network = Arc::new(watch::Sender::new(Network { up: true, number: 0 }));
+        let (server, state) = (servers.to_owned(), Arc::clone(&network));
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(forward(client, server.clone(), state.subscribe()));
+            }
+        });
+        Self { address, network }
+    }
+
+    pub(crate) fn address(&self) -> String {
+        self.address.clone()
+    }
+
+    pub(crate) fn reset_connections(&self) {
+        self.network.send_modify(|network| network.number += 1);
+    }
+
+    /// Nothing gets through, and nobody is told: connections stay open and are accepted.
+    pub(crate) fn stop_forwarding(&self) {
+        self.network.send_modify(|network| network.up = false);
+    }
+
+    pub(crate) fn forward(&self) {
+        self.network.send_modify(|network| *network = Network { up: true, number: network.number + 1 });
+    }
+}
+
+async fn forward(mut client: TcpStream, server: String, mut network: watch::Receiver<Network>) {
+    let born = network.borrow_and_update().number;
+    if network.wait_for(|now| now.up || now.number != born).await.is_err() {
+        return;
+    }
+    let Ok(mut server) = TcpStream::connect(server).await else { return };
+    let born = network.borrow_and_update().number;
+    tokio::select! {
+        _ = copy_bidirectional(&mut client, &mut server) => return,
+        _ = network.wait_for(|now| !now.up || now.number != born) => {}
+    }
+    // Silence on both sides until the network is back; then this connection is gone.
+    let _ = network.wait_for(|now| now.number != born).await;
+}
