@@ -1,0 +1,3 @@
+//! What the configuration takes, what it refuses, and where it points.
+
+mod loads;
