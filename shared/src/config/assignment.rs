@@ -14,6 +14,7 @@ use super::cluster::{InvalidAddress, zookeeper_path};
 use super::document::{Value, shown};
 use super::errors::Problems;
 use super::reader::{Field, Section, Setting};
+use super::topics;
 
 const KEYS: &[&str] = &["mode", "group_path", "cooldown", "session_timeout", "use_group_sha", "partitions"];
 const COOLDOWN: Duration = Duration::from_secs(1);
@@ -118,7 +119,7 @@ fn partitions(field: &Field<'_>, p: &mut Problems) -> Option<Partitions> {
     }
     let mut all = Partitions::new();
     for (name, field) in field.entries(PARTITIONS, p) {
-        match Topic::new(name) {
+        match topics::topic(name) {
             Ok(topic) => {
                 all.insert(topic, numbers(&field, p));
             }

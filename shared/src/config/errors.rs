@@ -110,7 +110,7 @@ impl Problems {
         match place {
             Place::Flag(_) => self.at(place, message.to_string()),
             Place::File { .. } | Place::WholeFile | Place::Nowhere => {
-                self.at(place, format!("`{path}`: {message}"))
+                self.at(place, format!("`{path}`: {message}"));
             }
         }
     }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::ids::{Group, Partition, Topic};
+use crate::ids::{Partition, Topic};
 
 use super::assignment::{MAX_PARTITION, Partitions};
 use super::cluster::{ZookeeperAddress, comma_separated};
@@ -13,9 +13,10 @@ use super::errors::{Place, Problems};
 use super::handler::{PROTOCOLS, Protocol, check_command};
 use super::logging::http_address;
 use super::offsets::{RESETS, Reset};
-use super::reader::{Setting, choice};
-use super::topics::{Names, TopicList, instance_name};
+use super::reader::Setting;
+use super::topics::{Names, TopicList, group, instance_name, topic};
 use super::unavailable;
+use super::words::choice;
 
 /// Most partitions that one `--partitions` names.
 const MAX_NAMED: usize = 100_000;
@@ -66,7 +67,7 @@ impl Flags {
         }
         Given {
             names: Names {
-                group: setting(self.group.as_ref(), "-g", Group::new, p),
+                group: setting(self.group.as_ref(), "-g", group, p),
                 name: setting(self.name.as_ref(), "--name", instance_name, p),
                 topics: self.listed_topics(p),
             },
@@ -83,7 +84,7 @@ impl Flags {
         let place = Place::Flag("-t");
         let mut list = TopicList::default();
         for text in &self.topics {
-            match Topic::new(text) {
+            match topic(text) {
                 Ok(topic) => list.add("topics", place, topic, p),
                 Err(error) => p.at(place, error.to_string()),
             }
@@ -141,7 +142,7 @@ fn word<T: Copy>(
 fn add_partitions(text: &str, all: &mut Partitions) -> Result<(), String> {
     let wrong = || format!("{:?} is not TOPIC:PARTITIONS; write for example orders:0,1,4-7", shown(text));
     let (topic, ranges) = text.rsplit_once(':').ok_or_else(wrong)?;
-    let topic = Topic::new(topic).map_err(|error| error.to_string())?;
+    let topic = self::topic(topic).map_err(|error| error.to_string())?;
     let set = all.entry(topic.clone()).or_default();
     for range in ranges.split(',') {
         let (first, last) = bounds(range).ok_or_else(wrong)?;

@@ -12,6 +12,7 @@ use crate::ids::Topic;
 use super::document::Value;
 use super::errors::{Place, Problems};
 use super::reader::{Field, Section, Setting};
+use super::topics;
 
 const KEYS: &[&str] =
     &["command", "protocol", "start_timeout", "timeout", "max_in_flight", "poison", "delimiter", "batch"];
@@ -172,7 +173,7 @@ pub(super) fn read(root: &Section<'_>, p: &mut Problems) -> HandlerDraft {
             protocol: section.choice("protocol", PROTOCOLS, default.protocol, p),
             start_timeout: section.duration("start_timeout", &TIMEOUTS, default.start_timeout, p),
             timeout: section.duration("timeout", &TIMEOUTS, default.timeout, p),
-            max_in_flight: max_in_flight(&section, default.max_in_flight, p),
+            max_in_flight: max_in_flight(&section, &default.max_in_flight, p),
             poison: read_poison(&poison, &default.poison, p),
             delimiter: section.choice("delimiter", DELIMITERS, default.delimiter, p),
             batch: Batch {
@@ -183,7 +184,7 @@ pub(super) fn read(root: &Section<'_>, p: &mut Problems) -> HandlerDraft {
     }
 }
 
-fn max_in_flight(section: &Section<'_>, default: MaxInFlight, p: &mut Problems) -> MaxInFlight {
+fn max_in_flight(section: &Section<'_>, default: &MaxInFlight, p: &mut Problems) -> MaxInFlight {
     let window = section.section("max_in_flight", &["messages", "bytes", "time"], p);
     MaxInFlight {
         messages: window.integer("messages", &WINDOW_MESSAGES, default.messages, p),
@@ -193,7 +194,7 @@ fn max_in_flight(section: &Section<'_>, default: MaxInFlight, p: &mut Problems) 
 }
 
 fn read_poison(section: &Section<'_>, default: &Poison, p: &mut Problems) -> Poison {
-    let topic = section.get("topic").and_then(|field| field.parsed("a topic", Topic::new, p));
+    let topic = section.get("topic").and_then(|field| field.parsed("a topic", topics::topic, p));
     let action = if topic.is_some() { PoisonAction::DeadLetter } else { default.action };
     Poison {
         attempts: section.integer("attempts", &ATTEMPTS, default.attempts, p),

@@ -3,11 +3,11 @@
 //! Every section reads itself; what is left here is who wins, what is missing altogether, and what does not fit together.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 
 use crate::ids::{Group, Topic};
 
-use super::assignment::{self, Assignment, AssignmentDraft, Mode, Partitions};
+use super::assigned::{Ensemble, Wanted, by_file, by_flag};
+use super::assignment::{self, Assignment};
 use super::cluster::{self, Cluster, ClusterDraft};
 use super::document::{self, Node, Value};
 use super::errors::{Errors, Place, Problems};
@@ -17,9 +17,9 @@ use super::kafka;
 use super::lifecycle::{self, Restart, Stop};
 use super::logging::{self, Admin, Log, Metrics};
 use super::offsets::{self, Offsets};
-use super::reader::{Field, Section, Setting};
+use super::reader::{Field, Section, Setting, needed};
 use super::source::Source;
-use super::topics::{self, Listed, Names};
+use super::topics::{self, Names};
 
 const KEYS: &[&str] = &[
     "group",
@@ -134,13 +134,14 @@ fn finish(root: &Section<'_>, given: Given, p: &mut Problems) -> Option<Config> 
     offsets.reset = given.reset.and_then(|reset| reset.value).unwrap_or(offsets.reset);
 
     let wanted = Wanted { flags: given.names.topics, file: names.topics.take() };
+    let (group, name) = finish_names(names, p);
+    let ensemble = Ensemble { given: cluster.zookeeper.is_some(), discovery: cluster.discovery };
+    let cluster = finish_cluster(cluster, p);
     let assigned = match given.partitions {
         Some(partitions) => by_flag(partitions, wanted.flags, zookeeper_flag, p),
-        None => by_file(assignment, wanted, &cluster, p),
+        None => by_file(assignment, wanted, &ensemble, p),
     };
     let handler = finish_handler(handler, given.command, given.protocol, p);
-    let (group, name) = finish_names(names, p);
-    let cluster = finish_cluster(cluster, p);
     let (assignment, topics) = assigned?;
     let handler = handler?;
     dead_letters_elsewhere(&handler, &topics, p);
@@ -163,15 +164,6 @@ fn finish(root: &Section<'_>, given: Given, p: &mut Problems) -> Option<Config> 
     })
 }
 
-/// A setting's value; when it is not given at all, says what to do.
-fn needed<T>(setting: Option<Setting<T>>, missing: &str, p: &mut Problems) -> Option<T> {
-    let Some(setting) = setting else {
-        p.at(Place::Nowhere, missing);
-        return None;
-    };
-    setting.value
-}
-
 fn finish_names(names: Names, p: &mut Problems) -> (Option<Group>, Option<String>) {
     let group = needed(names.group, "no group: set `group` in the file or pass -g GROUP", p);
     let name = match names.name {
@@ -191,98 +183,6 @@ fn finish_cluster(draft: ClusterDraft, p: &mut Problems) -> Option<Cluster> {
         None => None,
     };
     Some(Cluster { brokers: brokers?, zookeeper, connect_timeout: draft.connect_timeout })
-}
-
-/// The topics that either side lists.
-struct Wanted {
-    flags: Option<Listed>,
-    file: Option<Listed>,
-}
-
-type Assigned = Option<(Assignment, Vec<Topic>)>;
-
-/// `--partitions`: static, whatever the file says.
-fn by_flag(
-    partitions: Setting<Partitions>,
-    topics: Option<Listed>,
-    zookeeper_flag: bool,
-    p: &mut Problems,
-) -> Assigned {
-    if zookeeper_flag {
-        p.at(
-            partitions.place,
-            "this means static assignment, without ZooKeeper: leave out -z or --partitions",
-        );
-    }
-    let partitions = partitions.value?;
-    if let Some(topics) = topics {
-        for topic in topics.value.iter().flatten().filter(|topic| !partitions.contains_key(*topic)) {
-            let message =
-                format!("topic {topic} has no partitions: add `--partitions {topic}:0` or leave it out");
-            p.at(topics.place, message);
-        }
-    }
-    let topics = partitions.keys().cloned().collect();
-    Some((Assignment::Static { partitions }, topics))
-}
-
-fn by_file(draft: AssignmentDraft, wanted: Wanted, cluster: &ClusterDraft, p: &mut Problems) -> Assigned {
-    let mode = match &draft.mode {
-        Some(mode) => mode.value?,
-        None if draft.partitions.is_some() && cluster.zookeeper.is_none() => Mode::Static,
-        None => Mode::Zookeeper,
-    };
-    match mode {
-        Mode::Zookeeper => by_zookeeper(draft, wanted, cluster, p),
-        Mode::Static => by_list(draft, wanted, p),
-    }
-}
-
-fn by_zookeeper(
-    draft: AssignmentDraft,
-    wanted: Wanted,
-    cluster: &ClusterDraft,
-    p: &mut Problems,
-) -> Assigned {
-    if let Some(partitions) = draft.partitions {
-        let message =
-            "`assignment.partitions` is for static assignment: set `assignment.mode: static` or remove it";
-        p.at(partitions.place, message);
-    }
-    if cluster.zookeeper.is_none() && !cluster.discovery {
-        p.at(
-            Place::Nowhere,
-            "no ZooKeeper: set `cluster.zookeeper` in the file or pass -z ZOOKEEPER (or --partitions, which needs none)",
-        );
-    }
-    let missing = "no topics: set `topics` in the file or pass -t TOPIC";
-    let topics = needed(wanted.flags.or(wanted.file), missing, p)?;
-    Some((draft.zookeeper, topics))
-}
-
-fn by_list(draft: AssignmentDraft, wanted: Wanted, p: &mut Problems) -> Assigned {
-    let Some(setting) = draft.partitions else {
-        let message = "static assignment needs partitions: set `assignment.partitions` or pass --partitions";
-        p.at(draft.mode.map_or(Place::Nowhere, |mode| mode.place), message);
-        return None;
-    };
-    let mut partitions = setting.value?;
-    let narrowed = wanted.flags.is_some();
-    let listed = wanted.flags.or(wanted.file);
-    let place = listed.as_ref().map_or(setting.place, |listed| listed.place);
-    let mut topics = listed.and_then(|listed| listed.value).unwrap_or_default();
-    for topic in topics.iter().filter(|topic| !partitions.contains_key(*topic)) {
-        let message =
-            format!("topic {topic} has no partitions: add it to `assignment.partitions` or leave it out");
-        // With a flag it is the combination with the file that is wrong.
-        p.at(if narrowed { setting.place } else { place }, message);
-    }
-    let known: BTreeSet<Topic> = topics.iter().cloned().collect();
-    if narrowed {
-        partitions.retain(|topic, _| known.contains(topic));
-    }
-    topics.extend(partitions.keys().filter(|topic| !known.contains(*topic)).cloned());
-    Some((Assignment::Static { partitions }, topics))
 }
 
 fn finish_handler(

@@ -7,11 +7,13 @@
 //! | file | holds |
 //! |---|---|
 //! | `source`, `document` | the text, its limits, and the YAML tree with positions |
-//! | `reader`, `quantity`, `errors` | how a value is taken out of the tree, and how it is complained about |
+//! | `reader`, `quantity`, `words`, `errors` | how a value is taken out of the tree, and how it is complained about |
 //! | `cluster`, `topics`, `assignment`, `handler`, `offsets`, `lifecycle`, `logging`, `kafka` | one section each: type, defaults, limits, reading |
-//! | `flags`, `load` | the command line, and the rules between sections |
+//! | `flags`, `load`, `assigned` | the command line, and the rules between sections |
+//! | `unavailable` | what is refused because it is not built yet: one table |
 //! | `render` | the resolved configuration as YAML and JSON, secrets masked |
 
+mod assigned;
 mod assignment;
 mod cluster;
 mod document;
@@ -30,6 +32,7 @@ mod render;
 mod source;
 mod topics;
 mod unavailable;
+mod words;
 
 #[cfg(test)]
 mod tests;

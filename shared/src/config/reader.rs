@@ -12,12 +12,22 @@ use super::document::{Node, Value, shown};
 use super::errors::{Place, Problems};
 use super::quantity::{self, DURATION, SIZE, show_duration, show_size};
 use super::unavailable;
+use super::words::{choice, nearest, one_of};
 
 /// A setting that was given: where, and its value unless that was wrong (which has been noted).
 #[derive(Debug, Clone)]
 pub(super) struct Setting<T> {
     pub(super) place: Place,
     pub(super) value: Option<T>,
+}
+
+/// A setting's value; when it is not given at all, says what to do.
+pub(super) fn needed<T>(setting: Option<Setting<T>>, missing: &str, p: &mut Problems) -> Option<T> {
+    let Some(setting) = setting else {
+        p.at(Place::Nowhere, missing);
+        return None;
+    };
+    setting.value
 }
 
 /// A value with the path of its key.
@@ -30,9 +40,9 @@ pub(super) struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
-    /// Where the value begins.
+    /// Where the value begins; where nothing follows the key, the key.
     pub(super) fn place(&self) -> Place {
-        self.node.place
+        if matches!(self.node.value, Value::Null) { self.key } else { self.node.place }
     }
 
     /// Notes what is wrong with the value.
@@ -268,51 +278,6 @@ fn within<T: PartialOrd + Copy>(
         return Ok(value);
     }
     Err(format!("expected {} to {}, found {}", show(*limits.start()), show(*limits.end()), shown(text)))
-}
-
-/// The choice that `text` names; what is not available yet is noted, and given back all the same where it is known.
-pub(super) fn choice<T: Copy>(
-    path: &str,
-    place: Place,
-    text: &str,
-    choices: &[(&str, T)],
-    p: &mut Problems,
-) -> Option<T> {
-    let refused = unavailable::refuse_value(path, text, place, p);
-    let found = choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
-    if found.is_none() && !refused {
-        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-        let hint = closest(text, &names).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
-        p.value(path, place, format!("expected {}, found {:?}{hint}", one_of(choices), shown(text)));
-    }
-    found
-}
-
-fn one_of<T>(choices: &[(&str, T)]) -> String {
-    let names: Vec<String> = choices.iter().map(|(name, _)| format!("`{name}`")).collect();
-    match names.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
-        None => String::new(),
-    }
-}
-
-fn nearest(name: &str, known: &[&str]) -> String {
-    match closest(name, known) {
-        Some(key) => format!("did you mean `{key}`?"),
-        None => format!("known here: {}", known.join(", ")),
-    }
-}
-
-/// The word that `name` is probably a slip of.
-fn closest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    if name.len() > 60 {
-        return None;
-    }
-    let plain = name.to_lowercase().replace(['-', ' '], "_");
-    let score = |key: &str| strsim::jaro_winkler(&plain, &key.replace('-', "_"));
-    let scored = known.iter().map(|key| (score(key), *key)).filter(|(score, _)| *score > 0.8);
-    scored.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, key)| key)
 }
 
 fn on_line(place: Place) -> String {

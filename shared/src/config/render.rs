@@ -46,7 +46,7 @@ impl Config {
 
     fn shown(&self) -> Shown {
         let mut entries = vec![
-            ("group", text(&self.group)),
+            ("group", text(self.group.as_str())),
             ("name", text(&self.name)),
             ("topics", list(&self.topics)),
             ("cluster", self.cluster()),
@@ -72,7 +72,7 @@ impl Config {
             ("stop", map(vec![("timeout", text(show_duration(self.stop.timeout)))])),
         ];
         if let Some(socket) = &self.admin.socket {
-            entries.push(("admin", map(vec![("socket", text(socket.display()))])));
+            entries.push(("admin", map(vec![("socket", text(socket.to_string_lossy()))])));
         }
         let level = self.log.level.as_str().to_ascii_lowercase();
         entries.push(("log", map(vec![("level", text(level)), ("format", word(FORMATS, self.log.format))])));
@@ -83,7 +83,7 @@ impl Config {
     fn cluster(&self) -> Shown {
         let mut entries = vec![("brokers", list(&self.cluster.brokers))];
         if let Some(zookeeper) = &self.cluster.zookeeper {
-            entries.push(("zookeeper", text(zookeeper)));
+            entries.push(("zookeeper", text(zookeeper.to_string())));
         }
         entries.push(("connect_timeout", text(show_duration(self.cluster.connect_timeout))));
         map(entries)
@@ -133,7 +133,7 @@ fn handler(handler: &Handler) -> Shown {
         ("max_per_minute", Shown::Number(poison.max_per_minute.into())),
     ];
     if let Some(topic) = &poison.topic {
-        poison_entries.push(("topic", text(topic)));
+        poison_entries.push(("topic", text(topic.as_str())));
     }
     let mut entries = vec![
         ("command", list(&handler.command)),
@@ -164,8 +164,8 @@ fn handler(handler: &Handler) -> Shown {
     map(entries)
 }
 
-fn text(value: impl ToString) -> Shown {
-    Shown::Text(value.to_string())
+fn text(value: impl Into<String>) -> Shown {
+    Shown::Text(value.into())
 }
 
 fn list(values: &[impl ToString]) -> Shown {
@@ -177,8 +177,8 @@ fn map(entries: Vec<(&str, Shown)>) -> Shown {
 }
 
 /// The first name that the file takes for `value`.
-fn word<T: PartialEq>(names: &[(&str, T)], value: T) -> Shown {
-    text(names.iter().find(|(_, named)| *named == value).map_or("", |(name, _)| name))
+fn word<T: PartialEq + Copy>(names: &[(&str, T)], value: T) -> Shown {
+    text(names.iter().find(|(_, named)| *named == value).map_or("", |(name, _)| *name))
 }
 
 fn json(shown: &Shown) -> Value {
@@ -203,8 +203,8 @@ fn write_entry(key: &str, value: &Shown, indent: usize, yaml: &mut String) {
                 write_entry(key, value, indent + 2, yaml);
             }
         }
-        other => {
-            let _ = writeln!(yaml, " {}", inline(other));
+        Shown::Text(_) | Shown::Number(_) | Shown::Boolean(_) | Shown::List(_) | Shown::Map(_) => {
+            let _ = writeln!(yaml, " {}", inline(value));
         }
     }
 }

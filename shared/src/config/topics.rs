@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use crate::ids::{Group, InvalidName, Topic};
 
+use super::document::shown;
 use super::errors::{Place, Problems};
 use super::reader::{Section, Setting};
 
@@ -24,7 +25,7 @@ pub(super) struct Names {
 
 pub(super) fn read(root: &Section<'_>, p: &mut Problems) -> Names {
     Names {
-        group: root.get("group").map(|field| field.setting("a group's name", Group::new, p)),
+        group: root.get("group").map(|field| field.setting("a group's name", group, p)),
         name: root.get("name").map(|field| field.setting("a name", instance_name, p)),
         topics: root.get("topics").map(|field| {
             let place = field.place();
@@ -37,7 +38,7 @@ pub(super) fn read(root: &Section<'_>, p: &mut Problems) -> Names {
             let value = items.map(|items| {
                 let mut list = TopicList::default();
                 for item in &items {
-                    if let Some(topic) = item.parsed("a topic", Topic::new, p) {
+                    if let Some(topic) = item.parsed("a topic", topic, p) {
                         list.add(&item.path, item.place(), topic, p);
                     }
                 }
@@ -66,15 +67,32 @@ impl TopicList {
     }
 }
 
+/// A topic's name.
+pub(super) fn topic(text: &str) -> Result<Topic, InvalidName> {
+    Topic::new(text).map_err(|error| brief(error, None))
+}
+
+/// A group's name.
+pub(super) fn group(text: &str) -> Result<Group, InvalidName> {
+    Group::new(text).map_err(|error| brief(error, None))
+}
+
 /// An instance's name follows the rules of a group's: it is a folder's name too.
 pub(super) fn instance_name(text: &str) -> Result<String, InvalidName> {
-    match Group::new(text) {
-        Ok(name) => Ok(name.into()),
-        Err(InvalidName::Empty { .. }) => Err(InvalidName::Empty { what: "name" }),
-        Err(InvalidName::Character { name, character, .. }) => {
-            Err(InvalidName::Character { what: "name", name, character })
+    Group::new(text).map(Into::into).map_err(|error| brief(error, Some("name")))
+}
+
+/// The error with what was given cut short, and called `what` if that is another word.
+fn brief(error: InvalidName, called: Option<&'static str>) -> InvalidName {
+    let short = |name: String| shown(&name).into_owned();
+    match error {
+        InvalidName::Empty { what } => InvalidName::Empty { what: called.unwrap_or(what) },
+        InvalidName::Character { what, name, character } => {
+            InvalidName::Character { what: called.unwrap_or(what), name: short(name), character }
         }
-        Err(InvalidName::Shape { name, .. }) => Err(InvalidName::Shape { what: "name", name }),
-        Err(error @ InvalidName::NotAPartition { .. }) => Err(error),
+        InvalidName::Shape { what, name } => {
+            InvalidName::Shape { what: called.unwrap_or(what), name: short(name) }
+        }
+        InvalidName::NotAPartition { given } => InvalidName::NotAPartition { given: short(given) },
     }
 }
