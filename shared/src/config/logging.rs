@@ -35,7 +35,7 @@ pub struct Admin {
 pub struct Metrics {}
 
 /// The supervisor's own log on stderr.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Log {
     /// The least important that is written.
     pub level: LevelFilter,

@@ -10,7 +10,7 @@ use kafkavisor::config::Config;
 use kafkavisor::ids::{Offset, Topic, TopicPartition};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::KafkaError as ClientError;
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
 
 use super::topics::{self, Described};
@@ -91,12 +91,37 @@ impl Clients {
 
     /// The topics as they are now.
     pub(crate) fn describe(&self, topics: &[Topic]) -> Result<BTreeMap<Topic, Described>, KafkaError> {
-        topics::describe(self.reader.client().native_ptr(), topics, TIMEOUT).map_err(KafkaError::Request)
+        let Some(first) = topics.first() else { return Ok(BTreeMap::new()) };
+        let native = self.reader.client().native_ptr();
+        let metadata = self.reader.fetch_metadata(Some(first.as_str()), TIMEOUT).map_err(request)?;
+        let controller = topics::controller(native);
+        if metadata.brokers().iter().any(|broker| broker.id() == controller) {
+            topics::describe(native, topics, TIMEOUT).map_err(KafkaError::Request)
+        } else {
+            self.describe_without_ids(topics)
+        }
+    }
+
+    fn describe_without_ids(&self, topics: &[Topic]) -> Result<BTreeMap<Topic, Described>, KafkaError> {
+        let mut described = BTreeMap::new();
+        for topic in topics {
+            let metadata = self.reader.fetch_metadata(Some(topic.as_str()), TIMEOUT).map_err(request)?;
+            let Some(found) = metadata.topics().iter().find(|found| found.name() == topic.as_str()) else { continue };
+            let partitions = i32::try_from(found.partitions().len()).unwrap_or(0);
+            described.insert(topic.clone(), Described { partitions, id: None });
+        }
+        Ok(described)
     }
 
     /// Who is subscribed under our group id.
     pub(crate) fn foreign_members(&self, within: Duration) -> Result<Vec<ForeignMember>, KafkaError> {
-        let groups = self.group.fetch_group_list(Some(&self.group_id), within).map_err(request)?;
+        let groups = match self.group.fetch_group_list(Some(&self.group_id), within) {
+            // A broker that knows no groups (the demo's) has nobody in them.
+            Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnsupportedFeature) => {
+                return Ok(Vec::new());
+            }
+            groups => groups.map_err(request)?,
+        };
         let members = groups.groups().iter().filter(|group| group.name() == self.group_id);
         Ok(members
             .flat_map(rdkafka::groups::GroupInfo::members)

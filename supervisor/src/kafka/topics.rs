@@ -52,6 +52,15 @@ impl<T> Drop for Owned<T> {
     }
 }
 
+/// The broker that is the controller, which alone describes topics; the demo's cluster names one that is not there.
+///
+/// `rk` must be a live handle; the caller holds its owner.
+#[expect(unsafe_code, reason = "librdkafka's C interface")]
+pub(super) fn controller(rk: *mut RDKafka) -> i32 {
+    // SAFETY: `rk` is live.
+    unsafe { rd::rd_kafka_controllerid(rk, 200) }
+}
+
 /// Asks for `topics`. A topic that does not exist has no partitions; one whose description failed otherwise is left out.
 ///
 /// `rk` must be a live handle; the caller holds its owner.
