@@ -42,8 +42,7 @@ fn main() -> ExitCode {
     if !die_with_parent(Pid::from_raw(start.supervisor_pid)) {
         return ExitCode::from(UNABLE);
     }
-    let prefix = format!("{} [{}] ", start.item, getpid());
-    logging::start(start.log.level, start.log.format, &prefix);
+    logging::start(start.log.level, start.log.format, &format!("{} ", start.item), getpid().as_raw());
     let ending =
         match become_subreaper().map_err(|error| error.to_string()).and_then(|()| Worker::new(&start)) {
             Ok(worker) => worker.run(&mut link),

@@ -24,6 +24,8 @@ use crate::link::{Heard, Link};
 
 /// The loop turns at least so often.
 const BEAT: Duration = Duration::from_secs(1);
+/// A commit shows in the page only: whoever waits for one looks this often.
+const COMMIT_LOOK: Duration = Duration::from_millis(5);
 /// A loop so late did not run: it was stopped, or starved.
 const STOOD_STILL: Duration = Duration::from_secs(2);
 /// Bytes encoded ahead of what the pipe has taken.
@@ -144,7 +146,8 @@ impl Worker {
         let time = now();
         let deadlines = [self.core.next_deadline(), self.driver.next_deadline(time)];
         let next = deadlines.into_iter().flatten().min();
-        next.map_or(BEAT, |at| at.saturating_duration_since(time)).min(BEAT)
+        let longest = if self.core.awaits_commit() { COMMIT_LOOK } else { BEAT };
+        next.map_or(longest, |at| at.saturating_duration_since(time)).min(longest)
     }
 
     fn sleep(&mut self, wait: Duration, link: &Link) {

@@ -28,6 +28,8 @@ struct Logger {
     format: LogFormat,
     level: LevelFilter,
     prefix: String,
+    /// Of the process that speaks; 0 where its lines need none.
+    pid: i32,
 }
 
 impl Log for Logger {
@@ -42,7 +44,10 @@ impl Log for Logger {
         if !self.enabled(record.metadata()) {
             return;
         }
-        let line = render(self.format, &self.prefix, record, wall_millis());
+        // A handler's line says itself which process it is of.
+        let own = record.target() == HANDLER || self.pid == 0;
+        let pid = if own { String::new() } else { format!("[{}] ", self.pid) };
+        let line = render(self.format, &format!("{}{pid}", self.prefix), record, wall_millis());
         if self.queue.try_send(Entry::Line(line)).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
             return;
@@ -142,14 +147,14 @@ fn write_lines(queue: &Receiver<Entry>) {
     }
 }
 
-/// Sends the log of this process to its stderr, each line behind `prefix`.
-pub fn start(level: LevelFilter, format: LogFormat, prefix: &str) {
+/// Sends the log of this process to its stderr, each line behind `prefix` and, unless 0, `pid`.
+pub fn start(level: LevelFilter, format: LogFormat, prefix: &str, pid: i32) {
     let (queue, lines) = sync_channel(QUEUE);
     let writer = std::thread::Builder::new().name("log".to_owned()).spawn(move || write_lines(&lines));
     if writer.is_err() {
         return;
     }
-    let logger = Logger { queue, dropped: AtomicU64::new(0), format, level, prefix: prefix.to_owned() };
+    let logger = Logger { queue, dropped: AtomicU64::new(0), format, level, prefix: prefix.to_owned(), pid };
     if log::set_boxed_logger(Box::new(logger)).is_ok() {
         log::set_max_level(level);
     }

@@ -11,6 +11,7 @@ pub(super) fn run(args: CheckArgs) -> Result<Exit, Failure> {
     }
     let config = super::run::load(file.as_ref(), &flags)?;
     shell::resolved(&config.handler.command)?;
+    shell::check_properties(&config)?;
     shell::membership_options(&config)?;
     if args.online {
         shell::reach(&config)?;

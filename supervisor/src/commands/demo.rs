@@ -78,6 +78,9 @@ struct Demo {
 
 pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     let bug = |what: &str, error: &dyn std::fmt::Display| Failure::bug(format!("demo: {what}: {error}"));
+    if !args.handler.is_empty() {
+        crate::shell::resolved(&args.handler)?;
+    }
     let cluster = MockCluster::new(1).map_err(|error| bug("the mock Kafka can't be started", &error))?;
     cluster.create_topic(TOPIC, PARTITIONS, 1).map_err(|error| bug("the topic can't be made", &error))?;
     let interrupted = Arc::new(AtomicBool::new(false));

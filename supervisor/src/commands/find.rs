@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use kafkavisor::ids::Group;
+
 use crate::cli::WhichArgs;
 use crate::exit::Failure;
 use crate::shell::runtime_directory::{candidates, path_of, socket_in};
@@ -14,7 +16,20 @@ pub(super) fn socket(which: &WhichArgs) -> Result<PathBuf, Failure> {
         return Ok(socket.clone());
     }
     if let Some(name) = &which.name {
-        return Ok(socket_in(&path_of(name)));
+        // A name is a folder's: it is held to the same letters as where it was given.
+        Group::new(name).map_err(|_| {
+            Failure::usage(format!("--name {name:?}: use letters, digits, '.', '_' and '-', as `run --name` does"))
+        })?;
+        let socket = socket_in(&path_of(name));
+        return match status(&socket) {
+            Ok(status) if status.name != *name => Err(Failure::unreachable(format!(
+                "the supervisor at {} is named {}, not {name}: say --name {}",
+                socket.display(),
+                status.name,
+                status.name
+            ))),
+            _ => Ok(socket),
+        };
     }
     let mut running: Vec<(PathBuf, Status)> = candidates()
         .iter()
@@ -44,11 +59,19 @@ pub(super) fn socket(which: &WhichArgs) -> Result<PathBuf, Failure> {
 /// What the instance behind `socket` says of itself.
 pub(super) fn status(socket: &std::path::Path) -> Result<Status, Failure> {
     let silent = |error: &dyn std::fmt::Display| {
-        Failure::unreachable(format!("no supervisor answers at {}: {error}", socket.display()))
+        nobody(socket, error)
     };
     let answer = ask(socket, &Request::Status).map_err(|error| silent(&error))?;
     if let Some(error) = answer.get("error").and_then(serde_json::Value::as_str) {
         return Err(silent(&error));
     }
     serde_json::from_value(answer).map_err(|error| silent(&error))
+}
+
+/// Nobody answers at `socket`.
+pub(super) fn nobody(socket: &std::path::Path, error: &dyn std::fmt::Display) -> Failure {
+    Failure::unreachable(format!(
+        "no supervisor answers at {}: {error}: is it running? `kafkavisor status` without a name lists those that are",
+        socket.display()
+    ))
 }

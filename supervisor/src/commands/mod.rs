@@ -22,13 +22,14 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Status(args) => status::run(&args),
         Command::Stop(args) => stop::run(&args),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "kafkavisor", &mut std::io::stdout());
-            Ok(Exit::Clean)
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "kafkavisor", &mut script);
+            print(&String::from_utf8_lossy(&script)).map(|()| Exit::Clean)
         }
         Command::Man => {
-            let page = clap_mangen::Man::new(Cli::command());
-            page.render(&mut std::io::stdout()).map_err(|error| Failure::bug(error.to_string()))?;
-            Ok(Exit::Clean)
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(|error| Failure::bug(error.to_string()))?;
+            print(&String::from_utf8_lossy(&page)).map(|()| Exit::Clean)
         }
         Command::SampleHandler => demo::sample_handler(),
     }

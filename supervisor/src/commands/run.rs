@@ -11,7 +11,7 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, Failure> {
     let (file, flags) = args.config.sources()?;
     let config = load(file.as_ref(), &flags)?;
     let worker = shell::worker_binary(args.worker_binary)?;
-    logging::start(config.log.level, config.log.format, "");
+    logging::start(config.log.level, config.log.format, "", 0);
     shell::run(config, &worker)
 }
 

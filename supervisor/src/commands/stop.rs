@@ -16,8 +16,7 @@ const WITHIN: Duration = Duration::from_secs(3600);
 
 pub(super) fn run(args: &StopArgs) -> Result<Exit, Failure> {
     let socket = find::socket(&args.which)?;
-    let silent =
-        |error| Failure::unreachable(format!("no supervisor answers at {}: {error}", socket.display()));
+    let silent = |error| find::nobody(&socket, &error);
     ask(&socket, &Request::Stop).map_err(silent)?;
     let deadline = now() + WITHIN;
     while now() < deadline {

@@ -274,6 +274,8 @@ impl Core {
         }
         match found {
             Decision::Park(why) => {
+                log::error!("{key}: parked: {why}");
+                item.waiting = None;
                 item.last_exit = Some(why.clone());
                 item.phase = Phase::Parked { why };
                 Vec::new()
@@ -301,7 +303,11 @@ impl Core {
     ) -> Vec<Action> {
         let Some(item) = self.items.get_mut(key) else { return Vec::new() };
         if item.phase == (Phase::Locating { request }) {
-            item.waiting = Some(format!("where to begin is not known yet: {error}"));
+            let waiting = Some(format!("where to begin is not known yet: {error}"));
+            if item.waiting != waiting {
+                log::warn!("{key}: where to begin is not known yet: {error}");
+            }
+            item.waiting = waiting;
             item.phase = Phase::LocatingAgain { at: now + LOCATE_AGAIN };
         }
         Vec::new()

@@ -3,7 +3,7 @@
 //! Two clients: one in the group's name, for offsets and for the end that readers of committed messages see; one that reads
 //! uncommitted, for the true end of a log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kafkavisor::config::Config;
@@ -53,7 +53,16 @@ fn client_properties(config: &Config) -> BTreeMap<String, String> {
     properties
 }
 
+/// Whether librdkafka takes the operator's properties; asks nobody else.
+pub(crate) fn validate(config: &Config) -> Result<(), KafkaError> {
+    client_config(config, &[]).create_native_config().map(drop).map_err(KafkaError::Configuration)
+}
+
 fn client(config: &Config, more: &[(&str, &str)]) -> Result<BaseConsumer, KafkaError> {
+    client_config(config, more).create().map_err(KafkaError::Configuration)
+}
+
+fn client_config(config: &Config, more: &[(&str, &str)]) -> ClientConfig {
     let mut client = ClientConfig::new();
     for (key, value) in client_properties(config) {
         client.set(key, value);
@@ -66,7 +75,7 @@ fn client(config: &Config, more: &[(&str, &str)]) -> Result<BaseConsumer, KafkaE
     for (key, value) in more {
         client.set(*key, *value);
     }
-    client.create().map_err(KafkaError::Configuration)
+    client
 }
 
 fn request(error: ClientError) -> KafkaError {
@@ -156,6 +165,12 @@ impl Clients {
 
     /// The logs; partitions that can't be asked about now are left out.
     pub(crate) fn logs(&self, items: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, Log>, KafkaError> {
+        // A client that knows a topic does not look for partitions it has grown since.
+        let topics: BTreeSet<_> = items.iter().map(|item| item.topic.as_str()).collect();
+        for topic in topics {
+            self.reader.fetch_metadata(Some(topic), TIMEOUT).map_err(request)?;
+            self.group.fetch_metadata(Some(topic), TIMEOUT).map_err(request)?;
+        }
         let starts = offsets(&self.reader, items, ListOffset::Beginning)?;
         let ends = self.ends(items)?;
         let stable_ends = offsets(&self.group, items, ListOffset::End)?;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -55,9 +55,10 @@ impl Drop for Control {
 impl Control {
     /// Listens at `path`. What is there from an earlier life is removed: the instance's lock is ours.
     pub(crate) fn listen(path: &Path, asked: Sender<Asked>) -> io::Result<Self> {
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+        match fs::symlink_metadata(path) {
+            Ok(there) if there.file_type().is_socket() => fs::remove_file(path)?,
+            Ok(_) => return Err(io::Error::other("there is something that is no socket: remove it yourself")),
+            Err(_) => {}
         }
         let listener = UnixListener::bind(path)?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;

@@ -204,10 +204,7 @@ impl EventLoop {
                 self.pages.set_topic_id(item.clone(), topic_id);
                 self.decide(match result {
                     Ok(decision) => Event::StartFound { item, request, decision },
-                    Err(error) => {
-                        log::warn!("{item}: where to begin is not known yet: {error}");
-                        Event::StartUnknown { item, request, error }
-                    }
+                    Err(error) => Event::StartUnknown { item, request, error },
                 });
             }
             KafkaHeard::Partitions { items, made_again } => {

@@ -35,6 +35,7 @@ use crate::kafka::{Clients, Commits, KafkaError, Lookups, Scope, SharedLease};
 /// Runs an instance to its end.
 pub(crate) fn run(mut config: Config, worker: &Path) -> Result<Exit, Failure> {
     config.handler.command = resolved(&config.handler.command)?;
+    check_properties(&config)?;
     let directory =
         RuntimeDirectory::take(&config.name).map_err(|e| Failure::configuration(e.to_string()))?;
     let runtime = start_runtime()?;
@@ -47,7 +48,10 @@ pub(crate) fn run(mut config: Config, worker: &Path) -> Result<Exit, Failure> {
     let socket = config.admin.socket.clone().unwrap_or_else(|| directory.socket());
     let (asked_in, asked) = unbounded();
     let control = Control::listen(&socket, asked_in)
-        .map_err(|e| Failure::configuration(format!("control socket {}: {e}", socket.display())))?;
+        .map_err(|e| {
+            let remedy = "set `admin.socket` to a path in a folder that exists and that this user may write to";
+            Failure::configuration(format!("control socket {}: {e}: {remedy}", socket.display()))
+        })?;
 
     let (workers_in, workers_out) = unbounded();
     let (kafka_in, kafka) = unbounded();
@@ -153,6 +157,13 @@ fn pass_on(signals: &mut Signals, sender: &Sender<Signal>) {
     }
 }
 
+/// Whether librdkafka takes what stands under `kafka`.
+pub(crate) fn check_properties(config: &Config) -> Result<(), Failure> {
+    crate::kafka::validate(config).map_err(|error| {
+        Failure::configuration(format!("`kafka`: {error}: correct or remove that property (see librdkafka's CONFIGURATION.md)"))
+    })
+}
+
 fn reach_kafka(config: &Config) -> Result<Clients, Failure> {
     let brokers = config.cluster.brokers.join(",");
     let within = config.cluster.connect_timeout;
@@ -249,11 +260,11 @@ fn classic_offsets(config: &Config, runtime: &Handle) -> Box<crate::kafka::Class
 /// The worker's binary: beside ours, unless named.
 pub(crate) fn worker_binary(named: Option<PathBuf>) -> Result<PathBuf, Failure> {
     if let Some(path) = named {
-        return if path.is_file() {
-            Ok(path)
-        } else {
-            Err(Failure::configuration(format!("--worker-binary {}: there is no such file", path.display())))
-        };
+        let with_slash = std::path::absolute(&path).map_err(|error| Failure::bug(error.to_string()))?;
+        return find_executable(&with_slash.to_string_lossy(), None).map_err(|error| {
+            let path = path.display();
+            Failure::configuration(format!("--worker-binary {path}: {error}; name the kafkavisor-worker of this version"))
+        });
     }
     let ours = std::env::current_exe().map_err(|error| Failure::bug(error.to_string()))?;
     let beside = ours.with_file_name("kafkavisor-worker");

@@ -22,4 +22,4 @@ pub(crate) mod status;
 mod workers;
 
 pub(crate) use control::{Request, ask};
-pub(crate) use instance::{membership_options, reach, resolved, run, worker_binary};
+pub(crate) use instance::{check_properties, membership_options, reach, resolved, run, worker_binary};

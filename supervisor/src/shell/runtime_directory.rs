@@ -14,7 +14,7 @@ use nix::unistd::{Uid, geteuid};
 /// Why there is no runtime directory.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DirectoryError {
-    #[error("runtime directory {path}: {source}")]
+    #[error("runtime directory {path}: {source}: set RUNTIME_DIRECTORY to a folder that this user may write to")]
     Io { path: PathBuf, source: io::Error },
     #[error(
         "runtime directory {path} belongs to user {owner}, not to {us}: remove it, or set RUNTIME_DIRECTORY"
@@ -71,6 +71,9 @@ pub(crate) fn candidates() -> Vec<PathBuf> {
 
 fn make_private(path: &Path) -> Result<(), DirectoryError> {
     let io = |source| DirectoryError::Io { path: path.to_owned(), source };
+    if path.exists() && !path.is_dir() {
+        return Err(DirectoryError::NoDirectory { path: path.to_owned() });
+    }
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io)?;
     let metadata = fs::symlink_metadata(path).map_err(io)?;
     if !metadata.is_dir() {

@@ -203,6 +203,11 @@ impl Core {
             && !self.uncommitted.too_much(self.window_size())
     }
 
+    /// Whether only a commit is missing for more to be delivered.
+    pub(crate) fn awaits_commit(&self) -> bool {
+        matches!(self.state, State::Running) && self.uncommitted.too_much(self.window_size())
+    }
+
     pub(crate) fn deliver(&mut self, now: Instant, at: Boottime, delivery: Delivery) {
         if self.window.unanswered().is_none() {
             self.silent_since = Some(now);

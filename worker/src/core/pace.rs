@@ -3,7 +3,7 @@
 //!
 //! | measured | then |
 //! |---|---|
-//! | a full window emptied within `time` | it doubles, up to `max_in_flight.messages` |
+//! | a full window emptied within `time`, or would have | it doubles, up to `max_in_flight.messages` |
 //! | what was in flight took longer | it halves, down to 1 (`exec`: the batch) |
 //! | a halving did not shorten the wait | it is taken back and kept: the cost is per batch, not per message |
 //!
@@ -83,7 +83,9 @@ impl Pace {
         let halved = self.halved.take();
         if wait <= self.time {
             self.fixed_cost = None;
-            if measured.full {
+            // A handler so fast that the window never fills would still empty a full one in time.
+            let whole = wait.mul_f64(f64::from(self.window) / f64::from(measured.in_flight.max(1)));
+            if measured.full || whole <= self.time / 2 {
                 self.window = self.window.saturating_mul(2).min(self.ceiling);
             }
             return;

@@ -93,6 +93,7 @@ impl Exec {
         let count = batch.len();
         let command = self.context.handler.command.clone();
         let child = Spec { command, environment, wiring: Wiring::Standard }.start()?;
+        self.log.of(child.pid);
         let give_up_at = now + self.limit();
         self.running = Some(Running { child, count, input, written: 0, give_up_at, timed_out: false });
         Ok(())

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use kafkavisor_link::logging::HANDLER;
+use nix::unistd::Pid;
 
 /// Longest line passed on; the rest of it is dropped.
 const MAX_LINE: usize = 8 * 1024;
@@ -20,9 +21,15 @@ pub(crate) struct LogLines {
     in_period: u32,
     suppressed: u64,
     last: std::collections::VecDeque<String>,
+    pid: i32,
 }
 
 impl LogLines {
+    /// The process that speaks from here on.
+    pub(crate) fn of(&mut self, pid: Pid) {
+        self.pid = pid.as_raw();
+    }
+
     pub(crate) fn push(&mut self, now: Instant, bytes: &[u8]) {
         let mut rest = bytes;
         while let Some(end) = memchr::memchr(b'\n', rest) {
@@ -64,7 +71,7 @@ impl LogLines {
             self.period_began = Some(now);
             self.in_period = 0;
             if self.suppressed > 0 {
-                log::warn!(target: HANDLER, "{} more lines of the handler's output were left out", self.suppressed);
+                log::warn!(target: HANDLER, "[{}] {} more lines were left out", self.pid, self.suppressed);
                 self.suppressed = 0;
             }
         }
@@ -72,7 +79,7 @@ impl LogLines {
         if self.in_period > LINES {
             self.suppressed += 1;
         } else {
-            log::info!(target: HANDLER, "{text}");
+            log::info!(target: HANDLER, "[{}] {text}", self.pid);
         }
     }
 }

@@ -193,7 +193,9 @@ impl Driver for Session {
             environment: self.context.environment.clone(),
             wiring: self.wiring,
         };
-        self.child = Some(spec.start()?);
+        let child = spec.start()?;
+        self.log.of(child.pid);
+        self.child = Some(child);
         self.codec.init(&mut self.buffer, &self.context.init);
         Ok(())
     }
