@@ -1,1 +1,45 @@
-fn main() {}
+//! `kafkavisor`: the supervisor and the commands around it.
+//!
+//! | module | for |
+//! |---|---|
+//! | [`cli`], [`commands`], [`exit`] | what is typed, what it does, how it ends |
+//! | [`core`] | the decisions: pure |
+//! | [`shell`] | processes, pages, sockets, signals around them |
+//! | [`kafka`] | what the supervisor asks Kafka |
+
+mod cli;
+mod commands;
+mod core;
+mod exit;
+mod kafka;
+mod shell;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::cli::Cli;
+use crate::exit::Exit;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing else can be done when even this can't be written.
+            let _unwritable = error.print();
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return if asked { Exit::Clean } else { Exit::Usage }.into();
+        }
+    };
+    let exit = match commands::run(cli.command) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            let _unwritable = writeln!(std::io::stderr(), "kafkavisor: {}", failure.message);
+            failure.exit
+        }
+    };
+    log::logger().flush();
+    exit.into()
+}

@@ -129,11 +129,10 @@ pub fn timestamp(wall_millis: i64) -> String {
 }
 
 fn write_lines(queue: &Receiver<Entry>) {
-    let mut stderr = std::io::stderr().lock();
     while let Ok(entry) = queue.recv() {
         match entry {
-            // Nobody to tell when the log itself can't be written.
-            Entry::Line(line) => drop(stderr.write_all(&line)),
+            // Locked for each line only: a panic must get its message out. Nobody to tell when the log can't be written.
+            Entry::Line(line) => drop(std::io::stderr().write_all(&line)),
             Entry::Flush(done) => drop(done.send(())),
         }
     }
@@ -166,18 +165,9 @@ mod tests {
     #[test]
     fn one_record_is_one_line() {
         for format in [LogFormat::Text, LogFormat::Json, LogFormat::Journald] {
-            let args = format_args!("two\nlines \"quoted\"").to_owned_string();
-            let line = render(format, "orders:3 ", &Record::builder().args(format_args!("{args}")).build(), 0);
+            let args = format_args!("two\nlines \"quoted\"");
+            let line = render(format, "orders:3 ", &Record::builder().args(args).build(), 0);
             assert_eq!(line.iter().filter(|b| **b == b'\n').count(), 1, "{format:?}");
-        }
-    }
-
-    trait ToOwnedString {
-        fn to_owned_string(&self) -> String;
-    }
-    impl ToOwnedString for std::fmt::Arguments<'_> {
-        fn to_owned_string(&self) -> String {
-            self.to_string()
         }
     }
 }

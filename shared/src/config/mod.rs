@@ -1,1 +1,50 @@
-//! config
+//! The configuration file and the flags that win over it, turned into a [`Config`] that can't be wrong.
+//!
+//! Everything is checked here, once, and every error is reported at once with its line and column ([`Errors`]). A part of
+//! the contract that is not built yet is recognised and refused (`unavailable`). Whether the handler can be executed is
+//! asked of the system by [`find_executable`]; nothing else here looks at the machine, apart from [`Source::read`].
+//!
+//! | file | holds |
+//! |---|---|
+//! | `source`, `document` | the text, its limits, and the YAML tree with positions |
+//! | `reader`, `quantity`, `words`, `errors` | how a value is taken out of the tree, and how it is complained about |
+//! | `cluster`, `topics`, `assignment`, `handler`, `offsets`, `lifecycle`, `logging`, `kafka` | one section each: type, defaults, limits, reading |
+//! | `flags`, `load`, `assigned` | the command line, and the rules between sections |
+//! | `unavailable` | what is refused because it is not built yet: one table |
+//! | `render` | the resolved configuration as YAML and JSON, secrets masked |
+
+mod assigned;
+mod assignment;
+mod cluster;
+mod document;
+mod errors;
+mod executable;
+mod flags;
+mod handler;
+mod kafka;
+mod lifecycle;
+mod load;
+mod logging;
+mod offsets;
+mod quantity;
+mod reader;
+mod render;
+mod source;
+mod topics;
+mod unavailable;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use assignment::{Assignment, GroupPathStyle};
+pub use cluster::{Cluster, InvalidAddress, ZookeeperAddress};
+pub use errors::{Error, Errors, Place};
+pub use executable::{HandlerError, find_executable};
+pub use flags::Flags;
+pub use handler::{Batch, Delimiter, Handler, MaxInFlight, Poison, PoisonAction, Protocol};
+pub use lifecycle::{Restart, Stop};
+pub use load::Config;
+pub use logging::{Admin, Log, LogFormat, Metrics};
+pub use offsets::{Offsets, Reset};
+pub use source::Source;

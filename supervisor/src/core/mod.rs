@@ -17,6 +17,6 @@ pub(crate) mod start;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use item::{Item, Phase};
+pub(crate) use item::Item;
 pub(crate) use machine::Core;
-pub(crate) use messages::{Action, Event, Settings, WorkerStart};
+pub(crate) use messages::{Action, CommitAnswer, Event, Settings, WorkerStart};

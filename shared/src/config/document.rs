@@ -1,0 +1,200 @@
+//! The YAML tree with the position of each key and value.
+//!
+//! Built from the parser's events and not by its own loader, which keeps the last of two equal keys, and copies what an
+//! alias names (a few lines can grow to terabytes). Here depth is limited, aliases are refused and duplicates stay visible.
+
+use std::borrow::Cow;
+
+use saphyr::Scalar;
+use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
+
+use super::errors::Place;
+use super::source::{MAX_BYTES, end_of, too_large};
+
+/// Deepest nesting that is read; the contract needs four.
+const MAX_DEPTH: usize = 32;
+
+/// A value and where it begins.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) place: Place,
+    pub(super) value: Value,
+}
+
+/// A key of a map and where it stands.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) place: Place,
+    pub(super) name: String,
+}
+
+/// What a value is.
+#[derive(Debug)]
+pub(super) enum Value {
+    Null,
+    Boolean(bool),
+    /// As written, and its value where it fits.
+    Number(String, Option<i64>),
+    Text(String),
+    List(Vec<Node>),
+    Map(Vec<(Key, Node)>),
+}
+
+impl Value {
+    /// What was there, for "expected ..., found ...".
+    pub(super) fn found(&self) -> String {
+        match self {
+            Self::Null => "nothing".to_owned(),
+            Self::Boolean(value) => format!("`{value}`"),
+            Self::Number(text, _) => format!("the number {}", shown(text)),
+            Self::Text(text) => format!("the text {:?}", shown(text)),
+            Self::List(_) => "a list".to_owned(),
+            Self::Map(_) => "a map".to_owned(),
+        }
+    }
+}
+
+/// At most 60 characters of `text`, for messages.
+pub(super) fn shown(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(60) {
+        Some((end, _)) => Cow::Owned(format!("{}...", text.get(..end).unwrap_or_default())),
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// Why a text is no document, and where.
+pub(super) type Broken = (Place, String);
+
+/// A collection that is still open.
+enum Open {
+    List(Vec<Node>),
+    Map(Vec<(Key, Node)>, Option<Key>),
+}
+
+/// The tree of `text`; `None` for an empty file.
+pub(super) fn parse(text: &str) -> Result<Option<Node>, Broken> {
+    if text.len() > MAX_BYTES {
+        return Err((Place::WholeFile, too_large()));
+    }
+    if let Some(at) = text.find('\0') {
+        let before = text.get(..at).unwrap_or_default();
+        return Err((end_of(before), "a NUL character; the file must be plain text".to_owned()));
+    }
+    Builder::default().run(&mut Parser::new_from_str(text))
+}
+
+#[derive(Default)]
+struct Builder {
+    open: Vec<(Place, Open)>,
+    root: Option<Node>,
+    documents: usize,
+}
+
+impl Builder {
+    fn run(mut self, parser: &mut Parser<'_, StrInput<'_>>) -> Result<Option<Node>, Broken> {
+        while let Some(event) = parser.next_event() {
+            let (event, span) = event.map_err(|error| {
+                let place = place_of(*error.marker());
+                (place, format!("not valid YAML: {}", error.info()))
+            })?;
+            if matches!(event, Event::StreamEnd) {
+                break;
+            }
+            self.take(event, span)?;
+        }
+        Ok(self.root)
+    }
+
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Broken> {
+        let place = place_of(span.start);
+        match event {
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(()),
+            Event::DocumentStart(_) => {
+                self.documents += 1;
+                if self.documents > 1 {
+                    return Err((place, "a second document begins here; keep one in the file".to_owned()));
+                }
+                Ok(())
+            }
+            Event::Alias(_) => {
+                Err((place, "aliases (`*name`) are not supported; write the value out".to_owned()))
+            }
+            Event::Scalar(text, style, _, tag) => {
+                let value = scalar(text, style, tag.as_ref()).map_err(|message| (place, message))?;
+                self.add(place, value)
+            }
+            Event::SequenceStart(_, tag) => self.begin(place, Open::List(Vec::new()), tag.as_deref(), "seq"),
+            Event::MappingStart(_, tag) => {
+                self.begin(place, Open::Map(Vec::new(), None), tag.as_deref(), "map")
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.end(),
+        }
+    }
+
+    fn begin(&mut self, place: Place, open: Open, tag: Option<&Tag>, own: &str) -> Result<(), Broken> {
+        if let Some(tag) = tag.filter(|tag| !(tag.is_yaml_core_schema() && tag.suffix == own)) {
+            return Err((place, unknown_tag(tag)));
+        }
+        if self.open.len() >= MAX_DEPTH {
+            return Err((place, format!("nested deeper than {MAX_DEPTH} levels")));
+        }
+        self.open.push((place, open));
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), Broken> {
+        match self.open.pop() {
+            Some((place, Open::List(items))) => self.add(place, Value::List(items)),
+            Some((place, Open::Map(entries, _))) => self.add(place, Value::Map(entries)),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts a finished value where it belongs: into the open collection, or at the root.
+    fn add(&mut self, place: Place, value: Value) -> Result<(), Broken> {
+        let node = Node { place, value };
+        match self.open.last_mut() {
+            None => self.root = Some(node),
+            Some((_, Open::List(items))) => items.push(node),
+            Some((_, Open::Map(entries, pending))) => match pending.take() {
+                Some(key) => entries.push((key, node)),
+                None => *pending = Some(key(node)?),
+            },
+        }
+        Ok(())
+    }
+}
+
+fn key(node: Node) -> Result<Key, Broken> {
+    let place = node.place;
+    match node.value {
+        Value::Text(name) | Value::Number(name, _) => Ok(Key { place, name }),
+        Value::Boolean(value) => Ok(Key { place, name: value.to_string() }),
+        other @ (Value::Null | Value::List(_) | Value::Map(_)) => {
+            Err((place, format!("expected a key, found {}", other.found())))
+        }
+    }
+}
+
+fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Cow<'_, Tag>>) -> Result<Value, String> {
+    if let Some(tag) = tag.filter(|tag| !tag.is_yaml_core_schema()) {
+        return Err(unknown_tag(tag));
+    }
+    let written = text.clone().into_owned();
+    match Scalar::parse_from_cow_and_metadata(text, style, tag) {
+        None => Err(format!("{:?} does not fit its tag; remove the tag", shown(&written))),
+        Some(Scalar::Null) => Ok(Value::Null),
+        Some(Scalar::Boolean(value)) => Ok(Value::Boolean(value)),
+        Some(Scalar::Integer(value)) => Ok(Value::Number(written, Some(value))),
+        Some(Scalar::FloatingPoint(_)) => Ok(Value::Number(written, None)),
+        Some(Scalar::String(value)) => Ok(Value::Text(value.into_owned())),
+    }
+}
+
+fn unknown_tag(tag: &Tag) -> String {
+    format!("the tag `{}` is not supported; remove it", shown(&tag.to_string()))
+}
+
+fn place_of(marker: saphyr_parser::Marker) -> Place {
+    Place::File { line: marker.line(), column: marker.col() + 1 }
+}

@@ -1,0 +1,247 @@
+//! File and flags together, and the rules that hold between sections.
+//!
+//! Every section reads itself; what is left here is who wins, what is missing altogether, and what does not fit together.
+
+use std::collections::BTreeMap;
+
+use crate::ids::{Group, Topic};
+
+use super::assigned::{Ensemble, Wanted, by_file, by_flag};
+use super::assignment::{self, Assignment};
+use super::cluster::{self, Cluster, ClusterDraft};
+use super::document::{self, Node, Value};
+use super::errors::{Errors, Place, Problems};
+use super::flags::{Flags, Given};
+use super::handler::{self, Handler, HandlerDraft, PoisonAction, Protocol};
+use super::kafka;
+use super::lifecycle::{self, Restart, Stop};
+use super::logging::{self, Admin, Log, Metrics};
+use super::offsets::{self, Offsets};
+use super::reader::{Field, Section, Setting, needed};
+use super::source::Source;
+use super::topics::{self, Names};
+
+const KEYS: &[&str] = &[
+    "group",
+    "name",
+    "topics",
+    "cluster",
+    "assignment",
+    "handler",
+    "offsets",
+    "restart",
+    "stop",
+    "admin",
+    "metrics",
+    "log",
+    "kafka",
+];
+
+/// A configuration that has been checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The consumer group.
+    pub group: Group,
+    /// This instance's name; by default the group.
+    pub name: String,
+    /// The topics, at least one, none twice, in the order given.
+    pub topics: Vec<Topic>,
+    /// Where Kafka and ZooKeeper are.
+    pub cluster: Cluster,
+    /// Who assigns partitions.
+    pub assignment: Assignment,
+    /// The user's executable.
+    pub handler: Handler,
+    /// Where reading begins, and commits.
+    pub offsets: Offsets,
+    /// How workers come back.
+    pub restart: Restart,
+    /// How workers stop.
+    pub stop: Stop,
+    /// The control socket.
+    pub admin: Admin,
+    /// Where metrics are pushed.
+    pub metrics: Metrics,
+    /// The supervisor's own log.
+    pub log: Log,
+    /// Properties for librdkafka, by name.
+    pub kafka: BTreeMap<String, String>,
+}
+
+impl Config {
+    /// Reads `file`, lets `flags` win, fills in defaults and checks everything. Fails with every error there is, save
+    /// that a file that is no YAML is read no further.
+    pub fn load(file: Option<&Source>, flags: &Flags) -> Result<Self, Errors> {
+        let mut problems = Problems::default();
+        let config = build(file, flags, &mut problems);
+        match config {
+            Some(config) if problems.is_empty() => Ok(config),
+            _ => Err(problems.into_errors(file.map(|file| file.name.clone()))),
+        }
+    }
+}
+
+fn build(file: Option<&Source>, flags: &Flags, p: &mut Problems) -> Option<Config> {
+    let given = flags.read(p);
+    let tree = match file.map_or(Ok(None), |file| document::parse(&file.text)) {
+        Ok(tree) => tree,
+        Err((place, message)) => {
+            p.at(place, message);
+            return None;
+        }
+    };
+    let root = match &tree {
+        Some(node) => root_section(node, p)?,
+        None => Section::default(),
+    };
+    finish(&root, given, p)
+}
+
+/// The whole file as a section; a file of comments only is an empty one.
+fn root_section<'a>(node: &'a Node, p: &mut Problems) -> Option<Section<'a>> {
+    match &node.value {
+        Value::Map(_) => Some(Field { path: String::new(), key: node.place, node }.section(KEYS, p)),
+        Value::Null => Some(Section::default()),
+        other @ (Value::Boolean(_) | Value::Number(..) | Value::Text(_) | Value::List(_)) => {
+            p.at(
+                node.place,
+                format!("expected keys such as `group: services.billing`, found {}", other.found()),
+            );
+            None
+        }
+    }
+}
+
+/// Reads every section, so that every error is found, and only then asks whether all is there.
+fn finish(root: &Section<'_>, given: Given, p: &mut Problems) -> Option<Config> {
+    let mut names = topics::read(root, p);
+    let mut cluster = cluster::read(root, p);
+    let assignment = assignment::read(root, p);
+    let handler = handler::read(root, p);
+    let mut offsets = offsets::read(root, p);
+    let restart = lifecycle::read_restart(root, p);
+    let stop = lifecycle::read_stop(root, p);
+    let admin = logging::read_admin(root, p);
+    let metrics = logging::read_metrics(root, p);
+    let log = logging::read_log(root, p);
+    let kafka = kafka::read(root, p);
+
+    let zookeeper_flag = given.zookeeper.is_some();
+    names.group = given.names.group.or(names.group);
+    names.name = given.names.name.or(names.name);
+    cluster.brokers = given.brokers.or(cluster.brokers);
+    cluster.zookeeper = given.zookeeper.or(cluster.zookeeper);
+    offsets.reset = given.reset.and_then(|reset| reset.value).unwrap_or(offsets.reset);
+
+    let wanted = Wanted { flags: given.names.topics, file: names.topics.take() };
+    let (group, name) = finish_names(names, p);
+    let ensemble = Ensemble { given: cluster.zookeeper.is_some(), discovery: cluster.discovery };
+    let cluster = finish_cluster(cluster, p);
+    let assigned = match given.partitions {
+        Some(partitions) => by_flag(partitions, wanted.flags, zookeeper_flag, p),
+        None => by_file(assignment, wanted, &ensemble, p),
+    };
+    let handler = finish_handler(handler, given.command, given.protocol, p);
+    let (assignment, topics) = assigned?;
+    let handler = handler?;
+    dead_letters_elsewhere(&handler, &topics, p);
+    let (group, name, cluster) = (group?, name?, cluster?);
+    let handler = handler.handler;
+    Some(Config {
+        group,
+        name,
+        topics,
+        cluster,
+        assignment,
+        handler,
+        offsets,
+        restart,
+        stop,
+        admin,
+        metrics,
+        log,
+        kafka,
+    })
+}
+
+fn finish_names(names: Names, p: &mut Problems) -> (Option<Group>, Option<String>) {
+    let group = needed(names.group, "no group: set `group` in the file or pass -g GROUP", p);
+    let name = match names.name {
+        Some(name) => name.value,
+        None => group.as_ref().map(ToString::to_string),
+    };
+    (group, name)
+}
+
+fn finish_cluster(draft: ClusterDraft, p: &mut Problems) -> Option<Cluster> {
+    let brokers = match draft.brokers {
+        None if draft.discovery => None,
+        given => needed(given, "no brokers: set `cluster.brokers` in the file or pass -b BROKERS", p),
+    };
+    let zookeeper = match draft.zookeeper {
+        Some(setting) => Some(setting.value?),
+        None => None,
+    };
+    Some(Cluster { brokers: brokers?, zookeeper, connect_timeout: draft.connect_timeout })
+}
+
+fn finish_handler(
+    mut draft: HandlerDraft,
+    command: Option<Setting<Vec<String>>>,
+    protocol: Option<Setting<Protocol>>,
+    p: &mut Problems,
+) -> Option<HandlerDraft> {
+    let missing = "no handler: set `handler.command` in the file or give the handler after --";
+    let command = needed(command.or_else(|| draft.command.take()), missing, p);
+    let handler = &mut draft.handler;
+    if let Some(protocol) = protocol {
+        handler.protocol = protocol.value?;
+    }
+    if handler.protocol == Protocol::Exec {
+        fit_batch(handler, draft.batch_place, p);
+    } else {
+        for (key, place) in &draft.exec_only {
+            p.at(
+                *place,
+                format!(
+                    "`handler.{key}` is for protocol exec only: set `handler.protocol: exec` or remove it"
+                ),
+            );
+        }
+    }
+    if handler.poison.action == PoisonAction::DeadLetter && draft.topic_place.is_none() {
+        let place = draft.action_place.unwrap_or(Place::Nowhere);
+        p.at(place, "`handler.poison.action: dead-letter` needs `handler.poison.topic`: name the topic for dead letters");
+    }
+    handler.command = command?;
+    Some(draft)
+}
+
+/// A batch is in flight as a whole: one that was asked for must fit the window, the default makes itself fit.
+fn fit_batch(handler: &mut Handler, asked: Option<Place>, p: &mut Problems) {
+    let window = handler.max_in_flight.messages;
+    if handler.batch.messages <= window {
+        return;
+    }
+    match asked {
+        None => handler.batch.messages = window,
+        Some(place) => p.at(
+            place,
+            format!(
+                "`handler.batch.messages` ({}) is above `handler.max_in_flight.messages` ({window}); lower it or raise that",
+                handler.batch.messages
+            ),
+        ),
+    }
+}
+
+/// A dead letter that is consumed again would die for ever.
+fn dead_letters_elsewhere(draft: &HandlerDraft, topics: &[Topic], p: &mut Problems) {
+    if let (Some(topic), Some(place)) = (&draft.handler.poison.topic, draft.topic_place)
+        && topics.contains(topic)
+    {
+        let message =
+            format!("`handler.poison.topic`: {topic} is consumed by this instance; name another topic");
+        p.at(place, message);
+    }
+}

@@ -1,0 +1,107 @@
+//! What an operator sees of an instance: `admin`, `metrics` and `log`.
+
+use std::path::PathBuf;
+
+use log::LevelFilter;
+use serde::{Deserialize, Serialize};
+
+use super::cluster::host_port;
+use super::errors::Problems;
+use super::reader::Section;
+
+/// The longest path that a socket's address holds on Linux.
+const MAX_SOCKET_PATH: usize = 107;
+
+const LEVELS: &[(&str, LevelFilter)] = &[
+    ("off", LevelFilter::Off),
+    ("error", LevelFilter::Error),
+    ("warn", LevelFilter::Warn),
+    ("info", LevelFilter::Info),
+    ("debug", LevelFilter::Debug),
+    ("trace", LevelFilter::Trace),
+];
+pub(super) const FORMATS: &[(&str, LogFormat)] =
+    &[("text", LogFormat::Text), ("json", LogFormat::Json), ("journald", LogFormat::Journald)];
+
+/// Where an instance answers commands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admin {
+    /// The control socket; by default in the instance's runtime directory.
+    pub socket: Option<PathBuf>,
+}
+
+/// Where metrics are pushed: nowhere in this version.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metrics {}
+
+/// The supervisor's own log on stderr.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Log {
+    /// The least important that is written.
+    pub level: LevelFilter,
+    /// How a line looks.
+    pub format: LogFormat,
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+    /// With the journal's priority prefix.
+    Journald,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: LevelFilter::Info, format: LogFormat::Text }
+    }
+}
+
+pub(super) fn read_admin(root: &Section<'_>, p: &mut Problems) -> Admin {
+    let section = root.section("admin", &["http", "socket"], p);
+    section.get("http").map(|field| field.parsed("HOST:PORT", http_address, p));
+    Admin { socket: section.get("socket").and_then(|field| field.parsed("a path", socket_path, p)) }
+}
+
+/// Reads what is pushed where, only to say what is wrong with it.
+pub(super) fn read_metrics(root: &Section<'_>, p: &mut Problems) -> Metrics {
+    let section = root.section("metrics", &["statsd", "signalfx"], p);
+    section.get("statsd").map(|field| field.parsed("HOST:PORT", host_port, p));
+    let signalfx = section.section("signalfx", &["token_file"], p);
+    signalfx.get("token_file").map(|field| field.text("a path", p));
+    Metrics {}
+}
+
+pub(super) fn read_log(root: &Section<'_>, p: &mut Problems) -> Log {
+    let section = root.section("log", &["level", "format"], p);
+    let default = Log::default();
+    Log {
+        level: section.choice("level", LEVELS, default.level, p),
+        format: section.choice("format", FORMATS, default.format, p),
+    }
+}
+
+/// An address to listen on; port 0 is chosen by the system.
+pub(super) fn http_address(text: &str) -> Result<String, super::InvalidAddress> {
+    match text.strip_suffix(":0") {
+        Some(host) => host_port(&format!("{host}:1")).map(|_| text.to_owned()),
+        None => host_port(text),
+    }
+}
+
+fn socket_path(text: &str) -> Result<PathBuf, String> {
+    if !text.starts_with('/') {
+        return Err(format!(
+            "expected a path that begins with '/', found {:?}",
+            super::document::shown(text)
+        ));
+    }
+    if text.len() > MAX_SOCKET_PATH || text.contains('\0') {
+        return Err(format!("a socket's path has at most {MAX_SOCKET_PATH} bytes and no NUL; shorten it"));
+    }
+    Ok(PathBuf::from(text))
+}

@@ -1,0 +1,57 @@
+//! Parts of the contract that this version does not have yet: recognised, so that they are not called unknown, and refused.
+//!
+//! Deleting a row from a table makes the part available; its value is read and checked already.
+
+use super::errors::{Place, Problems};
+
+/// Keys, with the one value that is meant where others are fine.
+const NOT_YET: &[(&str, Option<&str>)] = &[
+    ("admin.http", None),
+    ("cluster.name", None),
+    ("cluster.region", None),
+    ("cluster.superregion", None),
+    ("cluster.type", None),
+    ("handler.poison.action", Some("dead-letter")),
+    ("handler.poison.topic", None),
+    ("handler.protocol", Some("kcl")),
+    ("metrics", None),
+    ("offsets.storage", Some("dual")),
+    ("offsets.storage", Some("zookeeper")),
+];
+
+/// What begins the names of librdkafka's TLS and SASL properties.
+const SECURITY: &[&str] = &["enable.sasl.", "enable.ssl.", "https.", "sasl.", "security.protocol", "ssl."];
+
+/// Refuses the key `path` where it is in the table without a value.
+pub(super) fn refuse_key(path: &str, place: Place, problems: &mut Problems) {
+    if NOT_YET.contains(&(path, None)) {
+        let message = match place {
+            Place::Flag(_) => "not available yet in this version; leave it out".to_owned(),
+            Place::File { .. } | Place::WholeFile | Place::Nowhere => {
+                format!("`{path}` is not available yet in this version; remove it")
+            }
+        };
+        problems.at(place, message);
+    }
+}
+
+/// Refuses `value` of the key `path` where it is in the table; says whether it did.
+pub(super) fn refuse_value(path: &str, value: &str, place: Place, problems: &mut Problems) -> bool {
+    let refused = NOT_YET.contains(&(path, Some(value)));
+    if refused {
+        let message = match place {
+            Place::Flag(_) => format!("`{value}` is not available yet in this version; use another"),
+            Place::File { .. } | Place::WholeFile | Place::Nowhere => {
+                format!("`{path}: {value}` is not available yet in this version; use another or remove it")
+            }
+        };
+        problems.at(place, message);
+    }
+    refused
+}
+
+/// Why a librdkafka property can't be used yet.
+pub(super) fn kafka_property(name: &str) -> Option<&'static str> {
+    let security = SECURITY.iter().any(|start| name.starts_with(start));
+    security.then_some("TLS and SASL are not available yet in this version; remove it")
+}

@@ -1,0 +1,199 @@
+//! The command line: what there is, with examples. Completions and the man page are made from these definitions.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use kafkavisor::config::{Flags, Source};
+
+use crate::exit::Failure;
+
+const EXIT_CODES: &str = "Exit codes: 0 clean; 64 wrong command line; 69 Kafka, ZooKeeper or the supervisor not reached; \
+70 a bug; 75 the drain was cut short; 78 configuration.";
+
+/// Supervises Kafka consumers: one worker process per partition, any executable as the handler.
+#[derive(Debug, Parser)]
+#[command(name = "kafkavisor", version, arg_required_else_help = true, subcommand_required = true,
+    after_help = EXIT_CODES, propagate_version = true, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What there is to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Take partitions, start a worker for each, keep them running
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(Box<RunArgs>),
+    /// Validate a configuration and print it resolved, secrets masked
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(Box<CheckArgs>),
+    /// Watch it work: a mock Kafka inside, a sample topic, one worker killed on the way
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(DemoArgs),
+    /// Show what a running supervisor does
+    #[command(after_help = STATUS_EXAMPLES)]
+    Status(StatusArgs),
+    /// Ask a running supervisor to drain and exit
+    #[command(after_help = STOP_EXAMPLES)]
+    Stop(StopArgs),
+    /// Print shell completions
+    #[command(after_help = "Example:\n  kafkavisor completions bash > /etc/bash_completion.d/kafkavisor")]
+    Completions {
+        /// For which shell
+        shell: Shell,
+    },
+    /// Print the man page
+    #[command(after_help = "Example:\n  kafkavisor man | man -l -")]
+    Man,
+    /// The sample handler of `demo`
+    #[command(hide = true)]
+    SampleHandler,
+}
+
+const RUN_EXAMPLES: &str = "Examples:
+  kafkavisor run -c /etc/kafkavisor/billing.yaml
+  kafkavisor run -b k1:9092 -z zk1:2181/kafka -g services.billing -t orders -- ./handler.py
+  kafkavisor run -b k1:9092 -g batch.once --partitions orders:0,4-7 --from earliest -- ./handler.py";
+const CHECK_EXAMPLES: &str = "Examples:
+  kafkavisor check -c /etc/kafkavisor/billing.yaml
+  kafkavisor check -c billing.yaml --online";
+const DEMO_EXAMPLES: &str = "Examples:
+  kafkavisor demo
+  kafkavisor demo --seconds 20 -- ./my-handler.py";
+const STATUS_EXAMPLES: &str = "Examples:
+  kafkavisor status
+  kafkavisor status -g services.billing --watch
+  kafkavisor status --json | jq '.partitions[] | select(.lag > 1000)'";
+const STOP_EXAMPLES: &str = "Examples:
+  kafkavisor stop -g services.billing";
+
+/// What both `run` and `check` take.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// Configuration file (YAML); flags win over it
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Kafka brokers, HOST:PORT[,HOST:PORT...]
+    #[arg(short, long, value_name = "BROKERS")]
+    brokers: Option<String>,
+    /// ZooKeeper, HOST:PORT[,HOST:PORT...][/CHROOT]
+    #[arg(short, long, value_name = "ZOOKEEPER")]
+    zookeeper: Option<String>,
+    /// Consumer group
+    #[arg(short, long, value_name = "GROUP")]
+    group: Option<String>,
+    /// A topic to consume; may be given several times
+    #[arg(short, long = "topic", value_name = "TOPIC")]
+    topics: Vec<String>,
+    /// Static assignment, without `ZooKeeper`; may be given several times
+    #[arg(long, value_name = "TOPIC:0,1,4-7")]
+    partitions: Vec<String>,
+    /// How the handler is talked to: jsonl, binary or exec
+    #[arg(long, value_name = "PROTOCOL")]
+    protocol: Option<String>,
+    /// Where a group without offsets begins: earliest or latest
+    #[arg(long, value_name = "WHERE")]
+    from: Option<String>,
+    /// Name of this instance [default: the group]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Address of the HTTP endpoint
+    #[arg(long, value_name = "ADDRESS")]
+    http: Option<String>,
+    /// The handler and its arguments
+    #[arg(last = true, value_name = "HANDLER")]
+    handler: Vec<String>,
+}
+
+impl ConfigArgs {
+    /// The file, if there is one, and the flags.
+    pub(crate) fn sources(self) -> Result<(Option<Source>, Flags), Failure> {
+        let file = match &self.config {
+            Some(path) => Some(Source::read(path).map_err(|errors| Failure::configuration(errors.to_string()))?),
+            None => None,
+        };
+        let flags = Flags {
+            brokers: self.brokers,
+            zookeeper: self.zookeeper,
+            group: self.group,
+            topics: self.topics,
+            partitions: self.partitions,
+            protocol: self.protocol,
+            reset: self.from,
+            name: self.name,
+            http: self.http,
+            command: self.handler,
+        };
+        Ok((file, flags))
+    }
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// The worker's executable [default: kafkavisor-worker beside this one]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) worker_binary: Option<PathBuf>,
+}
+
+/// `check`.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Connect to Kafka and `ZooKeeper` too
+    #[arg(long)]
+    pub(crate) online: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// How long it lasts
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u64).range(4..=3600))]
+    pub(crate) seconds: u64,
+    /// A handler of yours instead of the sample
+    #[arg(last = true, value_name = "HANDLER")]
+    pub(crate) handler: Vec<String>,
+}
+
+/// Which running instance is meant.
+#[derive(Debug, Args)]
+pub(crate) struct WhichArgs {
+    /// The instance of this group
+    #[arg(short, long, value_name = "GROUP")]
+    pub(crate) group: Option<String>,
+    /// The instance of this name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Its control socket
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+}
+
+/// `status`.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) which: WhichArgs,
+    /// Go on showing it, once a second
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Print JSON; with --watch one object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `stop`.
+#[derive(Debug, Args)]
+pub(crate) struct StopArgs {
+    #[command(flatten)]
+    pub(crate) which: WhichArgs,
+}

@@ -1,0 +1,50 @@
+//! Which running instance a command means: by socket, by name, by group, or the only one there is.
+
+use std::path::PathBuf;
+
+use crate::cli::WhichArgs;
+use crate::exit::Failure;
+use crate::shell::runtime_directory::{candidates, path_of, socket_in};
+use crate::shell::status::Status;
+use crate::shell::{Request, ask};
+
+/// The instance's control socket.
+pub(super) fn socket(which: &WhichArgs) -> Result<PathBuf, Failure> {
+    if let Some(socket) = &which.socket {
+        return Ok(socket.clone());
+    }
+    if let Some(name) = &which.name {
+        return Ok(socket_in(&path_of(name)));
+    }
+    let mut running: Vec<(PathBuf, Status)> = candidates()
+        .iter()
+        .map(|folder| socket_in(folder))
+        .filter_map(|socket| Some((socket.clone(), status(&socket).ok()?)))
+        .collect();
+    if let Some(group) = &which.group {
+        running.retain(|(_, status)| status.group.as_str() == group);
+    }
+    let what = which.group.as_ref().map_or_else(String::new, |group| format!(" of group {group}"));
+    match running.as_slice() {
+        [(socket, _)] => Ok(socket.clone()),
+        [] => Err(Failure::unreachable(format!(
+            "no supervisor{what} is running here; if its socket is elsewhere, say --socket PATH"
+        ))),
+        several => {
+            let list: Vec<_> = several.iter().map(|(_, s)| format!("  --name {} (group {})", s.name, s.group)).collect();
+            Err(Failure::usage(format!("several supervisors{what} are running; say which:\n{}", list.join("\n"))))
+        }
+    }
+}
+
+/// What the instance behind `socket` says of itself.
+pub(super) fn status(socket: &std::path::Path) -> Result<Status, Failure> {
+    let silent = |error: &dyn std::fmt::Display| {
+        Failure::unreachable(format!("no supervisor answers at {}: {error}", socket.display()))
+    };
+    let answer = ask(socket, &Request::Status).map_err(|error| silent(&error))?;
+    if let Some(error) = answer.get("error").and_then(serde_json::Value::as_str) {
+        return Err(silent(&error));
+    }
+    serde_json::from_value(answer).map_err(|error| silent(&error))
+}

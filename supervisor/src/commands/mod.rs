@@ -1,0 +1,47 @@
+//! One file a command.
+
+mod check;
+mod demo;
+mod find;
+mod run;
+mod status;
+mod stop;
+mod table;
+
+use clap::CommandFactory;
+
+use crate::cli::{Cli, Command};
+use crate::exit::{Exit, Failure};
+
+/// Does what was typed.
+pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Run(args) => run::run(*args),
+        Command::Check(args) => check::run(*args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Stop(args) => stop::run(&args),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "kafkavisor", &mut std::io::stdout());
+            Ok(Exit::Clean)
+        }
+        Command::Man => {
+            let page = clap_mangen::Man::new(Cli::command());
+            page.render(&mut std::io::stdout()).map_err(|error| Failure::bug(error.to_string()))?;
+            Ok(Exit::Clean)
+        }
+        Command::SampleHandler => demo::sample_handler(),
+    }
+}
+
+/// Writes results to stdout. Whoever closed it wants no more of them.
+fn print(text: &str) -> Result<(), Failure> {
+    use std::io::{ErrorKind, Write};
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::bug(format!("failed to write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,55 @@
+//! How the command ends: its exit codes, which scripts rely on, and the one way to fail.
+
+use std::process::ExitCode;
+
+/// Exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    Clean = 0,
+    /// The command line alone is wrong.
+    Usage = 64,
+    /// Kafka, ZooKeeper or a running supervisor was not reached.
+    Unreachable = 69,
+    /// A bug, ours.
+    Bug = 70,
+    /// The drain was cut short.
+    CutShort = 75,
+    /// A file, a combination, a handler, an address, a name.
+    Configuration = 78,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command failed, for the person who gave it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    pub(crate) message: String,
+}
+
+impl Failure {
+    fn new(exit: Exit, message: String) -> Self {
+        Self { exit, message }
+    }
+
+    pub(crate) fn usage(message: String) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    pub(crate) fn unreachable(message: String) -> Self {
+        Self::new(Exit::Unreachable, message)
+    }
+
+    pub(crate) fn bug(message: String) -> Self {
+        Self::new(Exit::Bug, message)
+    }
+
+    pub(crate) fn configuration(message: String) -> Self {
+        Self::new(Exit::Configuration, message)
+    }
+}

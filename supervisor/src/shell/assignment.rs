@@ -1,0 +1,107 @@
+//! ZooKeeper's notices as events of the core, and the lease that follows from its evidence.
+//!
+//! A lease is counted from before the evidence was sent, in parts of the negotiated session timeout: deliver until 0.6 of it,
+//! be dead by 0.75. ZooKeeper gives a partition to somebody else after the whole of it at the soonest.
+
+use std::collections::BTreeMap;
+
+use kafkavisor::clock::Boottime;
+use kafkavisor::partitioner::messages::Notice;
+use kafkavisor_link::page::Lease;
+
+use crate::core::Event;
+
+/// In parts of the session timeout.
+const DELIVER: f64 = 0.6;
+const DEAD: f64 = 0.75;
+
+/// What is known of the group.
+#[derive(Debug)]
+pub(crate) struct Assignment {
+    pub(crate) mode: &'static str,
+    pub(crate) session: Option<String>,
+    pub(crate) member: Option<String>,
+    pub(crate) members: usize,
+    pub(crate) connected: bool,
+    pub(crate) blocked: BTreeMap<String, String>,
+}
+
+/// What a notice means.
+#[derive(Debug)]
+pub(crate) enum Meaning {
+    Event(Event),
+    Lease(Lease),
+    Nothing,
+}
+
+impl Assignment {
+    pub(crate) fn zookeeper() -> Self {
+        let blocked = BTreeMap::new();
+        Self { mode: "zookeeper", session: None, member: None, members: 0, connected: true, blocked }
+    }
+
+    pub(crate) fn fixed() -> Self {
+        Self { mode: "static", members: 1, ..Self::zookeeper() }
+    }
+
+    pub(crate) fn state(&self, settled: Option<usize>) -> &'static str {
+        match (self.connected, self.mode, settled) {
+            (_, "static", _) => "acquired",
+            (false, ..) => "suspended",
+            (true, _, Some(_)) => "acquired",
+            (true, _, None) => "allocating",
+        }
+    }
+
+    pub(crate) fn understand(&mut self, notice: Notice) -> Meaning {
+        match notice {
+            Notice::Joined { session, member, timeout, .. } => {
+                log::info!("joined the group as {member} (session {session}, timeout {timeout:?})");
+                self.session = Some(session);
+                self.member = Some(member);
+                self.connected = true;
+                Meaning::Nothing
+            }
+            Notice::Acquired { item, token } => {
+                self.blocked.remove(&item.to_string());
+                Meaning::Event(Event::Assigned { item, token: Some(token) })
+            }
+            Notice::Revoked { item, token } => Meaning::Event(Event::Revoked { item, token }),
+            Notice::Lost { item, .. } => Meaning::Event(Event::Lost { item }),
+            Notice::Settled { members } => {
+                log::info!("the group has settled: {members} members");
+                self.members = members;
+                self.blocked.clear();
+                Meaning::Event(Event::Settled { members })
+            }
+            Notice::Unsettled => Meaning::Event(Event::Unsettled),
+            Notice::Blocked { item, by } => {
+                if self.blocked.insert(item.to_string(), by.clone()).is_none() {
+                    log::warn!("{item}: waits for a member of the same group with other topics ({by})");
+                }
+                Meaning::Nothing
+            }
+            Notice::Evidence { sent, timeout, .. } => Meaning::Lease(Lease {
+                deliver_until: sent.after(timeout.mul_f64(DELIVER)),
+                dead_by: sent.after(timeout.mul_f64(DEAD)),
+            }),
+            Notice::Suspended => {
+                log::warn!("cut off from ZooKeeper");
+                self.connected = false;
+                Meaning::Nothing
+            }
+            Notice::Resumed => {
+                log::info!("connected to ZooKeeper again");
+                self.connected = true;
+                Meaning::Nothing
+            }
+            Notice::SessionLost => {
+                log::error!("the session with ZooKeeper is lost: everything is given up; joining again");
+                self.session = None;
+                self.member = None;
+                Meaning::Lease(Lease { deliver_until: Boottime(0), dead_by: Boottime(0) })
+            }
+            Notice::Left => Meaning::Event(Event::Left),
+        }
+    }
+}

@@ -1,0 +1,442 @@
+//! The loop: one event, one decision, all its actions, and again. It never blocks on the network or the disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, at, never, select};
+use kafkavisor::clock::{Boottime, now, wall_millis};
+use kafkavisor::config::{Assignment as AssignmentMode, Config};
+use kafkavisor::ids::{Offset, TopicPartition};
+use kafkavisor::membership::Membership;
+use kafkavisor::partitioner::messages::Notice;
+use kafkavisor_link::attempts::Attempts;
+use kafkavisor_link::message::{FromWorker, Start, ToWorker};
+use kafkavisor_link::page::{Lease, Progress};
+use nix::sys::signal::Signal;
+use nix::unistd::{Pid, getpid};
+use serde_json::{Value, json};
+
+use super::assignment::{Assignment, Meaning};
+use super::control::{Asked, Request};
+use super::pages::Pages;
+use super::status::{self, Moment, Status};
+use super::workers::{Heard as WorkerHeard, Workers};
+use crate::core::start::CommitNote;
+use crate::core::{Action, CommitAnswer, Core, Event, Item, WorkerStart};
+use crate::kafka::{Ask, Commits, Found, Heard as KafkaHeard, Lookups, SharedLease};
+
+/// Pages are read at least this often while anything runs.
+const PAGES_EVERY: Duration = Duration::from_secs(1);
+/// What a dying worker left is looked at again after this.
+const STRAYS_AGAIN: Duration = Duration::from_millis(5);
+
+/// Where events come from.
+pub(crate) struct Sources {
+    pub(crate) signals: Receiver<Signal>,
+    pub(crate) workers: Receiver<(Pid, WorkerHeard)>,
+    pub(crate) notices: Receiver<Notice>,
+    pub(crate) kafka: Receiver<KafkaHeard>,
+    pub(crate) commits: Receiver<Vec<CommitAnswer>>,
+    pub(crate) asked: Receiver<Asked>,
+}
+
+/// What the loop works with.
+pub(crate) struct EventLoop {
+    pub(crate) config: Config,
+    pub(crate) kafka_properties: BTreeMap<String, String>,
+    pub(crate) core: Core,
+    pub(crate) workers: Workers,
+    pub(crate) pages: Pages,
+    pub(crate) membership: Option<Membership>,
+    pub(crate) assignment: Assignment,
+    pub(crate) lookups: Lookups,
+    pub(crate) commits: Commits,
+    pub(crate) shared_lease: SharedLease,
+    pub(crate) started: Instant,
+    pub(crate) ends: BTreeMap<TopicPartition, Offset>,
+    pub(crate) unfetched: BTreeSet<TopicPartition>,
+    pub(crate) leased: bool,
+    pub(crate) dead_by_passed: bool,
+    pub(crate) exit: Option<bool>,
+}
+
+enum Happened {
+    Signal(Signal),
+    Worker(Pid, WorkerHeard),
+    Notice(Notice),
+    Kafka(KafkaHeard),
+    Commits(Vec<CommitAnswer>),
+    Asked(Asked),
+    Time,
+}
+
+impl EventLoop {
+    /// Runs until the core says exit; true when the drain was cut short.
+    pub(crate) fn run(mut self, sources: &Sources) -> bool {
+        let mut pages_read = now();
+        loop {
+            let happened = self.wait(sources);
+            let time = now();
+            let urgent = matches!(happened, Happened::Worker(..) | Happened::Asked(_) | Happened::Notice(_));
+            if urgent || time.saturating_duration_since(pages_read) >= PAGES_EVERY {
+                pages_read = time;
+                let pages = self.pages.progress();
+                self.decide(Event::PagesRead { pages });
+            }
+            self.look_at_lease();
+            self.happened(happened);
+            self.finish_workers();
+            self.decide(Event::Woken);
+            self.tell_unfetched();
+            if let Some(cut_short) = self.exit {
+                return cut_short;
+            }
+        }
+    }
+
+    fn wait(&self, sources: &Sources) -> Happened {
+        let timer = self.deadline().map_or_else(never, at);
+        select! {
+            recv(sources.signals) -> signal => signal.map_or(Happened::Time, Happened::Signal),
+            recv(sources.workers) -> heard => heard.map_or(Happened::Time, |(pid, heard)| Happened::Worker(pid, heard)),
+            recv(sources.notices) -> notice => notice.map_or(Happened::Time, Happened::Notice),
+            recv(sources.kafka) -> heard => heard.map_or(Happened::Time, Happened::Kafka),
+            recv(sources.commits) -> answers => answers.map_or(Happened::Time, Happened::Commits),
+            recv(sources.asked) -> asked => asked.map_or(Happened::Time, Happened::Asked),
+            recv(timer) -> _ => Happened::Time,
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let time = now();
+        let beat = (!self.core.items().is_empty()).then(|| time + PAGES_EVERY);
+        let strays = self.workers.going().then(|| time + STRAYS_AGAIN);
+        let boottime = Boottime::now();
+        let lease = self.pages.lease();
+        let next_lease = if self.leased { lease.deliver_until } else { lease.dead_by };
+        let lease_end = (!self.core.items().is_empty() && next_lease > boottime && next_lease < Boottime(u64::MAX))
+            .then(|| time + next_lease.since(boottime) + Duration::from_millis(1));
+        [beat, strays, lease_end, self.core.next_deadline()].into_iter().flatten().min()
+    }
+
+    fn happened(&mut self, happened: Happened) {
+        match happened {
+            Happened::Signal(signal) => self.signalled(signal),
+            Happened::Worker(pid, WorkerHeard::Said(message)) => self.worker_said(pid, message),
+            Happened::Worker(pid, WorkerHeard::Closed) => self.workers.closed(pid),
+            Happened::Notice(notice) => self.noticed(notice),
+            Happened::Kafka(heard) => self.kafka_said(heard),
+            Happened::Commits(answers) => self.committed(answers),
+            Happened::Asked(asked) => self.asked(&asked),
+            Happened::Time => {}
+        }
+    }
+
+    fn decide(&mut self, event: Event) {
+        let mut events = vec![event];
+        while let Some(event) = events.pop() {
+            let actions = self.core.handle(now(), event);
+            for action in actions {
+                events.extend(self.perform(action));
+            }
+        }
+    }
+
+    fn signalled(&mut self, signal: Signal) {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "only these are asked for")]
+        match signal {
+            Signal::SIGTERM | Signal::SIGINT => {
+                log::info!("{signal}: {}", if self.core.stopping() { "stopping at once" } else { "draining" });
+                self.decide(Event::StopRequested);
+            }
+            Signal::SIGUSR1 => self.log_everything(),
+            Signal::SIGHUP => log::warn!("SIGHUP: re-reading the configuration is not available yet; nothing changed"),
+            _ => self.workers.reap(now()),
+        }
+    }
+
+    fn worker_said(&mut self, pid: Pid, message: FromWorker) {
+        if let Some(item) = self.workers.item(pid).cloned() {
+            self.decide(Event::WorkerSaid { item, pid, message });
+        }
+    }
+
+    fn noticed(&mut self, notice: Notice) {
+        match self.assignment.understand(notice) {
+            Meaning::Event(event) => self.decide(event),
+            Meaning::Lease(lease) => {
+                self.set_lease(lease);
+                self.look_at_lease();
+            }
+            Meaning::Nothing => {}
+        }
+    }
+
+    pub(crate) fn set_lease(&mut self, lease: Lease) {
+        self.pages.set_lease(lease);
+        self.shared_lease.set(lease.deliver_until);
+    }
+
+    fn look_at_lease(&mut self) {
+        let time = Boottime::now();
+        let lease = self.pages.lease();
+        let leased = time < lease.deliver_until;
+        if leased != self.leased {
+            self.leased = leased;
+            self.decide(if leased { Event::LeaseRenewed } else { Event::LeaseLapsed });
+        }
+        let dead = time >= lease.dead_by;
+        if dead && !self.dead_by_passed {
+            self.decide(Event::LeaseEnded);
+        }
+        self.dead_by_passed = dead;
+    }
+
+    fn kafka_said(&mut self, heard: KafkaHeard) {
+        match heard {
+            KafkaHeard::Start(Found { item, request, topic_id, result }) => {
+                self.pages.set_topic_id(item.clone(), topic_id);
+                self.decide(match result {
+                    Ok(decision) => Event::StartFound { item, request, decision },
+                    Err(error) => {
+                        log::warn!("{item}: where to begin is not known yet: {error}");
+                        Event::StartUnknown { item, request, error }
+                    }
+                });
+            }
+            KafkaHeard::Partitions { items, made_again } => {
+                for item in made_again {
+                    self.decide(Event::TopicMadeAgain { item });
+                }
+                if let Some(membership) = &self.membership {
+                    log::info!("the topics have {} partitions now", items.len());
+                    membership.items_changed(items);
+                }
+            }
+            KafkaHeard::Ends(ends) => self.ends.extend(ends),
+        }
+    }
+
+    fn committed(&mut self, answers: Vec<CommitAnswer>) {
+        for answer in &answers {
+            if let (None, Some(entry)) = (&answer.error, self.pages.get(&answer.item)) {
+                entry.page.set_committed(answer.offset);
+            }
+        }
+        self.decide(Event::Committed { answers });
+    }
+
+    fn finish_workers(&mut self) {
+        for gone in self.workers.gone(now()) {
+            let entry = self.pages.get(&gone.item);
+            let progress = entry.map_or_else(Progress::default, |entry| entry.page.progress());
+            let attempts = entry.map_or_else(Attempts::default, |entry| entry.page.attempts());
+            let (item, pid, exit) = (gone.item, gone.pid, gone.exit);
+            self.decide(Event::WorkerExited { item, pid, exit, progress, attempts });
+        }
+    }
+
+    /// Performs one action; what it led to at once is another event.
+    fn perform(&mut self, action: Action) -> Option<Event> {
+        match action {
+            Action::FindStart { item, request, made_again } => {
+                self.lookups.ask(Ask::Start { item, request, made_again });
+                None
+            }
+            Action::MakePage { item, start } => match self.pages.make(&item, start) {
+                Ok(()) => None,
+                Err(error) => {
+                    log::error!("{item}: {error}");
+                    None
+                }
+            },
+            Action::SpawnWorker(start) => Some(self.spawn(start)),
+            Action::StopWorker { pid, reason, within, .. } => {
+                self.workers.say(pid, &ToWorker::Stop { reason, within });
+                None
+            }
+            Action::KillWorker { pid, .. } => {
+                self.workers.kill(pid);
+                None
+            }
+            Action::Decide { pid, offset, verdict, .. } => {
+                self.workers.say(pid, &ToWorker::Decide { offset, verdict });
+                None
+            }
+            Action::SettlePage { item, attempts } => {
+                if let Some(entry) = self.pages.get(&item) {
+                    entry.page.drop_in_flight();
+                    entry.page.set_attempts(attempts);
+                }
+                None
+            }
+            Action::SkipMessage { item, next } => {
+                if let Some(entry) = self.pages.get(&item) {
+                    entry.page.rewind(next);
+                }
+                None
+            }
+            Action::Commit { offsets } => {
+                self.commit(offsets);
+                None
+            }
+            Action::Release { item, token } => {
+                log::info!("{item}: released");
+                if let Some(membership) = &self.membership {
+                    membership.released(item, token);
+                }
+                None
+            }
+            Action::ForgetPage { item } => {
+                self.pages.forget(&item);
+                self.ends.remove(&item);
+                None
+            }
+            Action::LeaveGroup => {
+                if let Some(membership) = &self.membership {
+                    membership.leave();
+                }
+                None
+            }
+            Action::Exit { cut_short } => {
+                self.exit = Some(cut_short);
+                None
+            }
+        }
+    }
+
+    fn commit(&mut self, offsets: BTreeMap<TopicPartition, Offset>) {
+        let note = |item: &TopicPartition| {
+            let topic_id = self.pages.topic_id(item);
+            CommitNote { instance: self.config.name.clone(), topic_id }.to_text()
+        };
+        let request = offsets.iter().map(|(item, offset)| (item.clone(), (*offset, note(item)))).collect();
+        for (item, offset) in &offsets {
+            if let Some(entry) = self.pages.get(item) {
+                entry.page.set_commit_sent(*offset);
+            }
+        }
+        self.commits.request(request);
+    }
+
+    fn spawn(&mut self, start: WorkerStart) -> Event {
+        let WorkerStart { item, generation, token, offset } = start;
+        let Some(entry) = self.pages.get(&item) else {
+            return Event::SpawnFailed { item, error: "it has no status page".to_owned() };
+        };
+        let message = ToWorker::Start(Box::new(Start {
+            supervisor_pid: getpid().as_raw(),
+            group: self.config.group.clone(),
+            item: item.clone(),
+            generation,
+            fencing_token: token,
+            offset,
+            page: entry.path.clone(),
+            handler: self.config.handler.clone(),
+            restart: self.config.restart.clone(),
+            kafka: self.kafka_properties.clone(),
+            commit_messages: self.config.offsets.commit_messages,
+            log: self.config.log.clone(),
+        }));
+        match self.workers.spawn(&item, &message) {
+            Ok(pid) => {
+                log::info!("{item}: worker {pid} started at offset {offset}");
+                Event::WorkerSpawned { item, pid }
+            }
+            Err(error) => Event::SpawnFailed { item, error: error.to_string() },
+        }
+    }
+
+    fn tell_unfetched(&mut self) {
+        let without = |(_, item): &(&TopicPartition, &Item)| item.pid().is_none();
+        let unfetched: BTreeSet<_> = self.core.items().iter().filter(without).map(|(key, _)| key.clone()).collect();
+        if unfetched != self.unfetched {
+            self.lookups.ask(Ask::Unfetched(unfetched.clone()));
+            self.unfetched = unfetched;
+        }
+    }
+
+    fn asked(&mut self, asked: &Asked) {
+        let answer = match asked.request {
+            Request::Status => serde_json::to_value(self.status()).unwrap_or(Value::Null),
+            Request::Stop => {
+                log::info!("stop asked for by user {} (process {})", asked.uid, asked.pid);
+                self.decide(Event::StopRequested);
+                json!({"stopping": true})
+            }
+        };
+        // Who does not wait for the answer does not get it.
+        let _nobody_waits = asked.answer.try_send(answer);
+    }
+
+    fn status(&self) -> Status {
+        let settled = self.core.settled();
+        let moment = Moment { boottime: Boottime::now(), wall_millis: wall_millis() };
+        let partition = |(key, item): (&TopicPartition, &Item)| {
+            let progress = self.pages.get(key).map(|entry| entry.page.progress());
+            let end = self.ends.get(key).copied();
+            status::Partition::of(key, item, progress.as_ref(), end, moment)
+        };
+        let state = match (self.core.stopping(), settled) {
+            (true, _) => "stopping",
+            (false, None) if self.core.generation().0 == 0 => "starting",
+            (false, _) => "running",
+        };
+        let pid = u32::try_from(getpid().as_raw()).unwrap_or_default();
+        Status {
+            group: self.config.group.clone(),
+            name: self.config.name.clone(),
+            topics: self.config.topics.clone(),
+            state: state.to_owned(),
+            generation: self.core.generation(),
+            pid,
+            uptime_seconds: now().saturating_duration_since(self.started).as_secs_f64(),
+            commit_errors_total: self.core.commit_errors(),
+            assignment: status::Assignment {
+                mode: self.assignment.mode.to_owned(),
+                state: self.assignment.state(settled).to_owned(),
+                session: self.assignment.session.clone(),
+                member: self.assignment.member.clone(),
+                members: self.assignment.members,
+                blocked: self.assignment.blocked.clone(),
+            },
+            partitions: self.core.items().iter().map(partition).collect(),
+        }
+    }
+
+    fn log_everything(&self) {
+        let status = self.status();
+        log::info!(
+            "{}: {}, generation {}, assignment {} with {} members",
+            status.group,
+            status.state,
+            status.generation,
+            status.assignment.state,
+            status.assignment.members
+        );
+        for partition in &status.partitions {
+            log::info!("{}", serde_json::to_string(partition).unwrap_or_default());
+        }
+    }
+
+    /// Static assignment: everything is ours from the start.
+    pub(crate) fn assign_fixed(&mut self) {
+        let AssignmentMode::Static { partitions } = self.config.assignment.clone() else { return };
+        self.set_lease(Lease::UNLIMITED);
+        self.leased = true;
+        for (topic, numbers) in partitions {
+            for partition in numbers {
+                let item = TopicPartition { topic: topic.clone(), partition };
+                self.decide(Event::Assigned { item, token: None });
+            }
+        }
+        self.decide(Event::Settled { members: 1 });
+    }
+}
+
+/// A channel's sender as a sink for threads: when the loop is over nobody needs it any more.
+pub(crate) fn sink<T: Send + 'static>(sender: Sender<T>) -> impl Fn(T) + Send + 'static {
+    move |event| {
+        let _loop_is_over = sender.send(event);
+    }
+}

@@ -1,0 +1,25 @@
+//! Around the core: processes, pages, sockets, signals, threads. It waits for the next event, lets the core decide, performs
+//! all actions, and waits again.
+//!
+//! | file | does |
+//! |---|---|
+//! | `instance` | starts everything in order, and ends it |
+//! | `event_loop` | the loop |
+//! | `workers` | spawning, hearing and reaping worker processes |
+//! | `pages` | the status pages |
+//! | `assignment` | ZooKeeper's notices as events, the lease |
+//! | `control` | the control socket |
+//! | `status` | what `status` says |
+//! | `runtime_directory` | socket, lock and pages on disk |
+
+mod assignment;
+mod control;
+mod event_loop;
+mod instance;
+mod pages;
+pub(crate) mod runtime_directory;
+pub(crate) mod status;
+mod workers;
+
+pub(crate) use control::{Request, ask};
+pub(crate) use instance::{membership_options, reach, resolved, run, worker_binary};

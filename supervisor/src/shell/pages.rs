@@ -1,0 +1,79 @@
+//! The status pages of this instance: one file a partition, what is believed of it, and the lease in all of them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use kafkavisor::ids::{Offset, TopicPartition};
+use kafkavisor_link::page::{Lease, Page, PageError, Progress};
+
+/// A partition's page and what is told with its commits.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) page: Page,
+    pub(crate) path: PathBuf,
+}
+
+/// All pages.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    folder: PathBuf,
+    identity: String,
+    entries: BTreeMap<TopicPartition, Entry>,
+    topic_ids: BTreeMap<TopicPartition, Option<String>>,
+    lease: Lease,
+}
+
+impl Pages {
+    pub(crate) fn new(folder: &Path, identity: String) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            identity,
+            entries: BTreeMap::new(),
+            topic_ids: BTreeMap::new(),
+            lease: Lease::NONE,
+        }
+    }
+
+    /// The topic that offsets of `item` are of, from here on.
+    pub(crate) fn set_topic_id(&mut self, item: TopicPartition, id: Option<String>) {
+        self.topic_ids.insert(item, id);
+    }
+
+    pub(crate) fn topic_id(&self, item: &TopicPartition) -> Option<String> {
+        self.topic_ids.get(item).cloned().flatten()
+    }
+
+    pub(crate) fn make(&mut self, item: &TopicPartition, start: Offset) -> Result<(), PageError> {
+        let path = self.folder.join(format!("{}-{}.page", item.topic, item.partition));
+        let page = Page::create(&path, &format!("{} {item}", self.identity), start)?;
+        page.set_committed(start);
+        page.set_lease(self.lease);
+        self.entries.insert(item.clone(), Entry { page, path });
+        Ok(())
+    }
+
+    pub(crate) fn forget(&mut self, item: &TopicPartition) {
+        if let Some(entry) = self.entries.remove(item) {
+            // Left over, it is only left over.
+            let _gone_or_not = std::fs::remove_file(entry.path);
+        }
+        self.topic_ids.remove(item);
+    }
+
+    pub(crate) fn get(&self, item: &TopicPartition) -> Option<&Entry> {
+        self.entries.get(item)
+    }
+
+    pub(crate) fn set_lease(&mut self, lease: Lease) {
+        self.lease = lease;
+        self.entries.values().for_each(|entry| entry.page.set_lease(lease));
+    }
+
+    pub(crate) fn lease(&self) -> Lease {
+        self.lease
+    }
+
+    pub(crate) fn progress(&self) -> Vec<(TopicPartition, Progress)> {
+        self.entries.iter().map(|(item, entry)| (item.clone(), entry.page.progress())).collect()
+    }
+}

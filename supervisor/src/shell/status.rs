@@ -1,0 +1,133 @@
+//! What `status` says, in the contract's shape.
+
+use std::collections::BTreeMap;
+
+use kafkavisor::clock::Boottime;
+use kafkavisor::ids::{Generation, Group, Offset, Topic, TopicPartition};
+use kafkavisor_link::page::Progress;
+use serde::{Deserialize, Serialize};
+
+use crate::core::Item;
+
+/// A running instance.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Status {
+    pub(crate) group: Group,
+    pub(crate) name: String,
+    pub(crate) topics: Vec<Topic>,
+    /// starting, running or stopping.
+    pub(crate) state: String,
+    pub(crate) generation: Generation,
+    pub(crate) pid: u32,
+    pub(crate) uptime_seconds: f64,
+    pub(crate) commit_errors_total: u64,
+    pub(crate) assignment: Assignment,
+    pub(crate) partitions: Vec<Partition>,
+}
+
+/// Where the partitions come from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Assignment {
+    /// zookeeper or static.
+    pub(crate) mode: String,
+    /// joining, allocating, acquired, suspended.
+    pub(crate) state: String,
+    pub(crate) session: Option<String>,
+    pub(crate) member: Option<String>,
+    pub(crate) members: usize,
+    /// Partitions that are ours and that a member with other topics still holds, with the lock in the way.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) blocked: BTreeMap<String, String>,
+}
+
+/// One partition. Offsets are the *next* ones.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Partition {
+    pub(crate) topic: Topic,
+    pub(crate) partition: i32,
+    pub(crate) state: String,
+    pub(crate) worker_pid: Option<i32>,
+    pub(crate) handler_pid: Option<u64>,
+    pub(crate) position: Option<i64>,
+    pub(crate) acknowledged: Option<i64>,
+    pub(crate) committed: Option<i64>,
+    pub(crate) high_watermark: Option<i64>,
+    pub(crate) lag: Option<i64>,
+    pub(crate) in_flight: u64,
+    pub(crate) oldest_in_flight_seconds: f64,
+    pub(crate) lag_seconds: f64,
+    pub(crate) fencing_token: Option<i64>,
+    pub(crate) messages_total: u64,
+    pub(crate) bytes_total: u64,
+    pub(crate) restarts_total: u64,
+    pub(crate) dead_lettered_total: u64,
+    pub(crate) last_exit: Option<String>,
+    /// Why commits fail, while they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) commit_error: Option<String>,
+}
+
+/// The moment for which a partition is described.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    pub(crate) boottime: Boottime,
+    pub(crate) wall_millis: i64,
+}
+
+fn seconds(millis: i64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "ages in milliseconds are far below 2^52")]
+    let seconds = millis.max(0) as f64 / 1000.0;
+    seconds
+}
+
+impl Partition {
+    pub(crate) fn of(
+        key: &TopicPartition,
+        item: &Item,
+        progress: Option<&Progress>,
+        end: Option<Offset>,
+        now: Moment,
+    ) -> Self {
+        let running = item.pid();
+        let page = progress.copied().unwrap_or_default();
+        let known = progress.is_some() && item.acknowledged.is_some();
+        let position = known.then_some(if running.is_some() { page.position } else { page.acknowledged });
+        let high_watermark =
+            [end.map(|end| end.0), progress.map(|p| p.high_watermark), position.filter(|_| running.is_some())]
+                .into_iter()
+                .flatten()
+                .max()
+                .filter(|end| *end >= 0);
+        let committed = item.committed.map(|offset| offset.0);
+        let lag = high_watermark.zip(committed).map(|(end, committed)| (end - committed).max(0));
+        let waiting = high_watermark.zip(known.then_some(page.acknowledged)).is_some_and(|(end, next)| end > next);
+        let oldest = if page.in_flight > 0 { now.boottime.since(page.oldest_in_flight).as_secs_f64() } else { 0.0 };
+        let lag_seconds = if waiting && page.head_timestamp >= 0 {
+            seconds(now.wall_millis.saturating_sub(page.head_timestamp))
+        } else {
+            0.0
+        };
+        Self {
+            topic: key.topic.clone(),
+            partition: key.partition.0,
+            state: item.state().to_owned(),
+            worker_pid: running.map(nix::unistd::Pid::as_raw),
+            handler_pid: Some(page.handler_pid).filter(|pid| *pid > 0 && running.is_some()),
+            position,
+            acknowledged: item.acknowledged.map(|offset| offset.0.max(if known { page.acknowledged } else { 0 })),
+            committed,
+            high_watermark,
+            lag,
+            in_flight: page.in_flight,
+            oldest_in_flight_seconds: oldest,
+            lag_seconds,
+            fencing_token: item.token.map(|token| token.0),
+            messages_total: page.messages,
+            bytes_total: page.bytes,
+            restarts_total: item.restarts,
+            dead_lettered_total: item.dead_lettered,
+            last_exit: item.last_exit.clone(),
+            commit_error: item.commit_error.clone(),
+        }
+    }
+}
