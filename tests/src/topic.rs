@@ -10,6 +10,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicRe
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::environment::{brokers, unique};
@@ -207,5 +208,33 @@ impl Flow {
 impl Drop for Flow {
     fn drop(&mut self) {
         let _ = self.end();
+    }
+}
+
+impl Topic {
+    /// The offsets that a plain consumer finds in a partition, from its start to its end.
+    pub fn offsets_in(&self, partition: i32) -> Vec<i64> {
+        let (_, end) = self.watermarks(partition);
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", &self.brokers)
+            .set("group.id", "kafkavisor-tests-look")
+            .set("enable.partition.eof", "true")
+            .create()
+            .expect("a consumer can be made");
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.name, partition, Offset::Beginning).unwrap();
+        consumer.assign(&list).expect("the partition is assigned");
+        let mut offsets = Vec::new();
+        until(&format!("{}:{partition} is read to its end, {end}", self.name), || {
+            match consumer.poll(Duration::from_secs(1))? {
+                Ok(message) => {
+                    offsets.push(rdkafka::Message::offset(&message));
+                    None
+                }
+                Err(KafkaError::PartitionEOF(_)) => Some(()),
+                Err(error) => panic!("can't read {}: {error}", self.name),
+            }
+        });
+        offsets
     }
 }
