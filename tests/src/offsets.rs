@@ -53,8 +53,15 @@ pub fn all_committed(topic: &Topic, group: &str, partitions: i32) -> BTreeMap<i3
 
 /// Commits for the group, as an operator's tool does.
 pub fn commit(topic: &Topic, group: &str, partition: i32, offset: i64) {
+    commit_with_metadata(topic, group, partition, (offset, String::new()));
+}
+
+/// Commits with a text beside the offset, as a tool does that restores offsets.
+pub fn commit_with_metadata(topic: &Topic, group: &str, partition: i32, (offset, metadata): (i64, String)) {
     let mut list = TopicPartitionList::new();
-    list.add_partition_offset(&topic.name, partition, Offset::Offset(offset)).unwrap();
+    let mut element = list.add_partition(&topic.name, partition);
+    element.set_offset(Offset::Offset(offset)).unwrap();
+    element.set_metadata(metadata);
     client(topic, group).commit(&list, CommitMode::Sync).expect("Kafka takes the offset");
 }
 
