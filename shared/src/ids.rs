@@ -210,7 +210,10 @@ mod tests {
     #[test]
     fn a_partition_reads_as_it_is_written() {
         let tp: TopicPartition = "orders:12".parse().unwrap();
-        assert_eq!((tp.topic.as_str(), tp.partition, tp.to_string().as_str()), ("orders", Partition(12), "orders:12"));
+        assert_eq!(
+            (tp.topic.as_str(), tp.partition, tp.to_string().as_str()),
+            ("orders", Partition(12), "orders:12")
+        );
         for bad in ["orders", "orders:", "orders:-1", "orders:x", ":1", "orders:99999999999"] {
             assert!(bad.parse::<TopicPartition>().is_err(), "{bad}");
         }

@@ -111,7 +111,9 @@ impl ConfigArgs {
     /// The file, if there is one, and the flags.
     pub(crate) fn sources(self) -> Result<(Option<Source>, Flags), Failure> {
         let file = match &self.config {
-            Some(path) => Some(Source::read(path).map_err(|errors| Failure::configuration(errors.to_string()))?),
+            Some(path) => {
+                Some(Source::read(path).map_err(|errors| Failure::configuration(errors.to_string()))?)
+            }
             None => None,
         };
         let flags = Flags {

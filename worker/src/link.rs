@@ -64,9 +64,13 @@ impl Link {
         let mut messages = Vec::new();
         loop {
             match self.socket.read(&mut chunk) {
-                Ok(0) => return Ok(if messages.is_empty() { Heard::Closed } else { Heard::Messages(messages) }),
+                Ok(0) => {
+                    return Ok(if messages.is_empty() { Heard::Closed } else { Heard::Messages(messages) });
+                }
                 Ok(count) => messages.extend(self.lines.push(chunk.get(..count).unwrap_or_default())?),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Heard::Messages(messages)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Heard::Messages(messages));
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
             }

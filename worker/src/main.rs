@@ -44,17 +44,16 @@ fn main() -> ExitCode {
     }
     let prefix = format!("{} [{}] ", start.item, getpid());
     logging::start(start.log.level, start.log.format, &prefix);
-    let ending = match become_subreaper().map_err(|error| error.to_string()).and_then(|()| Worker::new(&start)) {
-        Ok(worker) => worker.run(&mut link),
-        Err(error) => Ending::Unable { error },
-    };
-    let status = match &ending {
-        Ending::Stopped { .. } => 0,
-        Ending::Unable { error } => {
-            log::error!("can't work: {error}");
-            UNABLE
-        }
-        _ => 1,
+    let ending =
+        match become_subreaper().map_err(|error| error.to_string()).and_then(|()| Worker::new(&start)) {
+            Ok(worker) => worker.run(&mut link),
+            Err(error) => Ending::Unable { error },
+        };
+    let status = if let Ending::Unable { error } = &ending {
+        log::error!("can't work: {error}");
+        UNABLE
+    } else {
+        u8::from(!matches!(ending, Ending::Stopped { .. }))
     };
     link.say(&FromWorker::Ended(ending));
     log::logger().flush();

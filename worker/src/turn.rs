@@ -77,10 +77,10 @@ impl Worker {
         let page = Page::open(&start.page).map_err(|error| error.to_string())?;
         let (children, waker) = UnixStream::pair().map_err(|error| error.to_string())?;
         children.set_nonblocking(true).map_err(|error| error.to_string())?;
-        signal_hook::low_level::pipe::register(Signal::SIGCHLD as i32, waker).map_err(|error| error.to_string())?;
-        let consumer =
-            Consumer::start(&start.kafka, &start.handler.max_in_flight, &start.item, start.offset)
-                .map_err(|error| error.to_string())?;
+        signal_hook::low_level::pipe::register(Signal::SIGCHLD as i32, waker)
+            .map_err(|error| error.to_string())?;
+        let consumer = Consumer::start(&start.kafka, &start.handler.max_in_flight, &start.item, start.offset)
+            .map_err(|error| error.to_string())?;
         let driver = new_driver(Context {
             init: Init {
                 group: start.group.clone(),
@@ -316,7 +316,8 @@ impl Worker {
         let window = self.core.window();
         let head = window.head();
         let (messages, bytes) = self.core.totals();
-        let head_timestamp = head.map(|m| m.timestamp).or_else(|| self.consumer.front_timestamp()).unwrap_or(-1);
+        let head_timestamp =
+            head.map(|m| m.timestamp).or_else(|| self.consumer.front_timestamp()).unwrap_or(-1);
         let delivered = window.delivered();
         self.page.set_progress(&Progress {
             position: self.position.max(delivered).0,

@@ -68,11 +68,17 @@ mod tests {
     #[test]
     fn the_head_is_counted_by_itself_and_the_others_with_their_range() {
         let first = Attempts::default().after_death(Offset(10), Offset(20));
-        assert_eq!((first.attempt(Offset(10)), first.attempt(Offset(19)), first.attempt(Offset(20))), (2, 2, 1));
+        assert_eq!(
+            (first.attempt(Offset(10)), first.attempt(Offset(19)), first.attempt(Offset(20))),
+            (2, 2, 1)
+        );
         let second = first.after_death(Offset(10), Offset(11));
         assert_eq!((second.attempt(Offset(10)), second.attempt(Offset(11))), (3, 2));
         let third = second.after_death(Offset(12), Offset(13));
-        assert_eq!((third.attempt(Offset(12)), third.attempt(Offset(13)), third.attempt(Offset(20))), (3, 2, 1));
+        assert_eq!(
+            (third.attempt(Offset(12)), third.attempt(Offset(13)), third.attempt(Offset(20))),
+            (3, 2, 1)
+        );
         assert!(third.isolated(Offset(19)) && !third.isolated(Offset(20)));
     }
 

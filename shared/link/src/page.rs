@@ -22,7 +22,8 @@ const SIZE: usize = 4096;
 const WORDS: usize = 64;
 /// Where the identity's text begins, and how long it may be.
 const IDENTITY_AT: u64 = 1024;
-const IDENTITY_SIZE: usize = SIZE - 1024;
+const WORDS_SIZE: usize = 1024;
+const IDENTITY_SIZE: usize = SIZE - WORDS_SIZE;
 /// "kafkavsr" and the layout's number: another layout is another page.
 const MAGIC: u64 = 0x6b61_666b_6176_7372;
 const LAYOUT: u64 = 1;
@@ -174,15 +175,16 @@ impl Page {
         }
         let file =
             OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
-        nix::fcntl::posix_fallocate(&file, 0, SIZE as i64).map_err(|e| io(e.into()))?;
+        nix::fcntl::posix_fallocate(&file, 0, i64::try_from(SIZE).unwrap_or(i64::MAX))
+            .map_err(|e| io(e.into()))?;
         let text = identity.as_bytes();
         let text = text.get(..text.len().min(IDENTITY_SIZE)).unwrap_or_default();
         file.write_all_at(text, IDENTITY_AT).map_err(io)?;
         let page = Self::map(path, file)?;
         page.rewind(start);
-        page.set(Word::HighWatermark, -1i64 as u64);
-        page.set(Word::Committed, -1i64 as u64);
-        page.set(Word::CommitSent, -1i64 as u64);
+        page.set_signed(Word::HighWatermark, -1);
+        page.set_signed(Word::Committed, -1);
+        page.set_signed(Word::CommitSent, -1);
         page.set(Word::Layout, LAYOUT);
         page.set(Word::Magic, MAGIC);
         Ok(page)
@@ -219,8 +221,9 @@ impl Page {
     }
 
     #[expect(unsafe_code, reason = "shared memory is reached through a pointer")]
+    #[expect(clippy::cast_ptr_alignment, reason = "a mapping begins at a page's boundary")]
     fn word(&self, word: Word) -> &AtomicU64 {
-        const { assert!(WORDS * 8 <= IDENTITY_AT as usize) };
+        const { assert!(WORDS * 8 <= WORDS_SIZE) };
         let index = (word as usize).min(WORDS - 1);
         // SAFETY: the mapping is SIZE bytes, aligned to a page and lives as long as `self`; `index` is below WORDS, so the
         // word lies inside it. Every access to this part of the mapping, in both processes, is through an AtomicU64.
@@ -278,7 +281,8 @@ impl Page {
             acknowledged,
             delivered,
             high_watermark: self.get_signed(Word::HighWatermark),
-            in_flight: in_flight.min(u64::try_from(delivered.saturating_sub(acknowledged)).unwrap_or(in_flight)),
+            in_flight: in_flight
+                .min(u64::try_from(delivered.saturating_sub(acknowledged)).unwrap_or(in_flight)),
             oldest_in_flight: Boottime(self.get(Word::OldestInFlight)),
             head_timestamp: self.get_signed(Word::HeadTimestamp),
             messages: self.get(Word::Messages),
@@ -408,7 +412,8 @@ mod tests {
 
     #[test]
     fn nonsense_is_named() {
-        let good = Progress { position: 60, acknowledged: 50, delivered: 55, in_flight: 5, ..Progress::default() };
+        let good =
+            Progress { position: 60, acknowledged: 50, delivered: 55, in_flight: 5, ..Progress::default() };
         assert_eq!(good.check(Offset(50)), Ok(()));
         for bad in [
             Progress { acknowledged: 49, ..good },

@@ -79,7 +79,9 @@ fn ended(id: Id<'_>) -> Option<(Pid, Exit)> {
         Ok(WaitStatus::Exited(pid, status)) => Some((pid, Exit::Status(status))),
         Ok(WaitStatus::Signaled(pid, signal, _)) => Some((pid, Exit::Signal(signal as i32))),
         // Killed by a real-time signal, which nix has no name for: it can't say whom, but it has ended all the same.
-        Err(Errno::EINVAL) => children().into_iter().find(|pid| is_zombie(*pid)).map(|pid| (pid, Exit::Signal(0))),
+        Err(Errno::EINVAL) => {
+            children().into_iter().find(|pid| is_zombie(*pid)).map(|pid| (pid, Exit::Signal(0)))
+        }
         _ => None,
     }
 }
@@ -102,7 +104,8 @@ pub fn children() -> Vec<Pid> {
     let mut children = Vec::new();
     for task in tasks.flatten() {
         if let Ok(text) = fs::read_to_string(task.path().join("children")) {
-            children.extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw));
+            children
+                .extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw));
         }
     }
     children

@@ -82,10 +82,14 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     cluster.create_topic(TOPIC, PARTITIONS, 1).map_err(|error| bug("the topic can't be made", &error))?;
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&interrupted)).map_err(|error| bug("signals", &error))?;
+        signal_hook::flag::register(signal, Arc::clone(&interrupted))
+            .map_err(|error| bug("signals", &error))?;
     }
     let folder = Folder(std::env::temp_dir().join(format!("kafkavisor-demo-{}", std::process::id())));
-    DirBuilder::new().mode(0o700).create(&folder.0).map_err(|error| bug("its folder can't be made", &error))?;
+    DirBuilder::new()
+        .mode(0o700)
+        .create(&folder.0)
+        .map_err(|error| bug("its folder can't be made", &error))?;
     let style = Style::of_stdout();
     let live = std::io::IsTerminal::is_terminal(&std::io::stdout());
     super::print(&format!(
@@ -125,14 +129,17 @@ struct Load {
 
 impl Load {
     fn start(brokers: &str) -> Result<Self, Failure> {
-        let bug = |error: &dyn std::fmt::Display| Failure::bug(format!("demo: the producer can't be started: {error}"));
+        let bug = |error: &dyn std::fmt::Display| {
+            Failure::bug(format!("demo: the producer can't be started: {error}"))
+        };
         let producer: BaseProducer =
             ClientConfig::new().set("bootstrap.servers", brokers).create().map_err(|error| bug(&error))?;
         let stop = Arc::new(AtomicBool::new(false));
         let produced = Arc::new(AtomicU64::new(0));
         let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&produced));
         let work = move || produce(&producer, &stopped, &counted);
-        let thread = thread::Builder::new().name("load".to_owned()).spawn(work).map_err(|error| bug(&error))?;
+        let thread =
+            thread::Builder::new().name("load".to_owned()).spawn(work).map_err(|error| bug(&error))?;
         Ok(Self { stop, produced, thread })
     }
 
@@ -147,10 +154,12 @@ fn produce(producer: &BaseProducer, stop: &AtomicBool, produced: &AtomicU64) {
     let began = now();
     let mut count = 0u64;
     while !stop.load(Ordering::Acquire) {
-        let due = u64::try_from(now().saturating_duration_since(began).as_millis()).unwrap_or(0) * RATE / 1000;
+        let due =
+            u64::try_from(now().saturating_duration_since(began).as_millis()).unwrap_or(0) * RATE / 1000;
         while count < due {
-            let (key, payload) = (format!("order-{count}"), format!("{{\"order\":{count},\"amount\":{}}}", count * 7 % 100));
-            let partition = i32::try_from(count % PARTITIONS.unsigned_abs() as u64).unwrap_or(0);
+            let (key, payload) =
+                (format!("order-{count}"), format!("{{\"order\":{count},\"amount\":{}}}", count * 7 % 100));
+            let partition = i32::try_from(count % u64::from(PARTITIONS.unsigned_abs())).unwrap_or(0);
             let record = BaseRecord::to(TOPIC).partition(partition).key(&key).payload(&payload);
             if producer.send(record).is_err() {
                 break;
@@ -166,8 +175,13 @@ fn produce(producer: &BaseProducer, stop: &AtomicBool, produced: &AtomicU64) {
 impl Demo {
     fn play(mut self, length: Duration, load: Load) -> Result<Exit, Failure> {
         let began = now();
-        self.until("all partitions are ready", |status| all(status, |p| p.state == "ready" && p.messages_total > 0))?;
-        self.say(&format!("{PARTITIONS} workers ready after {:.1} s", now().saturating_duration_since(began).as_secs_f64()))?;
+        self.until("all partitions are ready", |status| {
+            all(status, |p| p.state == "ready" && p.messages_total > 0)
+        })?;
+        self.say(&format!(
+            "{PARTITIONS} workers ready after {:.1} s",
+            now().saturating_duration_since(began).as_secs_f64()
+        ))?;
         self.look_until(began + length / 2)?;
         let recovery = if self.is_interrupted() { None } else { Some(self.kill_one()?) };
         self.look_until(began + length)?;
@@ -197,7 +211,11 @@ impl Demo {
         }
         self.drawn_at = time;
         let text = table(status, self.style);
-        let back = if self.live && self.drawn_lines > 0 { format!("\x1b[{}A\x1b[J", self.drawn_lines) } else { String::new() };
+        let back = if self.live && self.drawn_lines > 0 {
+            format!("\x1b[{}A\x1b[J", self.drawn_lines)
+        } else {
+            String::new()
+        };
         self.drawn_lines = text.lines().count();
         super::print(&format!("{back}{text}"))
     }
@@ -237,9 +255,9 @@ impl Demo {
 
     /// Kills a worker and waits for its successor's first acknowledgement.
     fn kill_one(&mut self) -> Result<Duration, Failure> {
-        let victim = self.until("a worker runs", |status| victim(status).is_some())?;
-        let Some((partition, pid)) = victim_of(&victim) else { return Ok(Duration::ZERO) };
-        let (name, number, before) = (format!("{}:{}", partition.topic, partition.partition), partition.partition, pid);
+        let status = self.until("a worker runs", |status| victim(status).is_some())?;
+        let Some((partition, pid)) = victim(&status) else { return Ok(Duration::ZERO) };
+        let (name, number) = (format!("{}:{}", partition.topic, partition.partition), partition.partition);
         self.say(&format!("killing the worker of {name} (pid {pid}) with SIGKILL"))?;
         let killed = now();
         kill(Pid::from_raw(pid), Signal::SIGKILL)
@@ -248,12 +266,13 @@ impl Demo {
         let status = self.until("the worker is back", |status| {
             status.partitions.iter().any(|p| {
                 p.partition == number
-                    && p.worker_pid.is_some_and(|pid| pid != before)
+                    && p.worker_pid.is_some_and(|new| new != pid)
                     && p.messages_total > before_messages
             })
         })?;
         let took = now().saturating_duration_since(killed);
-        let new = status.partitions.iter().find(|p| p.partition == number).and_then(|p| p.worker_pid).unwrap_or(0);
+        let new =
+            status.partitions.iter().find(|p| p.partition == number).and_then(|p| p.worker_pid).unwrap_or(0);
         self.say(&format!(
             "{name} has a new worker (pid {new}) and handles messages again after {:.2} s; the others never noticed",
             took.as_secs_f64()
@@ -272,7 +291,8 @@ impl Demo {
         let acknowledged: u64 = status.partitions.iter().map(|p| p.messages_total).sum();
         let restarts: u64 = status.partitions.iter().map(|p| p.restarts_total).sum();
         let count = |number: u64| grouped(i64::try_from(number).unwrap_or(i64::MAX));
-        let recovery = recovery.map_or_else(String::new, |took| format!(", back after {:.2} s", took.as_secs_f64()));
+        let recovery =
+            recovery.map_or_else(String::new, |took| format!(", back after {:.2} s", took.as_secs_f64()));
         super::print(&format!(
             "\n{}\n  produced      {}\n  acknowledged  {}\n  lag           0\n  restarts      {restarts}{recovery}\n\n\
              Next: kafkavisor run -b BROKERS -z ZOOKEEPER -g GROUP -t TOPIC -- ./your-handler\n",
@@ -294,10 +314,6 @@ fn all(status: &Status, condition: impl Fn(&Partition) -> bool) -> bool {
 fn victim(status: &Status) -> Option<(&Partition, i32)> {
     let second = status.partitions.iter().find(|p| p.partition == 1)?;
     Some((second, second.worker_pid?))
-}
-
-fn victim_of(status: &Status) -> Option<(&Partition, i32)> {
-    victim(status)
 }
 
 fn pause(time: Duration) {

@@ -31,8 +31,12 @@ pub(super) fn socket(which: &WhichArgs) -> Result<PathBuf, Failure> {
             "no supervisor{what} is running here; if its socket is elsewhere, say --socket PATH"
         ))),
         several => {
-            let list: Vec<_> = several.iter().map(|(_, s)| format!("  --name {} (group {})", s.name, s.group)).collect();
-            Err(Failure::usage(format!("several supervisors{what} are running; say which:\n{}", list.join("\n"))))
+            let list: Vec<_> =
+                several.iter().map(|(_, s)| format!("  --name {} (group {})", s.name, s.group)).collect();
+            Err(Failure::usage(format!(
+                "several supervisors{what} are running; say which:\n{}",
+                list.join("\n")
+            )))
         }
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn grouped(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
     let mut grouped = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);
@@ -61,7 +61,8 @@ fn number(value: Option<i64>) -> String {
 pub(super) fn table(status: &Status, style: Style) -> String {
     let mut text = String::new();
     let assignment = &status.assignment;
-    let members = if assignment.members == 1 { "1 member" } else { &format!("{} members", assignment.members) };
+    let members =
+        if assignment.members == 1 { "1 member" } else { &format!("{} members", assignment.members) };
     // Writing to a string can't fail.
     let _written = writeln!(
         text,
@@ -133,7 +134,13 @@ mod tests {
 
     #[test]
     fn numbers_and_durations_read_well() {
-        assert_eq!((grouped(0).as_str(), grouped(1_234_567).as_str(), grouped(-1000).as_str()), ("0", "1,234,567", "-1,000"));
-        assert_eq!((duration(59.9).as_str(), duration(61.0).as_str(), duration(90_000.0).as_str()), ("59 s", "1 min 1 s", "1 d 1 h"));
+        assert_eq!(
+            (grouped(0).as_str(), grouped(1_234_567).as_str(), grouped(-1000).as_str()),
+            ("0", "1,234,567", "-1,000")
+        );
+        assert_eq!(
+            (duration(59.9).as_str(), duration(61.0).as_str(), duration(90_000.0).as_str()),
+            ("59 s", "1 min 1 s", "1 d 1 h")
+        );
     }
 }

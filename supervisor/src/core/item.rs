@@ -49,6 +49,10 @@ pub(crate) enum After {
     Locate,
 }
 
+/// A new assignment of a partition whose last worker is still going, with its token.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AssignedAgain(pub(crate) Option<FencingToken>);
+
 /// One partition of ours.
 #[derive(Debug)]
 pub(crate) struct Item {
@@ -59,7 +63,7 @@ pub(crate) struct Item {
     /// The token under which it is to be released.
     pub(crate) revoked: Option<FencingToken>,
     /// Assigned again before it was gone.
-    pub(crate) assigned_again: Option<Option<FencingToken>>,
+    pub(crate) assigned_again: Option<AssignedAgain>,
     /// The lowest offset that can be acknowledged: what was believed last. None before the start is known.
     pub(crate) acknowledged: Option<Offset>,
     pub(crate) committed: Option<Offset>,
@@ -73,6 +77,8 @@ pub(crate) struct Item {
     /// Why we kill it.
     pub(crate) killed_for: Option<String>,
     pub(crate) last_exit: Option<String>,
+    /// Why its start is not known yet.
+    pub(crate) waiting: Option<String>,
     pub(crate) restarts: u64,
     pub(crate) dead_lettered: u64,
     /// Acknowledged messages as last seen, over all workers.
@@ -84,7 +90,12 @@ pub(crate) struct Item {
 }
 
 impl Item {
-    pub(crate) fn new(now: Instant, generation: Generation, token: Option<FencingToken>, request: u64) -> Self {
+    pub(crate) fn new(
+        now: Instant,
+        generation: Generation,
+        token: Option<FencingToken>,
+        request: u64,
+    ) -> Self {
         Self {
             phase: Phase::Locating { request },
             after: After::Recover,
@@ -102,6 +113,7 @@ impl Item {
             ending: None,
             killed_for: None,
             last_exit: None,
+            waiting: None,
             restarts: 0,
             dead_lettered: 0,
             messages: 0,
@@ -118,9 +130,10 @@ impl Item {
             Phase::Killing { .. } => "killing",
             Phase::Parked { .. } => "parked",
             _ if self.failures.looping() => "crash_loop",
-            Phase::Locating { .. } | Phase::LocatingAgain { .. } | Phase::AwaitingLease | Phase::Starting { .. } => {
-                "starting"
-            }
+            Phase::Locating { .. }
+            | Phase::LocatingAgain { .. }
+            | Phase::AwaitingLease
+            | Phase::Starting { .. } => "starting",
             Phase::Ready { .. } => "ready",
             Phase::BackingOff { .. } => "backing_off",
         }
@@ -144,7 +157,9 @@ impl Item {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match self.phase {
             Phase::LocatingAgain { at } => Some(at),
-            Phase::Draining { until, .. } | Phase::BackingOff { until } | Phase::Releasing { until } => Some(until),
+            Phase::Draining { until, .. } | Phase::BackingOff { until } | Phase::Releasing { until } => {
+                Some(until)
+            }
             Phase::Killing { again, .. } => Some(again),
             Phase::Locating { .. }
             | Phase::AwaitingLease

@@ -15,13 +15,13 @@ use kafkavisor_link::page::Progress;
 use kafkavisor_link::process::Exit;
 use nix::unistd::Pid;
 
-use super::item::{After, Item, Phase};
+use super::item::{After, AssignedAgain, Item, Phase};
 use super::messages::{Action, CommitAnswer, Event, Settings, WorkerStart};
 use super::poison::{Judge, Surroundings};
 use super::start::Decision;
 
 /// A start that could not be found out is looked for again after this.
-const LOCATE_AGAIN: Duration = Duration::from_secs(1);
+const LOCATE_AGAIN: Duration = Duration::from_millis(300);
 /// After the time a worker has to end its handler, it is killed itself.
 const KILL_AFTER: Duration = Duration::from_millis(1500);
 /// Killing is repeated until the worker is gone.
@@ -151,7 +151,6 @@ impl Core {
             Event::Committed { answers } => self.committed(now, answers),
             Event::StopRequested => self.stop_requested(now),
             Event::Woken => self.woken(now),
-            Event::Resumed => Vec::new(),
         };
         actions.extend(self.commit(now));
         actions.extend(self.finish(now));
@@ -176,7 +175,7 @@ impl Core {
         }
         self.change();
         if let Some(item) = self.items.get_mut(&key) {
-            item.assigned_again = Some(token);
+            item.assigned_again = Some(AssignedAgain(token));
             return Vec::new();
         }
         let request = self.next_request();
@@ -235,7 +234,7 @@ impl Core {
     fn remove(&mut self, now: Instant, key: &TopicPartition) -> Vec<Action> {
         let Some(item) = self.items.remove(key) else { return Vec::new() };
         let mut actions = vec![Action::ForgetPage { item: key.clone() }];
-        if let Some(token) = item.assigned_again {
+        if let Some(AssignedAgain(token)) = item.assigned_again {
             actions.extend(self.assigned(now, key.clone(), token));
         }
         actions
@@ -244,7 +243,8 @@ impl Core {
     fn lease_renewed(&mut self, now: Instant) -> Vec<Action> {
         self.leased = true;
         let waiting = |item: &Item| item.phase == Phase::AwaitingLease;
-        let keys: Vec<_> = self.items.iter().filter(|(_, item)| waiting(item)).map(|(key, _)| key.clone()).collect();
+        let keys: Vec<_> =
+            self.items.iter().filter(|(_, item)| waiting(item)).map(|(key, _)| key.clone()).collect();
         keys.iter().flat_map(|key| self.launch(now, key)).collect()
     }
 
@@ -261,7 +261,13 @@ impl Core {
         actions
     }
 
-    fn start_found(&mut self, now: Instant, key: &TopicPartition, request: u64, found: Decision) -> Vec<Action> {
+    fn start_found(
+        &mut self,
+        now: Instant,
+        key: &TopicPartition,
+        request: u64,
+        found: Decision,
+    ) -> Vec<Action> {
         let Some(item) = self.items.get_mut(key) else { return Vec::new() };
         if item.phase != (Phase::Locating { request }) {
             return Vec::new();
@@ -273,6 +279,7 @@ impl Core {
                 Vec::new()
             }
             Decision::At { offset, .. } => {
+                item.waiting = None;
                 item.acknowledged = Some(offset);
                 item.committed = Some(offset);
                 item.committed_at = Some(now);
@@ -285,10 +292,16 @@ impl Core {
         }
     }
 
-    fn start_unknown(&mut self, now: Instant, key: &TopicPartition, request: u64, error: &str) -> Vec<Action> {
+    fn start_unknown(
+        &mut self,
+        now: Instant,
+        key: &TopicPartition,
+        request: u64,
+        error: &str,
+    ) -> Vec<Action> {
         let Some(item) = self.items.get_mut(key) else { return Vec::new() };
         if item.phase == (Phase::Locating { request }) {
-            item.last_exit = Some(format!("where to begin is not known yet: {error}"));
+            item.waiting = Some(format!("where to begin is not known yet: {error}"));
             item.phase = Phase::LocatingAgain { at: now + LOCATE_AGAIN };
         }
         Vec::new()
@@ -370,8 +383,16 @@ impl Core {
         item.phase = Phase::BackingOff { until: now + wait };
     }
 
-    fn worker_said(&mut self, now: Instant, key: &TopicPartition, pid: Pid, message: FromWorker) -> Vec<Action> {
-        let Some(item) = self.items.get_mut(key).filter(|item| item.pid() == Some(pid)) else { return Vec::new() };
+    fn worker_said(
+        &mut self,
+        now: Instant,
+        key: &TopicPartition,
+        pid: Pid,
+        message: FromWorker,
+    ) -> Vec<Action> {
+        let Some(item) = self.items.get_mut(key).filter(|item| item.pid() == Some(pid)) else {
+            return Vec::new();
+        };
         match message {
             FromWorker::Ready => {
                 if item.phase == (Phase::Starting { pid: Some(pid) }) {
@@ -403,7 +424,8 @@ impl Core {
     }
 
     fn surroundings(&self, key: &TopicPartition, offset: Offset) -> Surroundings {
-        let first_attempt = self.items.get(key).and_then(|item| item.first_attempt).filter(|(o, _)| *o == offset.0);
+        let first_attempt =
+            self.items.get(key).and_then(|item| item.first_attempt).filter(|(o, _)| *o == offset.0);
         let others = self.items.iter().filter(|(other, _)| *other != key);
         Surroundings {
             first_attempt: first_attempt.map(|(_, at)| at),
@@ -443,7 +465,9 @@ impl Core {
         progress: &Progress,
         attempts: Attempts,
     ) -> Vec<Action> {
-        let Some(item) = self.items.get_mut(key).filter(|item| item.pid() == Some(pid)) else { return Vec::new() };
+        let Some(item) = self.items.get_mut(key).filter(|item| item.pid() == Some(pid)) else {
+            return Vec::new();
+        };
         let ending = item.ending.take();
         let mut actions = Vec::new();
         let mut attempts = attempts;
@@ -456,7 +480,8 @@ impl Core {
                 if ending.is_none() && progress.in_flight > 0 {
                     let (head, until) = (Offset(progress.acknowledged), Offset(progress.delivered));
                     let counts = progress.in_flight == 1 && matches!(exit, Exit::Signal(_));
-                    attempts = if counts { attempts.after_death(head, until) } else { attempts.after_crash(until) };
+                    attempts =
+                        if counts { attempts.after_death(head, until) } else { attempts.after_crash(until) };
                 }
                 actions.push(Action::SettlePage { item: key.clone(), attempts });
             }
@@ -480,7 +505,13 @@ impl Core {
         actions
     }
 
-    fn drained(&mut self, now: Instant, key: &TopicPartition, exit: Exit, ending: Option<&Ending>) -> Vec<Action> {
+    fn drained(
+        &mut self,
+        now: Instant,
+        key: &TopicPartition,
+        exit: Exit,
+        ending: Option<&Ending>,
+    ) -> Vec<Action> {
         let within = if self.hurried { HURRIED } else { self.settings.stop_timeout };
         let Some(item) = self.items.get_mut(key) else { return Vec::new() };
         let whole = matches!(ending, Some(Ending::Stopped { cut_short: false }));
@@ -615,7 +646,14 @@ impl Core {
                     actions.push(Action::StopWorker { item, pid, reason: StopReason::Shutdown, within });
                 }
                 Phase::Releasing { until } => *until = (*until).min(now + HURRIED),
-                _ => {}
+                Phase::Locating { .. }
+                | Phase::LocatingAgain { .. }
+                | Phase::AwaitingLease
+                | Phase::Starting { .. }
+                | Phase::Ready { .. }
+                | Phase::Killing { .. }
+                | Phase::BackingOff { .. }
+                | Phase::Parked { .. } => {}
             }
         }
         actions
@@ -623,7 +661,8 @@ impl Core {
 
     fn woken(&mut self, now: Instant) -> Vec<Action> {
         let due = |item: &Item| item.deadline().is_some_and(|at| now >= at);
-        let keys: Vec<_> = self.items.iter().filter(|(_, item)| due(item)).map(|(key, _)| key.clone()).collect();
+        let keys: Vec<_> =
+            self.items.iter().filter(|(_, item)| due(item)).map(|(key, _)| key.clone()).collect();
         keys.iter().flat_map(|key| self.due(now, key)).collect()
     }
 
@@ -653,7 +692,8 @@ impl Core {
 
     fn release(&mut self, now: Instant, key: &TopicPartition) -> Vec<Action> {
         let token = self.items.get(key).and_then(|item| item.revoked);
-        let mut actions: Vec<_> = token.map(|token| Action::Release { item: key.clone(), token }).into_iter().collect();
+        let mut actions: Vec<_> =
+            token.map(|token| Action::Release { item: key.clone(), token }).into_iter().collect();
         actions.extend(self.remove(now, key));
         actions
     }
@@ -722,7 +762,8 @@ impl Core {
                 && item.uncommitted().is_none()
                 && (self.settings.fixed || item.revoked.is_some() || self.left)
         };
-        let keys: Vec<_> = self.items.iter().filter(|(_, item)| ready(item)).map(|(key, _)| key.clone()).collect();
+        let keys: Vec<_> =
+            self.items.iter().filter(|(_, item)| ready(item)).map(|(key, _)| key.clone()).collect();
         let mut actions: Vec<_> = keys.iter().flat_map(|key| self.release(now, key)).collect();
         if !self.stopping || !self.items.is_empty() || self.exited {
             return actions;
@@ -741,7 +782,9 @@ impl Core {
 pub(crate) fn describe(exit: Exit, ending: Option<&Ending>, killed_for: Option<&str>) -> String {
     match ending {
         Some(Ending::Stopped { cut_short: false }) => "stopped".to_owned(),
-        Some(Ending::Stopped { cut_short: true }) => "handler did not finish in time and was ended".to_owned(),
+        Some(Ending::Stopped { cut_short: true }) => {
+            "handler did not finish in time and was ended".to_owned()
+        }
         Some(Ending::HandlerExit { status }) => format!("handler {}", Exit::Status(*status)),
         Some(Ending::HandlerSignal { signal }) => format!("handler {}", Exit::Signal(*signal)),
         Some(Ending::HandlerMissing { error }) => format!("handler can't be started: {error}"),

@@ -39,13 +39,23 @@ pub(crate) struct CommitAnswer {
 #[derive(Debug, Clone)]
 pub(crate) enum Event {
     /// The partition is ours.
-    Assigned { item: TopicPartition, token: Option<FencingToken> },
+    Assigned {
+        item: TopicPartition,
+        token: Option<FencingToken>,
+    },
     /// It is to be given up.
-    Revoked { item: TopicPartition, token: FencingToken },
+    Revoked {
+        item: TopicPartition,
+        token: FencingToken,
+    },
     /// It is not ours any more, whether we like it or not.
-    Lost { item: TopicPartition },
+    Lost {
+        item: TopicPartition,
+    },
     /// The group has settled, with so many members.
-    Settled { members: usize },
+    Settled {
+        members: usize,
+    },
     /// The group is allocating again.
     Unsettled,
     /// We have left the group.
@@ -57,26 +67,54 @@ pub(crate) enum Event {
     /// There has been none for so long that all workers must be gone.
     LeaseEnded,
     /// Where reading begins has been found out.
-    StartFound { item: TopicPartition, request: u64, decision: Decision },
+    StartFound {
+        item: TopicPartition,
+        request: u64,
+        decision: Decision,
+    },
     /// It has not, for now.
-    StartUnknown { item: TopicPartition, request: u64, error: String },
+    StartUnknown {
+        item: TopicPartition,
+        request: u64,
+        error: String,
+    },
     /// The topic was deleted and made again.
-    TopicMadeAgain { item: TopicPartition },
-    WorkerSpawned { item: TopicPartition, pid: Pid },
-    SpawnFailed { item: TopicPartition, error: String },
-    WorkerSaid { item: TopicPartition, pid: Pid, message: FromWorker },
+    TopicMadeAgain {
+        item: TopicPartition,
+    },
+    WorkerSpawned {
+        item: TopicPartition,
+        pid: Pid,
+    },
+    SpawnFailed {
+        item: TopicPartition,
+        error: String,
+    },
+    WorkerSaid {
+        item: TopicPartition,
+        pid: Pid,
+        message: FromWorker,
+    },
     /// The worker and all it had started are gone; its page says how far it was.
-    WorkerExited { item: TopicPartition, pid: Pid, exit: Exit, progress: Progress, attempts: Attempts },
+    WorkerExited {
+        item: TopicPartition,
+        pid: Pid,
+        exit: Exit,
+        progress: Progress,
+        attempts: Attempts,
+    },
     /// What the pages say.
-    PagesRead { pages: Vec<(TopicPartition, Progress)> },
+    PagesRead {
+        pages: Vec<(TopicPartition, Progress)>,
+    },
     /// What Kafka says to a commit.
-    Committed { answers: Vec<CommitAnswer> },
+    Committed {
+        answers: Vec<CommitAnswer>,
+    },
     /// Finish and exit; the second time at once.
     StopRequested,
     /// A deadline may have passed.
     Woken,
-    /// Time passed without us.
-    Resumed,
 }
 
 /// How a worker is started.
@@ -92,24 +130,59 @@ pub(crate) struct WorkerStart {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Find out where reading begins; `forced` where it can only be the earliest message.
-    FindStart { item: TopicPartition, request: u64, made_again: bool },
+    FindStart {
+        item: TopicPartition,
+        request: u64,
+        made_again: bool,
+    },
     /// Make the partition's page anew.
-    MakePage { item: TopicPartition, start: Offset },
+    MakePage {
+        item: TopicPartition,
+        start: Offset,
+    },
     SpawnWorker(WorkerStart),
-    StopWorker { item: TopicPartition, pid: Pid, reason: StopReason, within: Duration },
-    KillWorker { item: TopicPartition, pid: Pid },
-    Decide { item: TopicPartition, pid: Pid, offset: Offset, verdict: Verdict },
+    StopWorker {
+        item: TopicPartition,
+        pid: Pid,
+        reason: StopReason,
+        within: Duration,
+    },
+    KillWorker {
+        item: TopicPartition,
+        pid: Pid,
+    },
+    Decide {
+        item: TopicPartition,
+        pid: Pid,
+        offset: Offset,
+        verdict: Verdict,
+    },
     /// What was in flight died with its worker.
-    SettlePage { item: TopicPartition, attempts: Attempts },
+    SettlePage {
+        item: TopicPartition,
+        attempts: Attempts,
+    },
     /// The message is passed over.
-    SkipMessage { item: TopicPartition, next: Offset },
+    SkipMessage {
+        item: TopicPartition,
+        next: Offset,
+    },
     /// In one request.
-    Commit { offsets: BTreeMap<TopicPartition, Offset> },
+    Commit {
+        offsets: BTreeMap<TopicPartition, Offset>,
+    },
     /// The lock may go.
-    Release { item: TopicPartition, token: FencingToken },
+    Release {
+        item: TopicPartition,
+        token: FencingToken,
+    },
     /// Remove the partition's page.
-    ForgetPage { item: TopicPartition },
+    ForgetPage {
+        item: TopicPartition,
+    },
     LeaveGroup,
     /// The end.
-    Exit { cut_short: bool },
+    Exit {
+        cut_short: bool,
+    },
 }

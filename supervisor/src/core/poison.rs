@@ -85,11 +85,13 @@ mod tests {
     fn withheld_in_an_outage_and_for_a_handler_that_never_worked() {
         let time = now();
         let later = time + Duration::from_secs(1);
-        let never =
-            Surroundings { first_attempt: Some(time), last_acknowledged: None, other_death: None };
+        let never = Surroundings { first_attempt: Some(time), last_acknowledged: None, other_death: None };
         assert_eq!(judge(PoisonAction::Skip).killed(later, never), Verdict::Retry);
-        let outage =
-            Surroundings { first_attempt: Some(later), last_acknowledged: Some(time), other_death: Some(later) };
+        let outage = Surroundings {
+            first_attempt: Some(later),
+            last_acknowledged: Some(time),
+            other_death: Some(later),
+        };
         assert_eq!(judge(PoisonAction::Skip).killed(later, outage), Verdict::Retry);
         let alone = Surroundings { other_death: None, ..outage };
         assert_eq!(judge(PoisonAction::Skip).killed(later, alone), Verdict::Apply(PoisonAction::Skip));

@@ -142,6 +142,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "as `Facts` has it")]
     fn committed(offset: i64, topic_id: Option<&str>) -> Option<Committed> {
         let note = CommitNote { instance: "i".to_owned(), topic_id: topic_id.map(str::to_owned) };
         Some(Committed { offset: Offset(offset), metadata: note.to_text() })

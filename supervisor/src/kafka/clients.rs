@@ -55,13 +55,17 @@ fn client_properties(config: &Config) -> BTreeMap<String, String> {
 
 fn client(config: &Config, more: &[(&str, &str)]) -> Result<BaseConsumer, KafkaError> {
     let mut client = ClientConfig::new();
-    client_properties(config).iter().for_each(|(key, value)| drop(client.set(key, value)));
+    for (key, value) in client_properties(config) {
+        client.set(key, value);
+    }
     client.set("group.id", config.group.as_str()).set("enable.auto.commit", "false");
     // A coordinator that does not answer must not hold the next request back for a minute.
     if !config.kafka.contains_key("socket.timeout.ms") {
         client.set("socket.timeout.ms", "10000");
     }
-    more.iter().for_each(|(key, value)| drop(client.set(*key, *value)));
+    for (key, value) in more {
+        client.set(*key, *value);
+    }
     client.create().map_err(KafkaError::Configuration)
 }
 
@@ -106,7 +110,9 @@ impl Clients {
         let mut described = BTreeMap::new();
         for topic in topics {
             let metadata = self.reader.fetch_metadata(Some(topic.as_str()), TIMEOUT).map_err(request)?;
-            let Some(found) = metadata.topics().iter().find(|found| found.name() == topic.as_str()) else { continue };
+            let Some(found) = metadata.topics().iter().find(|found| found.name() == topic.as_str()) else {
+                continue;
+            };
             let partitions = i32::try_from(found.partitions().len()).unwrap_or(0);
             described.insert(topic.clone(), Described { partitions, id: None });
         }
@@ -134,7 +140,8 @@ impl Clients {
         &self,
         items: &[TopicPartition],
     ) -> Result<BTreeMap<TopicPartition, Committed>, KafkaError> {
-        let answered = self.group.committed_offsets(list(items, |_| ListOffset::Invalid), TIMEOUT).map_err(request)?;
+        let answered =
+            self.group.committed_offsets(list(items, |_| ListOffset::Invalid), TIMEOUT).map_err(request)?;
         let mut committed = BTreeMap::new();
         for element in answered.elements() {
             element.error().map_err(request)?;
@@ -160,7 +167,10 @@ impl Clients {
     }
 
     /// The ends of the logs, in one request a broker.
-    pub(crate) fn ends(&self, items: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, Offset>, KafkaError> {
+    pub(crate) fn ends(
+        &self,
+        items: &[TopicPartition],
+    ) -> Result<BTreeMap<TopicPartition, Offset>, KafkaError> {
         offsets(&self.reader, items, ListOffset::End)
     }
 

@@ -47,12 +47,16 @@ pub(crate) struct Found {
 pub(crate) enum Heard {
     Start(Found),
     /// All partitions of the topics there are, and those whose topic was made again.
-    Partitions { items: BTreeSet<TopicPartition>, made_again: Vec<TopicPartition> },
+    Partitions {
+        items: BTreeSet<TopicPartition>,
+        made_again: Vec<TopicPartition>,
+    },
     Ends(BTreeMap<TopicPartition, Offset>),
 }
 
 /// Offsets in ZooKeeper's classic layout, asked of ZooKeeper by the caller's own means.
-pub(crate) type ClassicOffsets = dyn Fn(&BTreeSet<TopicPartition>) -> Result<BTreeSet<TopicPartition>, String> + Send;
+pub(crate) type ClassicOffsets =
+    dyn Fn(&BTreeSet<TopicPartition>) -> Result<BTreeSet<TopicPartition>, String> + Send;
 
 /// What is looked at, and for whom.
 pub(crate) struct Scope {
@@ -117,8 +121,9 @@ impl Lookups {
 
 impl Worker {
     fn items(&self) -> BTreeSet<TopicPartition> {
-        let partitions =
-            |(topic, known): (&Topic, &Known)| (0..known.now.partitions).map(|p| TopicPartition::new(topic.clone(), p)).collect::<Vec<_>>();
+        let partitions = |(topic, known): (&Topic, &Known)| {
+            (0..known.now.partitions).map(|p| TopicPartition::new(topic.clone(), p)).collect::<Vec<_>>()
+        };
         self.known.iter().flat_map(partitions).collect()
     }
 
@@ -126,10 +131,7 @@ impl Worker {
         let mut topics_at = now() + TOPICS_EVERY;
         let mut ends_at = now() + ENDS_EVERY;
         loop {
-            let starts = match self.gather(asks, topics_at.min(ends_at)) {
-                Some(starts) => starts,
-                None => return,
-            };
+            let Some(starts) = self.gather(asks, topics_at.min(ends_at)) else { return };
             if !starts.is_empty() {
                 self.starts(starts).into_iter().for_each(|found| answer(Heard::Start(found)));
             }
@@ -147,7 +149,11 @@ impl Worker {
     }
 
     /// Waits for asks until `deadline`; those that come together are answered together. None: nobody asks any more.
-    fn gather(&mut self, asks: &Receiver<Ask>, deadline: Instant) -> Option<Vec<(TopicPartition, u64, bool)>> {
+    fn gather(
+        &mut self,
+        asks: &Receiver<Ask>,
+        deadline: Instant,
+    ) -> Option<Vec<(TopicPartition, u64, bool)>> {
         let mut starts = Vec::new();
         let first = match asks.recv_deadline(deadline) {
             Ok(ask) => Some(ask),
@@ -258,7 +264,10 @@ impl Worker {
         } else {
             (self.scope.classic)(&without).map_err(KafkaError::Request)?
         };
-        Ok(logs.into_iter().map(|(item, log)| (item.clone(), self.fact(&item, log, &committed, &classic))).collect())
+        Ok(logs
+            .into_iter()
+            .map(|(item, log)| (item.clone(), self.fact(&item, log, &committed, &classic)))
+            .collect())
     }
 
     fn fact(
@@ -347,13 +356,19 @@ fn say(item: &TopicPartition, offset: Offset, why: Why) {
     match why {
         Why::Committed => log::info!("{item}: goes on at the group's offset {offset}"),
         Why::TopicMadeAgain => {
-            log::warn!("{item}: the topic was deleted and made again: begins at its earliest message, {offset}");
+            log::warn!(
+                "{item}: the topic was deleted and made again: begins at its earliest message, {offset}"
+            );
         }
         Why::BelowStart { committed } => log::error!(
             "{item}: MESSAGES ARE GONE: the group's offset {committed} is below the log's start: begins at its earliest \
              message, {offset}"
         ),
-        Why::AppearedLater => log::info!("{item}: new to the group: begins at its earliest message, {offset}"),
-        Why::Reset => log::info!("{item}: the group has no offset of this topic: begins at {offset} (offsets.reset)"),
+        Why::AppearedLater => {
+            log::info!("{item}: new to the group: begins at its earliest message, {offset}");
+        }
+        Why::Reset => {
+            log::info!("{item}: the group has no offset of this topic: begins at {offset} (offsets.reset)");
+        }
     }
 }

@@ -93,7 +93,8 @@ pub(super) fn describe(
         rd::rd_kafka_DescribeTopics(rk, collection.get(), options.get(), queue.get());
         rd::rd_kafka_queue_poll(queue.get(), millis.saturating_add(500))
     };
-    let event = Owned::new(event, rd::rd_kafka_event_destroy).map_err(|_| "no answer from Kafka".to_owned())?;
+    let event =
+        Owned::new(event, rd::rd_kafka_event_destroy).map_err(|_| "no answer from Kafka".to_owned())?;
     // SAFETY: the event is live; its strings and results live as long as it does.
     unsafe {
         if rd::rd_kafka_event_error(event.get()) != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
@@ -118,10 +119,10 @@ unsafe fn one(topic: *const rd::rd_kafka_TopicDescription_t) -> Option<(Topic, D
         (text(rd::rd_kafka_TopicDescription_name(topic)), rd::rd_kafka_TopicDescription_error(topic))
     };
     let name = Topic::new(&name).ok()?;
-    // SAFETY: `error` is null or belongs to the live result.
     let code = if error.is_null() {
         RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
     } else {
+        // SAFETY: `error` belongs to the live result.
         unsafe { rd::rd_kafka_error_code(error) }
     };
     if code == RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART {

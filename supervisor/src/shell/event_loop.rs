@@ -114,8 +114,9 @@ impl EventLoop {
         let boottime = Boottime::now();
         let lease = self.pages.lease();
         let next_lease = if self.leased { lease.deliver_until } else { lease.dead_by };
-        let lease_end = (!self.core.items().is_empty() && next_lease > boottime && next_lease < Boottime(u64::MAX))
-            .then(|| time + next_lease.since(boottime) + Duration::from_millis(1));
+        let lease_end =
+            (!self.core.items().is_empty() && next_lease > boottime && next_lease < Boottime(u64::MAX))
+                .then(|| time + next_lease.since(boottime) + Duration::from_millis(1));
         [beat, strays, lease_end, self.core.next_deadline()].into_iter().flatten().min()
     }
 
@@ -146,11 +147,16 @@ impl EventLoop {
         #[expect(clippy::wildcard_enum_match_arm, reason = "only these are asked for")]
         match signal {
             Signal::SIGTERM | Signal::SIGINT => {
-                log::info!("{signal}: {}", if self.core.stopping() { "stopping at once" } else { "draining" });
+                log::info!(
+                    "{signal}: {}",
+                    if self.core.stopping() { "stopping at once" } else { "draining" }
+                );
                 self.decide(Event::StopRequested);
             }
             Signal::SIGUSR1 => self.log_everything(),
-            Signal::SIGHUP => log::warn!("SIGHUP: re-reading the configuration is not available yet; nothing changed"),
+            Signal::SIGHUP => {
+                log::warn!("SIGHUP: re-reading the configuration is not available yet; nothing changed");
+            }
             _ => self.workers.reap(now()),
         }
     }
@@ -349,7 +355,8 @@ impl EventLoop {
 
     fn tell_unfetched(&mut self) {
         let without = |(_, item): &(&TopicPartition, &Item)| item.pid().is_none();
-        let unfetched: BTreeSet<_> = self.core.items().iter().filter(without).map(|(key, _)| key.clone()).collect();
+        let unfetched: BTreeSet<_> =
+            self.core.items().iter().filter(without).map(|(key, _)| key.clone()).collect();
         if unfetched != self.unfetched {
             self.lookups.ask(Ask::Unfetched(unfetched.clone()));
             self.unfetched = unfetched;

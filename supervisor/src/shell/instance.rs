@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use crossbeam_channel::{Sender, unbounded};
 use kafkavisor::clock::now;
-use kafkavisor::config::{Assignment as AssignmentMode, Config, GroupPathStyle, ZookeeperAddress, find_executable};
+use kafkavisor::config::{
+    Assignment as AssignmentMode, Config, GroupPathStyle, ZookeeperAddress, find_executable,
+};
 use kafkavisor::ids::TopicPartition;
 use kafkavisor::membership::{Connection, Identity, Membership, Observer, Options};
 use kafkavisor::partitioner::group_path::{GroupFolder, TopicsRepr};
@@ -33,7 +35,8 @@ use crate::kafka::{Clients, Commits, KafkaError, Lookups, Scope, SharedLease};
 /// Runs an instance to its end.
 pub(crate) fn run(mut config: Config, worker: &Path) -> Result<Exit, Failure> {
     config.handler.command = resolved(&config.handler.command)?;
-    let directory = RuntimeDirectory::take(&config.name).map_err(|e| Failure::configuration(e.to_string()))?;
+    let directory =
+        RuntimeDirectory::take(&config.name).map_err(|e| Failure::configuration(e.to_string()))?;
     let runtime = start_runtime()?;
     let signals = listen_for_signals()?;
     become_subreaper().map_err(|error| Failure::bug(format!("failed to become a subreaper: {error}")))?;
@@ -65,8 +68,9 @@ pub(crate) fn run(mut config: Config, worker: &Path) -> Result<Exit, Failure> {
     let kafka_properties = clients.properties().clone();
     let commits = Commits::start(clients, lease.clone(), sink(commits_in))
         .map_err(|error| Failure::bug(format!("failed to start a thread: {error}")))?;
-    let membership = connection
-        .map(|(connection, options)| Membership::start(&runtime, connection, options, items, sink(notices_in)));
+    let membership = connection.map(|(connection, options)| {
+        Membership::start(&runtime, connection, options, items, sink(notices_in))
+    });
 
     let mut event_loop = EventLoop {
         core: Core::new(core_settings(&config)),
@@ -107,7 +111,9 @@ fn core_settings(config: &Config) -> Settings {
 /// The handler's command with its program found: what is missing is said now, and is no crash loop later.
 pub(crate) fn resolved(command: &[String]) -> Result<Vec<String>, Failure> {
     let Some((program, arguments)) = command.split_first() else {
-        return Err(Failure::configuration("no handler: give one after `--`, or set `handler.command`".to_owned()));
+        return Err(Failure::configuration(
+            "no handler: give one after `--`, or set `handler.command`".to_owned(),
+        ));
     };
     let path = find_executable(program, std::env::var_os("PATH").as_deref())
         .map_err(|error| Failure::configuration(error.to_string()))?;
@@ -172,7 +178,8 @@ fn reach_kafka(config: &Config) -> Result<Clients, Failure> {
 
 /// What membership needs to know, where there is ZooKeeper.
 pub(crate) fn membership_options(config: &Config) -> Result<Option<Options>, Failure> {
-    let AssignmentMode::Zookeeper { group_path, cooldown, session_timeout, use_group_sha } = &config.assignment
+    let AssignmentMode::Zookeeper { group_path, cooldown, session_timeout, use_group_sha } =
+        &config.assignment
     else {
         return Ok(None);
     };
@@ -228,8 +235,9 @@ fn classic_offsets(config: &Config, runtime: &Handle) -> Box<crate::kafka::Class
         let servers = address.servers.join(",");
         runtime.block_on(async {
             let within = Duration::from_secs(5);
-            let observer =
-                Observer::connect(&servers, &address.chroot, within).await.map_err(|error| error.to_string())?;
+            let observer = Observer::connect(&servers, &address.chroot, within)
+                .await
+                .map_err(|error| error.to_string())?;
             let offsets = observer.classic_offsets(&group, items).await.map_err(|error| error.to_string())?;
             Ok(offsets.into_iter().filter_map(|(item, offset)| offset.map(|_| item)).collect())
         })

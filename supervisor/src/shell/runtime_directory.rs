@@ -16,11 +16,15 @@ use nix::unistd::{Uid, geteuid};
 pub(crate) enum DirectoryError {
     #[error("runtime directory {path}: {source}")]
     Io { path: PathBuf, source: io::Error },
-    #[error("runtime directory {path} belongs to user {owner}, not to {us}: remove it, or set RUNTIME_DIRECTORY")]
+    #[error(
+        "runtime directory {path} belongs to user {owner}, not to {us}: remove it, or set RUNTIME_DIRECTORY"
+    )]
     Owner { path: PathBuf, owner: u32, us: Uid },
     #[error("{path} is no directory: remove it, or set RUNTIME_DIRECTORY")]
     NoDirectory { path: PathBuf },
-    #[error("an instance named {name:?} runs already ({path} is locked): stop it, or give this one another --name")]
+    #[error(
+        "an instance named {name:?} runs already ({path} is locked): stop it, or give this one another --name"
+    )]
     Running { name: String, path: PathBuf },
 }
 
@@ -88,8 +92,13 @@ impl RuntimeDirectory {
         make_private(&path)?;
         let lock = path.join("lock");
         let io = |source| DirectoryError::Io { path: lock.clone(), source };
-        let file =
-            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&lock).map_err(io)?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&lock)
+            .map_err(io)?;
         let running = |_| DirectoryError::Running { name: name.to_owned(), path: lock.clone() };
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(running)?;
         Ok(Self { path, _lock: lock })

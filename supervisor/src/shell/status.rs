@@ -92,16 +92,21 @@ impl Partition {
         let page = progress.copied().unwrap_or_default();
         let known = progress.is_some() && item.acknowledged.is_some();
         let position = known.then_some(if running.is_some() { page.position } else { page.acknowledged });
-        let high_watermark =
-            [end.map(|end| end.0), progress.map(|p| p.high_watermark), position.filter(|_| running.is_some())]
-                .into_iter()
-                .flatten()
-                .max()
-                .filter(|end| *end >= 0);
+        let high_watermark = [
+            end.map(|end| end.0),
+            progress.map(|p| p.high_watermark),
+            position.filter(|_| running.is_some()),
+        ]
+        .into_iter()
+        .flatten()
+        .max()
+        .filter(|end| *end >= 0);
         let committed = item.committed.map(|offset| offset.0);
         let lag = high_watermark.zip(committed).map(|(end, committed)| (end - committed).max(0));
-        let waiting = high_watermark.zip(known.then_some(page.acknowledged)).is_some_and(|(end, next)| end > next);
-        let oldest = if page.in_flight > 0 { now.boottime.since(page.oldest_in_flight).as_secs_f64() } else { 0.0 };
+        let waiting =
+            high_watermark.zip(known.then_some(page.acknowledged)).is_some_and(|(end, next)| end > next);
+        let oldest =
+            if page.in_flight > 0 { now.boottime.since(page.oldest_in_flight).as_secs_f64() } else { 0.0 };
         let lag_seconds = if waiting && page.head_timestamp >= 0 {
             seconds(now.wall_millis.saturating_sub(page.head_timestamp))
         } else {
@@ -114,7 +119,9 @@ impl Partition {
             worker_pid: running.map(nix::unistd::Pid::as_raw),
             handler_pid: Some(page.handler_pid).filter(|pid| *pid > 0 && running.is_some()),
             position,
-            acknowledged: item.acknowledged.map(|offset| offset.0.max(if known { page.acknowledged } else { 0 })),
+            acknowledged: item
+                .acknowledged
+                .map(|offset| offset.0.max(if known { page.acknowledged } else { 0 })),
             committed,
             high_watermark,
             lag,
@@ -126,7 +133,7 @@ impl Partition {
             bytes_total: page.bytes,
             restarts_total: item.restarts,
             dead_lettered_total: item.dead_lettered,
-            last_exit: item.last_exit.clone(),
+            last_exit: item.waiting.clone().or_else(|| item.last_exit.clone()),
             commit_error: item.commit_error.clone(),
         }
     }

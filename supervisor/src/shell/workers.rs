@@ -133,7 +133,8 @@ impl Workers {
         let done = |worker: &Worker| {
             worker.exit.is_some_and(|(_, at)| (worker.closed && strays.is_empty()) || late(at))
         };
-        let pids: Vec<_> = self.workers.iter().filter(|(_, worker)| done(worker)).map(|(pid, _)| *pid).collect();
+        let pids: Vec<_> =
+            self.workers.iter().filter(|(_, worker)| done(worker)).map(|(pid, _)| *pid).collect();
         if !pids.is_empty() && !strays.is_empty() {
             log::error!("processes that a worker left behind can't be ended: {strays:?}");
         }

@@ -310,7 +310,9 @@ impl Core {
             }
             Event::Decided { offset, verdict } => self.decided(now, offset, verdict),
             Event::LeaseEnded { dead_within } => self.lease_ended(now, dead_within),
-            Event::StartLost(error) => self.stop(now, StopReason::Restart, PARK_WITHIN, Ending::StartLost { error }),
+            Event::StartLost(error) => {
+                self.stop(now, StopReason::Restart, PARK_WITHIN, Ending::StartLost { error })
+            }
             Event::Woken => self.woken(now),
             Event::Resumed => {
                 self.pace.forget();
@@ -343,7 +345,8 @@ impl Core {
     fn quiet(&mut self, now: Instant, at_end: bool) -> Vec<Action> {
         self.fetched = true;
         let mut actions = self.say_ready();
-        let unflushed = self.window.last().is_some_and(|last| self.flushed.is_none_or(|flushed| flushed < last));
+        let unflushed =
+            self.window.last().is_some_and(|last| self.flushed.is_none_or(|flushed| flushed < last));
         if at_end {
             actions.extend(self.flush(false));
         } else if unflushed && self.window.unanswered().is_some() && self.flush_at.is_none() {
@@ -460,10 +463,8 @@ impl Core {
         match self.state.clone() {
             State::Running => self.woken_running(now),
             State::Stopping { until, ending } if now >= until => {
-                let ending = match ending {
-                    Ending::Stopped { .. } => Ending::Stopped { cut_short: true },
-                    other => other,
-                };
+                let stopped = matches!(ending, Ending::Stopped { .. });
+                let ending = if stopped { Ending::Stopped { cut_short: true } } else { ending };
                 self.state = State::Killing { until: now + KILL_AFTER, ending };
                 vec![Action::SignalHandler(Signal::SIGTERM), Action::SignalHandler(Signal::SIGCONT)]
             }

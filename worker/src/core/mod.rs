@@ -3,6 +3,8 @@
 
 mod machine;
 mod pace;
+#[cfg(test)]
+mod tests;
 mod uncommitted;
 mod window;
 

@@ -103,14 +103,14 @@ impl Consumer {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "`tells_something` lets only these through")]
 fn fetched<'a>(raw: &'a RawMessage, headers: &'a [Header<'a>]) -> Fetched<'a> {
     match raw.error() {
         RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {
             let (key, value) = (raw.key(), raw.value());
             let size = |part: Option<&[u8]>| part.map_or(0, |bytes| bytes.len() as u64);
             let bytes = size(key) + size(value);
-            let message =
-                Message { offset: raw.offset(), timestamp: raw.timestamp(), key, value, headers };
+            let message = Message { offset: raw.offset(), timestamp: raw.timestamp(), key, value, headers };
             Fetched::Message { message, bytes }
         }
         RDKafkaRespErr::RD_KAFKA_RESP_ERR__PARTITION_EOF => Fetched::End(Offset(raw.offset())),

@@ -41,7 +41,12 @@ fn text(buffer: &[c_char]) -> String {
 
 /// librdkafka's own log lines, through ours.
 #[expect(unsafe_code, reason = "called by librdkafka with C strings")]
-unsafe extern "C" fn log_line(_: *const rd::rd_kafka_t, level: c_int, facility: *const c_char, line: *const c_char) {
+unsafe extern "C" fn log_line(
+    _: *const rd::rd_kafka_t,
+    level: c_int,
+    facility: *const c_char,
+    line: *const c_char,
+) {
     // SAFETY: librdkafka passes two valid C strings that live as long as this call.
     let (facility, line) = unsafe { (CStr::from_ptr(facility), CStr::from_ptr(line)) };
     let level = match level {
@@ -78,8 +83,13 @@ impl Client {
             rd::rd_kafka_queue_io_event_enable(queue.as_ptr(), wake.as_raw_fd(), b"x".as_ptr().cast(), 1);
         }
         // SAFETY: topic and queue are live and of the same handle.
-        let failed = unsafe { rd::rd_kafka_consume_start_queue(topic.as_ptr(), partition, offset, queue.as_ptr()) };
-        if failed == 0 { Ok(client) } else { Err(FetchError::Start(std::io::Error::last_os_error().to_string())) }
+        let failed =
+            unsafe { rd::rd_kafka_consume_start_queue(topic.as_ptr(), partition, offset, queue.as_ptr()) };
+        if failed == 0 {
+            Ok(client)
+        } else {
+            Err(FetchError::Start(std::io::Error::last_os_error().to_string()))
+        }
     }
 
     fn handle(properties: &BTreeMap<String, String>) -> Result<NonNull<rd::rd_kafka_t>, FetchError> {
@@ -115,7 +125,8 @@ impl Client {
     pub(super) fn take(&self, max: usize, into: &mut Vec<RawMessage>) {
         let mut batch: Vec<*mut rd::rd_kafka_message_t> = vec![ptr::null_mut(); max];
         // SAFETY: the queue is live and `batch` has room for `max` pointers.
-        let count = unsafe { rd::rd_kafka_consume_batch_queue(self.queue.as_ptr(), 0, batch.as_mut_ptr(), max) };
+        let count =
+            unsafe { rd::rd_kafka_consume_batch_queue(self.queue.as_ptr(), 0, batch.as_mut_ptr(), max) };
         let count = usize::try_from(count).unwrap_or(0);
         into.extend(batch.into_iter().take(count).filter_map(NonNull::new).map(RawMessage));
     }
@@ -200,6 +211,8 @@ impl RawMessage {
         self.slice(self.raw().payload.cast(), self.raw().len)
     }
 
+    /// What librdkafka says of a part of this message: null, or where and how long it is.
+    #[expect(clippy::unused_self, reason = "the bytes live as long as the message that owns them")]
     fn slice(&self, data: *const u8, length: usize) -> Option<&[u8]> {
         // SAFETY: librdkafka gives null for no data, else `length` bytes that live as long as the message, which `self` owns.
         (!data.is_null()).then(|| unsafe { std::slice::from_raw_parts(data, length) })

@@ -69,7 +69,9 @@ impl Spec {
             self.command.split_first().ok_or_else(|| io::Error::other("the handler's command is empty"))?;
         let mut command = Command::new(program);
         command.args(arguments).envs(self.environment.iter().map(|(k, v)| (k, v))).process_group(0);
-        for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"] {
+        for name in
+            ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"]
+        {
             command.env_remove(name);
         }
         Ok(command)

@@ -33,11 +33,7 @@ pub(crate) enum Said {
     /// It died of these messages so often (`exec`).
     Attempts(Attempts),
     /// A message alone was its death often enough (`exec`).
-    Poison {
-        offset: Offset,
-        attempts: u32,
-        error: String,
-    },
+    Poison { offset: Offset, attempts: u32, error: String },
 }
 
 /// What a handler is started with.

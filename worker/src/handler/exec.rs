@@ -222,11 +222,14 @@ impl Driver for Exec {
 
     fn turn(&mut self, now: Instant, may_write: bool, said: &mut Vec<Said>) -> bool {
         let due = self.batches.next_start(now).is_some_and(|at| now >= at);
-        if self.running.is_none() && !self.stopping && may_write && due {
-            if let Err(error) = self.start_batch(now) {
-                said.push(Said::Broken(format!("it can't be started: {error}")));
-                return false;
-            }
+        if self.running.is_none()
+            && !self.stopping
+            && may_write
+            && due
+            && let Err(error) = self.start_batch(now)
+        {
+            said.push(Said::Broken(format!("it can't be started: {error}")));
+            return false;
         }
         if may_write {
             self.write();

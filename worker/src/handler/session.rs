@@ -99,7 +99,9 @@ impl Session {
     /// Reads answers; true when there may be more at once.
     fn read_output(&mut self, now: Instant, said: &mut Vec<Said>, chunks: usize) -> bool {
         for _ in 0..chunks {
-            let Some(output) = self.child.as_ref().and_then(|child| child.output.as_ref()) else { return false };
+            let Some(output) = self.child.as_ref().and_then(|child| child.output.as_ref()) else {
+                return false;
+            };
             match read(output, &mut self.chunk) {
                 Ok(0) => {
                     self.output_ended(now, said);
@@ -219,10 +221,10 @@ impl Driver for Session {
 
     fn drop_unwritten(&mut self) {
         // In the middle of a message nothing can be said any more but the end of the input.
-        if self.written > 0 || self.open {
-            if let Some(child) = &mut self.child {
-                child.input = None;
-            }
+        if (self.written > 0 || self.open)
+            && let Some(child) = &mut self.child
+        {
+            child.input = None;
         }
         self.buffer.clear();
         self.written = 0;

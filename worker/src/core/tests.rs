@@ -1,0 +1,254 @@
+//! The worker's sentences, in virtual time and without a handler.
+
+use std::time::{Duration, Instant};
+
+use kafkavisor::clock::{Boottime, now};
+use kafkavisor::config::PoisonAction;
+use kafkavisor::ids::Offset;
+use kafkavisor::protocol::{Answer, StopReason};
+use kafkavisor_link::attempts::Attempts;
+use kafkavisor_link::message::{Ending, Verdict};
+use kafkavisor_link::process::Exit;
+use nix::sys::signal::Signal;
+
+use super::{Action, Core, Delivery, Event, Settings};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+struct Fixture {
+    core: Core,
+    now: Instant,
+    next: i64,
+}
+
+fn settings() -> Settings {
+    Settings {
+        max_messages: 8,
+        max_bytes: 1000,
+        max_time: SECOND,
+        floor: 8,
+        timeouts: Some((120 * SECOND, 60 * SECOND)),
+        commit_messages: 10_000,
+        attempts: Attempts::default(),
+    }
+}
+
+impl Fixture {
+    fn new(settings: Settings) -> Self {
+        let mut core = Core::new(settings, Offset(0));
+        let time = now();
+        assert_eq!(core.handle(time, Event::HandlerStarted), []);
+        Self { core, now: time, next: 0 }
+    }
+
+    /// Delivers up to `count` messages of 10 bytes; returns how many were let through, and the actions.
+    fn deliver(&mut self, count: i64) -> (i64, Vec<Action>) {
+        let mut through = 0;
+        while through < count && self.core.admits(10) {
+            let delivery = Delivery { offset: Offset(self.next), timestamp: 0, bytes: 10 };
+            self.core.deliver(self.now, Boottime(1), delivery);
+            self.next += 1;
+            through += 1;
+        }
+        (through, self.core.batch_delivered(self.now, through < count))
+    }
+
+    fn ack(&mut self, offset: i64) -> Vec<Action> {
+        self.core.answered(self.now, Answer::Ack(Offset(offset)))
+    }
+
+    fn pass(&mut self, time: Duration) -> Vec<Action> {
+        self.now += time;
+        self.core.handle(self.now, Event::Woken)
+    }
+
+    fn event(&mut self, event: Event) -> Vec<Action> {
+        self.core.handle(self.now, event)
+    }
+}
+
+#[test]
+fn a_full_window_is_flushed_and_opens_when_it_is_half_empty() {
+    let mut fixture = Fixture::new(settings());
+    let (through, actions) = fixture.deliver(20);
+    assert_eq!((through, actions), (8, vec![Action::SayReady, Action::Flush { full: true }]));
+    fixture.ack(1);
+    assert_eq!(fixture.deliver(20).0, 0);
+    fixture.ack(3);
+    assert_eq!(fixture.deliver(20).0, 4);
+}
+
+#[test]
+fn bytes_bound_the_window_too_but_never_below_one_message() {
+    let mut fixture = Fixture::new(Settings { max_bytes: 25, ..settings() });
+    assert_eq!(fixture.deliver(20).0, 2);
+    let mut fixture = Fixture::new(Settings { max_bytes: 5, ..settings() });
+    assert_eq!(fixture.deliver(20).0, 1);
+}
+
+#[test]
+fn a_quiet_topic_is_flushed_at_its_end_at_once_and_else_after_a_moment() {
+    let mut fixture = Fixture::new(settings());
+    fixture.deliver(2);
+    assert_eq!(fixture.event(Event::Quiet { at_end: true }), [Action::Flush { full: false }]);
+    assert_eq!(fixture.event(Event::Quiet { at_end: true }), [], "it stays in force");
+    fixture.deliver(1);
+    assert_eq!(fixture.event(Event::Quiet { at_end: false }), []);
+    assert_eq!(fixture.pass(SECOND / 100), [Action::Flush { full: false }]);
+    fixture.ack(2);
+    assert_eq!(fixture.event(Event::Quiet { at_end: true }), [], "nothing is in flight");
+}
+
+#[test]
+fn silence_is_measured_from_the_last_answer_and_ends_the_handler() {
+    let mut fixture = Fixture::new(settings());
+    fixture.deliver(2);
+    assert_eq!(fixture.pass(119 * SECOND), []);
+    fixture.ack(0);
+    assert_eq!(fixture.pass(59 * SECOND), []);
+    assert_eq!(fixture.core.answered(fixture.now, Answer::Busy(Offset(1))), []);
+    assert_eq!(fixture.pass(59 * SECOND), []);
+    let actions = fixture.pass(SECOND);
+    assert!(
+        matches!(actions.first(), Some(Action::NoteAttempts(attempts)) if attempts.attempt(Offset(1)) == 2)
+    );
+    assert_eq!(actions.last(), Some(&Action::SignalHandler(Signal::SIGABRT)));
+    assert_eq!(fixture.pass(SECOND), [Action::SignalHandler(Signal::SIGKILL)]);
+    let actions = fixture.event(Event::HandlerExited(Exit::Signal(9)));
+    let Some(Action::End(Ending::HandlerTimeout { detail })) = actions.last() else { panic!("{actions:?}") };
+    assert!(detail.contains("60s") && detail.contains("offset 1"), "{detail}");
+}
+
+#[test]
+fn nobody_is_silent_with_nothing_in_flight_or_when_time_stood_still() {
+    let mut fixture = Fixture::new(settings());
+    assert_eq!(fixture.pass(3600 * SECOND), []);
+    fixture.deliver(1);
+    fixture.now += 3600 * SECOND;
+    assert_eq!(fixture.event(Event::Resumed), []);
+    assert_eq!(fixture.pass(119 * SECOND), []);
+}
+
+#[test]
+fn what_can_not_be_true_ends_the_handler() {
+    for answer in [Answer::Ack(Offset(5)), Answer::Reject { offset: Offset(5), error: String::new() }] {
+        let mut fixture = Fixture::new(settings());
+        fixture.deliver(2);
+        let actions = fixture.core.answered(fixture.now, answer);
+        assert_eq!(actions.last(), Some(&Action::SignalHandler(Signal::SIGKILL)));
+        let actions = fixture.event(Event::HandlerExited(Exit::Signal(9)));
+        assert!(matches!(actions.last(), Some(Action::End(Ending::ProtocolError { .. }))));
+    }
+}
+
+#[test]
+fn a_death_isolates_what_was_in_flight_and_counts_only_its_own_doing() {
+    let mut fixture = Fixture::new(settings());
+    fixture.deliver(4);
+    fixture.ack(0);
+    let actions = fixture.event(Event::HandlerExited(Exit::Status(1)));
+    let Some(Action::NoteAttempts(attempts)) = actions.first().cloned() else { panic!("{actions:?}") };
+    assert_eq!(
+        (attempts.attempt(Offset(1)), attempts.attempt(Offset(3)), attempts.attempt(Offset(4))),
+        (2, 2, 1)
+    );
+    let mut next = Core::new(Settings { attempts, ..settings() }, Offset(1));
+    next.handle(fixture.now, Event::HandlerStarted);
+    assert_eq!(next.window_size(), 1);
+
+    let mut fixture = Fixture::new(settings());
+    fixture.deliver(1);
+    let actions = fixture.event(Event::HandlerExited(Exit::Status(75)));
+    assert!(
+        matches!(actions.first(), Some(Action::NoteAttempts(attempts)) if attempts.attempt(Offset(0)) == 1)
+    );
+}
+
+#[test]
+fn stopping_delivers_nothing_more_and_ends_with_the_handler() {
+    let mut fixture = Fixture::new(settings());
+    fixture.deliver(2);
+    let stop = Event::StopRequested { reason: StopReason::Rebalance, within: 10 * SECOND };
+    assert_eq!(fixture.event(stop), [Action::Stop(StopReason::Rebalance), Action::CloseInput]);
+    assert_eq!(fixture.deliver(1).0, 0);
+    fixture.ack(1);
+    let end = fixture.event(Event::HandlerExited(Exit::Status(0)));
+    assert_eq!(end, [Action::End(Ending::Stopped { cut_short: false })]);
+}
+
+#[test]
+fn a_handler_that_does_not_stop_is_ended_in_time() {
+    let mut fixture = Fixture::new(settings());
+    fixture.deliver(2);
+    fixture.event(Event::StopRequested { reason: StopReason::Shutdown, within: 10 * SECOND });
+    let term = [Action::SignalHandler(Signal::SIGTERM), Action::SignalHandler(Signal::SIGCONT)];
+    assert_eq!(fixture.pass(10 * SECOND), term);
+    assert_eq!(fixture.pass(SECOND / 2), [Action::SignalHandler(Signal::SIGKILL)]);
+    let end = fixture.event(Event::HandlerExited(Exit::Signal(9)));
+    assert_eq!(end, [Action::End(Ending::Stopped { cut_short: true })]);
+}
+
+#[test]
+fn without_a_lease_nothing_is_delivered_and_the_handler_is_stopped() {
+    let mut fixture = Fixture::new(settings());
+    fixture.deliver(2);
+    let actions = fixture.event(Event::LeaseEnded { dead_within: SECOND });
+    assert_eq!(actions.first(), Some(&Action::DropUnwritten));
+    assert_eq!(fixture.deliver(1).0, 0);
+    assert_eq!(fixture.pass(SECOND).first(), Some(&Action::SignalHandler(Signal::SIGTERM)));
+    fixture.pass(SECOND);
+    assert_eq!(fixture.event(Event::HandlerExited(Exit::Signal(9))), [Action::End(Ending::LeaseLost)]);
+}
+
+#[test]
+fn a_refused_message_is_settled_by_the_verdict() {
+    let mut fixture = Fixture::new(settings());
+    fixture.deliver(4);
+    let reject = Answer::Reject { offset: Offset(1), error: "bad".to_owned() };
+    let actions = fixture.core.answered(fixture.now, reject);
+    assert!(matches!(actions.first(), Some(Action::SayFailed { offset: Offset(1), rejected: true, .. })));
+    fixture.ack(3);
+    assert_eq!(fixture.core.window().acknowledged(), Offset(1));
+    let decided = |action| Event::Decided { offset: Offset(1), verdict: Verdict::Apply(action) };
+    assert_eq!(fixture.event(decided(PoisonAction::Skip)), []);
+    assert_eq!(fixture.core.window().acknowledged(), Offset(4));
+    assert_eq!(fixture.event(decided(PoisonAction::Park)), [], "it is settled");
+}
+
+#[test]
+fn a_parked_message_ends_the_worker_and_is_not_acknowledged() {
+    let mut fixture = Fixture::new(settings());
+    fixture.deliver(2);
+    let reject = Answer::Reject { offset: Offset(0), error: "bad".to_owned() };
+    fixture.core.answered(fixture.now, reject);
+    let park = Event::Decided { offset: Offset(0), verdict: Verdict::Apply(PoisonAction::Park) };
+    assert_eq!(fixture.event(park), [Action::Stop(StopReason::Restart), Action::CloseInput]);
+    fixture.ack(1);
+    let end = fixture.event(Event::HandlerExited(Exit::Status(0)));
+    assert_eq!(end, [Action::End(Ending::Parked { offset: Offset(0), error: "bad".to_owned() })]);
+    assert_eq!(fixture.core.window().acknowledged(), Offset(0));
+}
+
+#[test]
+fn ten_windows_uncommitted_stop_the_partition_until_a_commit() {
+    let mut fixture = Fixture::new(settings());
+    let mut asked = 0;
+    while fixture.core.admits(10) {
+        fixture.deliver(1);
+        let actions = fixture.ack(fixture.next - 1);
+        asked += actions.iter().filter(|action| **action == Action::AskForCommit).count();
+    }
+    assert_eq!((fixture.next, asked), (80, 1));
+    fixture.core.committed(Offset(40));
+    assert!(fixture.core.admits(10));
+}
+
+#[test]
+fn acknowledged_follows_the_end_behind_markers() {
+    let mut fixture = Fixture::new(settings());
+    fixture.deliver(2);
+    fixture.event(Event::EndReached(Offset(7)));
+    assert_eq!(fixture.core.window().acknowledged(), Offset(0));
+    fixture.ack(1);
+    assert_eq!(fixture.core.window().acknowledged(), Offset(7));
+}
