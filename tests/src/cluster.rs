@@ -34,7 +34,8 @@ impl Cluster {
             let line = variables.lines().find_map(|line| line.strip_prefix(&format!("export {name}=")));
             line.unwrap_or_else(|| panic!("no {name} in {variables}")).to_owned()
         };
-        let (brokers, zookeeper) = (variable("KAFKAVISOR_TEST_BROKERS"), variable("KAFKAVISOR_TEST_ZOOKEEPER"));
+        let (brokers, zookeeper) =
+            (variable("KAFKAVISOR_TEST_BROKERS"), variable("KAFKAVISOR_TEST_ZOOKEEPER"));
         Self { folder, brokers, zookeeper, _turn: turn }
     }
 

@@ -9,7 +9,8 @@ use kafkavisor::clock;
 
 /// What `script/cluster env` and `script/test` set.
 fn variable(name: &str, how: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: these tests need real servers; run {how}"))
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: these tests need real servers; run {how}"))
 }
 
 /// Brokers of the shared Kafka 3.9, `HOST:PORT,...`.
@@ -77,7 +78,16 @@ fn built() -> &'static Path {
         };
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
         let output = Command::new(cargo)
-            .args(["build", "--quiet", "--locked", "--workspace", "--bins", "--examples", "--profile", profile])
+            .args([
+                "build",
+                "--quiet",
+                "--locked",
+                "--workspace",
+                "--bins",
+                "--examples",
+                "--profile",
+                profile,
+            ])
             .arg("--target-dir")
             .arg(folder.parent().expect("target/PROFILE"))
             .current_dir(project())

@@ -29,6 +29,7 @@ use crate::waiting::{WITHIN, until, until_within};
 pub struct Builder {
     config: Value,
     environment: Vec<(OsString, OsString)>,
+    in_default_place: bool,
 }
 
 impl Builder {
@@ -44,7 +45,7 @@ impl Builder {
             "restart": {"initial": "100ms"},
             "stop": {"timeout": "20s"},
         });
-        Self { config, environment: Vec::new() }
+        Self { config, environment: Vec::new(), in_default_place: false }
     }
 
     /// On these partitions of this topic, without ZooKeeper.
@@ -109,6 +110,13 @@ impl Builder {
         self
     }
 
+    /// With its runtime directory where it is without `RUNTIME_DIRECTORY`, in a folder of its name.
+    #[must_use]
+    pub fn in_default_place(mut self) -> Self {
+        self.in_default_place = true;
+        self
+    }
+
     /// The configuration file's text.
     pub fn text(&self) -> String {
         serde_json::to_string_pretty(&self.config).expect("the configuration is JSON")
@@ -154,14 +162,16 @@ impl Instance {
     pub fn start_again(&self) {
         let mut child = self.child.lock().unwrap();
         assert!(child.try_wait().expect("it can be waited for").is_some(), "it still runs");
-        std::fs::write(self.folder.path().join("kafkavisor.yaml"), self.builder.text()).expect("the configuration");
+        std::fs::write(self.folder.path().join("kafkavisor.yaml"), self.builder.text())
+            .expect("the configuration");
         *child = spawn(&self.builder, self.folder.path());
     }
 
     /// Changes what it will be told when it is started again, or at HUP.
     pub fn reconfigure(&mut self, change: impl FnOnce(Builder) -> Builder) {
         self.builder = change(self.builder.clone());
-        std::fs::write(self.folder.path().join("kafkavisor.yaml"), self.builder.text()).expect("the configuration");
+        std::fs::write(self.folder.path().join("kafkavisor.yaml"), self.builder.text())
+            .expect("the configuration");
     }
 
     /// Its group.
@@ -188,7 +198,7 @@ impl Instance {
     /// Waits until its log holds `words`.
     #[track_caller]
     pub fn wait_for_log(&self, words: &str) {
-        until_within(WITHIN, &format!("the log says {words:?}:\n{}", self.log()), || {
+        until_within(Duration::from_secs(20), &format!("the log says {words:?}"), || {
             self.log().contains(words).then_some(())
         });
     }
@@ -197,7 +207,8 @@ impl Instance {
     pub fn command<S: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Output {
         let mut command = Command::new(kafkavisor());
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
-        command.env("RUNTIME_DIRECTORY", self.folder.path().join("run")).output().expect("kafkavisor runs")
+        runtime_directory(&self.builder, self.folder.path(), &mut command);
+        command.output().expect("kafkavisor runs")
     }
 
     /// Runs a command over its socket.
@@ -221,7 +232,10 @@ impl Instance {
             return None;
         }
         let text = String::from_utf8(output.stdout).expect("the status is text");
-        Some(serde_json::from_str(&text).unwrap_or_else(|error| panic!("not the contract's status: {error}: {text}")))
+        Some(
+            serde_json::from_str(&text)
+                .unwrap_or_else(|error| panic!("not the contract's status: {error}: {text}")),
+        )
     }
 
     /// Waits for a condition of its status, and gives that.
@@ -339,13 +353,21 @@ fn spawn(builder: &Builder, folder: &Path) -> Child {
     command
         .args(["run", "-c", "kafkavisor.yaml"])
         .current_dir(folder)
-        .env("RUNTIME_DIRECTORY", folder.join("run"))
         .env(MARK, folder)
         .envs(builder.environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("the log"))
         .stderr(log);
+    runtime_directory(builder, folder, &mut command);
     command.spawn().expect("kafkavisor starts")
+}
+
+fn runtime_directory(builder: &Builder, folder: &Path, command: &mut Command) {
+    if builder.in_default_place {
+        command.env_remove("RUNTIME_DIRECTORY");
+    } else {
+        command.env("RUNTIME_DIRECTORY", folder.join("run"));
+    }
 }
 
 impl Drop for Instance {

@@ -72,7 +72,9 @@ pub fn numbered(partitions: i32, count: usize) -> Vec<Message> {
         .cycle()
         .take(count)
         .enumerate()
-        .map(|(number, partition)| Message::to(partition, format!("value {number}")).key(format!("key {number}")))
+        .map(|(number, partition)| {
+            Message::to(partition, format!("value {number}")).key(format!("key {number}"))
+        })
         .collect()
 }
 

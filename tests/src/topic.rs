@@ -20,7 +20,8 @@ use crate::waiting::{WITHIN, until};
 
 /// Runs one asynchronous call of a client to its end.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
     runtime.block_on(future)
 }
 
@@ -66,7 +67,10 @@ impl Topic {
     }
 
     fn admin(&self) -> AdminClient<DefaultClientContext> {
-        ClientConfig::new().set("bootstrap.servers", &self.brokers).create().expect("an admin client can be made")
+        ClientConfig::new()
+            .set("bootstrap.servers", &self.brokers)
+            .create()
+            .expect("an admin client can be made")
     }
 
     fn consumer(&self) -> BaseConsumer {

@@ -56,7 +56,10 @@ pub fn until_equal<T: PartialEq + Debug>(what: &str, expected: &T, mut look: imp
         if found == *expected {
             return;
         }
-        assert!(left_until(end).is_some(), "not within {WITHIN:?}: {what}: expected {expected:?}, found {found:?}");
+        assert!(
+            left_until(end).is_some(),
+            "not within {WITHIN:?}: {what}: expected {expected:?}, found {found:?}"
+        );
         pause(LOOK_AGAIN);
     }
 }

@@ -22,7 +22,8 @@ pub struct Group {
 /// Reads the group at `path`.
 pub fn read_group(servers: &str, path: &str) -> Group {
     block_on(async {
-        let client = timeout(WITHIN, Client::connect(servers)).await.expect("in time").expect("ZooKeeper answers");
+        let client =
+            timeout(WITHIN, Client::connect(servers)).await.expect("in time").expect("ZooKeeper answers");
         timeout(WITHIN, read(&client, path)).await.expect("ZooKeeper answers in time")
     })
 }
@@ -70,7 +71,8 @@ async fn data(client: &Client, path: &str) -> Option<(Vec<u8>, i64)> {
 /// Writes an offset as consumers of old did: `/consumers/GROUP/offsets/TOPIC/PARTITION`.
 pub fn write_classic_offset(servers: &str, group: &str, topic: &str, partition: i32, offset: i64) {
     block_on(async {
-        let client = timeout(WITHIN, Client::connect(servers)).await.expect("in time").expect("ZooKeeper answers");
+        let client =
+            timeout(WITHIN, Client::connect(servers)).await.expect("in time").expect("ZooKeeper answers");
         let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
         let folder = format!("/consumers/{group}/offsets/{topic}");
         client.mkdir(&folder, &options).await.expect("the folder is made");

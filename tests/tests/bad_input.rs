@@ -67,7 +67,21 @@ fn the_command_line_alone_is_wrong() {
         (vec!["frobnicate"], &["frobnicate"]),
         (vec!["runn"], &["run"]),
         (vec!["run", "--frobnicate"], &["--frobnicate"]),
-        (vec!["run"], &["no group", "no brokers", "no ZooKeeper", "no topics", "no handler", "-g", "-b", "-z", "-t", "--"]),
+        (
+            vec!["run"],
+            &[
+                "no group",
+                "no brokers",
+                "no ZooKeeper",
+                "no topics",
+                "no handler",
+                "-g",
+                "-b",
+                "-z",
+                "-t",
+                "--",
+            ],
+        ),
         (vec!["run", "-b"], &["brokers"]),
         (vec!["run", "-c"], &["config"]),
         (with(&[], &["./handler"]), &["./handler"]),
@@ -89,12 +103,21 @@ fn the_command_line_alone_is_wrong() {
         (with(&["-g"], &["-g", "", "--", "./handler"]), &["-g", "empty"]),
         (with(&["-t"], &["-t", "a/b", "--", "./handler"]), &["-t", "a/b"]),
         (with(&["-t"], &["-t", "a", "-t", "a", "--", "./handler"]), &["-t", "twice"]),
-        (with(&["-z", "-t"], &["--partitions", "orders", "--", "./handler"]), &["--partitions", "orders:0,1,4-7"]),
+        (
+            with(&["-z", "-t"], &["--partitions", "orders", "--", "./handler"]),
+            &["--partitions", "orders:0,1,4-7"],
+        ),
         (with(&["-z", "-t"], &["--partitions", "orders:", "--", "./handler"]), &["--partitions"]),
-        (with(&["-z", "-t"], &["--partitions", "orders:x", "--", "./handler"]), &["--partitions", "orders:x"]),
+        (
+            with(&["-z", "-t"], &["--partitions", "orders:x", "--", "./handler"]),
+            &["--partitions", "orders:x"],
+        ),
         (with(&["-z", "-t"], &["--partitions", "orders:4-1", "--", "./handler"]), &["--partitions", "lower"]),
         (with(&["-z", "-t"], &["--partitions", "orders:0,0", "--", "./handler"]), &["--partitions", "twice"]),
-        (with(&["-z", "-t"], &["--partitions", "orders:99999999", "--", "./handler"]), &["--partitions", "99999999"]),
+        (
+            with(&["-z", "-t"], &["--partitions", "orders:99999999", "--", "./handler"]),
+            &["--partitions", "99999999"],
+        ),
         (with(&["-t"], &["--partitions", "orders:0", "--", "./handler"]), &["--partitions", "-z"]),
         (with(&["-z"], &["--partitions", "orders:0", "--", "./handler"]), &["topic t", "--partitions t:0"]),
         (with(&[], &["--protocol", "json", "--", "./handler"]), &["--protocol", "did you mean `jsonl`"]),
@@ -136,7 +159,7 @@ fn the_file_is_wrong() {
         ("# only a comment\n".to_owned(), &["no group"]),
         ("group: [a\n".to_owned(), &["k.yaml:", "YAML"]),
         ("- a\n".to_owned(), &["k.yaml:1:1", "a list"]),
-        ("\tgroup: g\n".to_owned(), &["k.yaml:1:"]),
+        ("group: g\n\tname: b\n".to_owned(), &["k.yaml:", "YAML"]),
         ("group: g\n---\ngroup: h\n".to_owned(), &["k.yaml:2:1", "second document"]),
         ("a: &a [x]\nb: *a\n".to_owned(), &["k.yaml:2:4", "aliases"]),
         ("group: g\0\n".to_owned(), &["k.yaml:1:", "NUL"]),
@@ -172,7 +195,10 @@ fn the_file_is_wrong() {
         (right.replace("[./handler]", "[]"), &["`handler.command`", "empty"]),
         (right.replace("topics: [t]", "topics: t"), &["`topics`", "a list"]),
         (right.replace("topics: [t]", "topics: [t, t]"), &["twice"]),
-        (right.replace("127.0.0.1:1", "127.0.0.1"), &["`cluster.brokers`", "`cluster.zookeeper`", "HOST:PORT"]),
+        (
+            right.replace("127.0.0.1:1", "127.0.0.1"),
+            &["`cluster.brokers`", "`cluster.zookeeper`", "HOST:PORT"],
+        ),
         (
             "grop: g\ntopics: [a, a]\ncluster: {brokers: k}\nhandler: {timeout: 5}\n".to_owned(),
             &["k.yaml:1:1", "k.yaml:2:", "k.yaml:3:", "k.yaml:4:", "no group", "no handler"],
@@ -225,7 +251,12 @@ fn a_combination_of_file_and_flags_is_wrong() {
          handler: {command: [./handler]}\n",
     )
     .unwrap();
-    refused(folder.path(), &["run", "-c", "k.yaml", "-t", "other"], 78, &["topic other", "assignment.partitions"]);
+    refused(
+        folder.path(),
+        &["run", "-c", "k.yaml", "-t", "other"],
+        78,
+        &["topic other", "assignment.partitions"],
+    );
     fs::write(folder.path().join("k.yaml"), file("").replace("zookeeper", "zookeper")).unwrap();
     refused(folder.path(), &["run", "-c", "k.yaml", "-t", "a b"], 78, &["k.yaml:3:", "zookeeper", "-t: "]);
 }
@@ -276,7 +307,12 @@ fn servers_that_do_not_answer() {
     refused(folder.path(), &["check", "-c", "k.yaml", "--online"], 69, &["Kafka", "127.0.0.1:1"]);
     refused(folder.path(), &["run", "-c", "k.yaml", "-b", &brokers()], 69, &["ZooKeeper", "127.0.0.1:1"]);
     assert!(began.elapsed() < Duration::from_secs(10), "half a second each: {:?}", began.elapsed());
-    refused(folder.path(), &["run", "-c", "k.yaml", "-b", "no-such-host.invalid:9092"], 69, &["no-such-host.invalid"]);
+    refused(
+        folder.path(),
+        &["run", "-c", "k.yaml", "-b", "no-such-host.invalid:9092"],
+        69,
+        &["no-such-host.invalid"],
+    );
 }
 
 #[test]

@@ -41,10 +41,8 @@ fn strange_messages() -> Vec<Message> {
 fn everything_arrives_as_it_was_produced(protocol: &str) {
     let (topic, records) = (Topic::new(1), Records::new());
     let produced = topic.produce(&strange_messages());
-    let instance = Builder::of(&topic)
-        .set("handler.protocol", protocol)
-        .recorder(&Recorder::new(&records))
-        .start();
+    let instance =
+        Builder::of(&topic).set("handler.protocol", protocol).recorder(&Recorder::new(&records)).start();
     let status = instance.wait_consumed(&topic, 1);
     let bytes: usize = strange_messages()
         .iter()
@@ -92,8 +90,10 @@ fn timestamps_are_those_of_the_messages() {
 fn every_compression_is_read() {
     let (topic, records) = (Topic::new(2), Records::new());
     for codec in ["none", "lz4", "zstd", "gzip", "snappy"] {
-        let messages: Vec<Message> =
-            numbered(2, 200).into_iter().map(|message| message.header("codec", Some(codec.as_bytes()))).collect();
+        let messages: Vec<Message> = numbered(2, 200)
+            .into_iter()
+            .map(|message| message.header("codec", Some(codec.as_bytes())))
+            .collect();
         topic.produce_with(&messages, &[("compression.codec", codec)]);
     }
     let instance = Builder::of(&topic).recorder(&Recorder::new(&records)).start();

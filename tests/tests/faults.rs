@@ -122,7 +122,11 @@ fn zookeeper_down_for_longer_than_the_session_stops_the_workers_in_time() {
             && handlers.iter().all(|handler| !processes::is_alive(*handler))
     });
     // Nobody could have been given the partitions before the session's 4 s, counted from the last proof of life.
-    assert!(down.elapsed() < Duration::from_secs(4), "3 s (0.75 of the session) are promised: {:?}", down.elapsed());
+    assert!(
+        down.elapsed() < Duration::from_secs(4),
+        "3 s (0.75 of the session) are promised: {:?}",
+        down.elapsed()
+    );
     let seen = records.deliveries();
     throughout(Duration::from_secs(2), "it waits, and delivers nothing", || {
         instance.exited().is_none() && records.deliveries() == seen
@@ -151,7 +155,8 @@ fn both_down_and_back() {
     instance.wait_deliveries(&records, 200);
     cluster.server("kill", "kafka1");
     cluster.server("kill", "zookeeper1");
-    instance.wait_for("its worker is gone", |status| status.partitions.iter().all(|p| p.worker_pid.is_none()));
+    instance
+        .wait_for("its worker is gone", |status| status.partitions.iter().all(|p| p.worker_pid.is_none()));
     cluster.server("start", "zookeeper1");
     cluster.server("start", "kafka1");
     instance.wait_consumed(&topic, 1);
@@ -184,7 +189,10 @@ fn a_supervisor_that_was_paused_beyond_its_session_gives_up_and_comes_back() {
     // Its worker still runs, has no lease any more, and must end before another member begins.
     second.wait_ready(2);
     let handler = before.partitions[0].handler_pid.unwrap();
-    assert!(!processes::is_alive(handler), "the paused supervisor's handler ended before its partition was taken over");
+    assert!(
+        !processes::is_alive(handler),
+        "the paused supervisor's handler ended before its partition was taken over"
+    );
     first.signal(Signal::SIGCONT);
     first.wait_ready(1);
     second.wait_ready(1);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use kafkavisor::clock;
 use kafkavisor_tests::checks::History;
 use kafkavisor_tests::environment::unique;
+use kafkavisor_tests::handlers;
 use kafkavisor_tests::instance::{Builder, Instance};
 use kafkavisor_tests::message::numbered;
 use kafkavisor_tests::offsets::all_committed;
@@ -14,7 +15,7 @@ use kafkavisor_tests::recorder::Recorder;
 use kafkavisor_tests::records::Records;
 use kafkavisor_tests::status::Status;
 use kafkavisor_tests::topic::Topic;
-use kafkavisor_tests::waiting::throughout;
+use kafkavisor_tests::waiting::{throughout, until};
 
 /// What differs between two members' folders.
 fn member(topic: &Topic, group: &str, name: &str, records: &Records) -> Instance {
@@ -28,13 +29,19 @@ fn member(topic: &Topic, group: &str, name: &str, records: &Records) -> Instance
 }
 
 fn workers(status: &Status) -> BTreeMap<i32, i32> {
-    status.partitions.iter().filter_map(|partition| Some((partition.partition, partition.worker_pid?))).collect()
+    status
+        .partitions
+        .iter()
+        .filter_map(|partition| Some((partition.partition, partition.worker_pid?)))
+        .collect()
 }
 
 #[track_caller]
 fn wait_shared(instance: &Instance, count: usize, members: u64) -> Status {
     instance.wait_for(&format!("it owns {count}, {members} members"), |status| {
-        status.is_ready(count) && status.assignment.members == members && status.assignment.state == "acquired"
+        status.is_ready(count)
+            && status.assignment.members == members
+            && status.assignment.state == "acquired"
     })
 }
 
@@ -115,7 +122,9 @@ fn a_member_without_a_partition_is_idle_and_stops_at_once() {
     let all: Vec<Instance> = names.iter().map(|name| member(&topic, &group, name, &records)).collect();
     for instance in &all {
         instance.wait_for("three have settled", |status| {
-            status.assignment.members == 3 && status.assignment.state == "acquired" && status.state == "running"
+            status.assignment.members == 3
+                && status.assignment.state == "acquired"
+                && status.state == "running"
         });
     }
     let (busy, idle): (Vec<_>, Vec<_>) =
@@ -124,7 +133,9 @@ fn a_member_without_a_partition_is_idle_and_stops_at_once() {
     busy[0].wait_consumed(&topic, 1);
 
     let before: Vec<u64> = idle.iter().map(|instance| ticks(instance.pid())).collect();
-    throughout(Duration::from_secs(3), "they run", || idle.iter().all(|instance| instance.exited().is_none()));
+    throughout(Duration::from_secs(3), "they run", || {
+        idle.iter().all(|instance| instance.exited().is_none())
+    });
     for (instance, before) in idle.iter().zip(before) {
         let used = ticks(instance.pid()) - before;
         assert!(used <= 15, "idle for 3 s and yet {used} hundredths of a second of processor time");
@@ -143,7 +154,9 @@ fn the_only_owner_leaves_and_an_idle_one_goes_on() {
     wait_shared(&first, 1, 1);
     let second = member(&topic, &group, "second", &records);
     first.wait_for("two members", |status| status.assignment.members == 2);
-    second.wait_for("two members", |status| status.assignment.members == 2 && status.assignment.state == "acquired");
+    second.wait_for("two members", |status| {
+        status.assignment.members == 2 && status.assignment.state == "acquired"
+    });
     let flow = topic.flow(1);
     first.wait_deliveries(&records, 50);
     let (owner, heir) =
@@ -179,4 +192,33 @@ fn several_topics_are_shared_together() {
     second.stop();
     History::of(&records, &one).assert_exactly_once();
     History::of(&records, &two).assert_exactly_once();
+}
+
+#[test]
+fn two_names_of_a_group_on_one_machine_are_told_apart() {
+    let (topic, group) = (Topic::new(2), unique("group"));
+    let names = [unique("name"), unique("name")];
+    let start = |name: &String| {
+        Builder::of(&topic).group(&group).name(name).handler([handlers::shell()]).in_default_place().start()
+    };
+    let both = [start(&names[0]), start(&names[1])];
+    let say = |arguments: &[&str]| both[0].command(arguments);
+    for (instance, name) in both.iter().zip(&names) {
+        until(&format!("{name} owns one partition"), || {
+            assert!(instance.exited().is_none(), "{}", instance.log());
+            let output = say(&["status", "--json", "--name", name]);
+            let status: Status = serde_json::from_slice(&output.stdout).ok()?;
+            (status.is_ready(1) && status.pid == instance.pid()).then_some(())
+        });
+    }
+    let output = say(&["status", "-g", &group]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(64), "{said}");
+    assert!(names.iter().all(|name| said.contains(name.as_str())), "both are listed: {said}");
+    let second = say(&["run", "-c", "kafkavisor.yaml"]);
+    assert_eq!(second.status.code(), Some(78), "{second:?}");
+    assert!(say(&["stop", "--name", &names[0]]).status.success());
+    assert_eq!(both[0].wait_exit(Duration::from_secs(20)), 0);
+    assert!(say(&["stop", "-g", &group]).status.success(), "only one is left");
+    assert_eq!(both[1].wait_exit(Duration::from_secs(20)), 0);
 }

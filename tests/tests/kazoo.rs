@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kafkavisor_tests::checks::History;
 use kafkavisor_tests::environment::zookeeper;
+use kafkavisor_tests::handlers;
 use kafkavisor_tests::instance::{Builder, Instance};
 use kafkavisor_tests::kazoo::{KazooMember, folder_of};
 use kafkavisor_tests::message::numbered;
@@ -25,7 +26,12 @@ fn owned(instance: &Instance) -> BTreeSet<String> {
 
 /// Waits until the members' own words and the lock nodes agree, each item owned exactly once.
 #[track_caller]
-fn wait_agreed(path: &str, all: &BTreeSet<String>, members: usize, words: impl Fn() -> Vec<BTreeSet<String>>) -> Group {
+fn wait_agreed(
+    path: &str,
+    all: &BTreeSet<String>,
+    members: usize,
+    words: impl Fn() -> Vec<BTreeSet<String>>,
+) -> Group {
     until(&format!("{members} members own each item once"), || {
         let (said, group) = (words(), read_group(&zookeeper(), path));
         let mut shares: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
@@ -33,7 +39,8 @@ fn wait_agreed(path: &str, all: &BTreeSet<String>, members: usize, words: impl F
             shares.entry(holder).or_default().insert(item.clone());
         }
         let mut by_nodes: Vec<BTreeSet<String>> = shares.into_values().collect();
-        let mut by_words: Vec<BTreeSet<String>> = said.into_iter().filter(|share| !share.is_empty()).collect();
+        let mut by_words: Vec<BTreeSet<String>> =
+            said.into_iter().filter(|share| !share.is_empty()).collect();
         by_nodes.sort();
         by_words.sort();
         let total: usize = by_words.iter().map(BTreeSet::len).sum();
@@ -58,7 +65,10 @@ fn a_mixed_group_owns_each_item_once() {
     let status = ours.status().unwrap();
     let id = status.assignment.member.clone().expect("a member");
     assert!(group.members.contains(&id), "{id} in {group:#?}");
-    assert_eq!((status.assignment.members, status.partitions.len()), (3, group.holders.values().filter(|h| **h == id).count()));
+    assert_eq!(
+        (status.assignment.members, status.partitions.len()),
+        (3, group.holders.values().filter(|h| **h == id).count())
+    );
     assert!(status.partitions.len() >= 2, "seven are shared by three");
 
     one.leave();
@@ -84,7 +94,7 @@ fn the_folder_is_the_one_that_python_computes() {
     let hashed = folder_of(&[&topic.name, &other.name]);
     let sha_without = |instance: &Builder| format!("/yelp-kafka/{}", instance.group_name());
     let topics = serde_json::json!([topic.name, other.name]);
-    let both = Builder::of(&topic).set("topics", topics.clone()).shell("exec cat >/dev/null");
+    let both = Builder::of(&topic).set("topics", topics.clone()).handler([handlers::shell()]);
     let plain = both.clone().group(&kafkavisor_tests::environment::unique("plain"));
     let plain = plain.set("assignment.use_group_sha", false);
     let cases = [(&both, format!("{}/{hashed}", sha_without(&both))), (&plain, sha_without(&plain))];
@@ -107,7 +117,7 @@ fn a_chroot_is_the_root_of_everything() {
     let builder = Builder::of(&topic)
         .set("cluster.zookeeper", format!("{}{chroot}", zookeeper()))
         .set("assignment.group_path", "/own/path")
-        .shell("exec cat >/dev/null");
+        .handler([handlers::shell()]);
     let instance = builder.start();
     instance.wait_ready(1);
     let group = read_group(&zookeeper(), &format!("{chroot}/own/path"));

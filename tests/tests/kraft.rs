@@ -6,7 +6,9 @@ use kafkavisor_tests::checks::History;
 use kafkavisor_tests::environment::kraft_brokers;
 use kafkavisor_tests::instance::Builder;
 use kafkavisor_tests::message::{Message, numbered};
-use kafkavisor_tests::offsets::{Subscriber, commit, commit_with_metadata, committed, committed_with_metadata};
+use kafkavisor_tests::offsets::{
+    Subscriber, commit, commit_with_metadata, committed, committed_with_metadata,
+};
 use kafkavisor_tests::processes;
 use kafkavisor_tests::recorder::Recorder;
 use kafkavisor_tests::records::Records;
@@ -71,8 +73,10 @@ fn a_killed_worker_and_a_killed_supervisor_lose_nothing() {
 fn a_topic_made_again_begins_at_its_earliest() {
     let (topic, records) = (Topic::on(&kraft_brokers(), 1), Records::new());
     topic.produce(&numbered(1, 10));
-    let instance =
-        Builder::fixed(&topic, &[0]).set("offsets.reset", "latest").recorder(&Recorder::new(&records)).start();
+    let instance = Builder::fixed(&topic, &[0])
+        .set("offsets.reset", "latest")
+        .recorder(&Recorder::new(&records))
+        .start();
     instance.wait_drained(1);
     instance.stop();
     let old = committed_with_metadata(&topic, &instance.group(), 0).unwrap();

@@ -25,8 +25,11 @@ fn consumed_by_example(protocol: &str, command: &str, count: usize) -> Vec<Strin
     topic.produce(&numbered(2, count));
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
-    let instance =
-        Builder::of(&topic).set("handler.protocol", protocol).handler([command]).variable("OUT", &out).start();
+    let instance = Builder::of(&topic)
+        .set("handler.protocol", protocol)
+        .handler([command])
+        .variable("OUT", &out)
+        .start();
     let status = instance.wait_consumed(&topic, 2);
     assert_eq!(status.partitions.iter().map(|p| p.restarts_total).sum::<u64>(), 0, "{status:#?}");
     instance.stop();
@@ -39,8 +42,9 @@ fn consumed_by_example(protocol: &str, command: &str, count: usize) -> Vec<Strin
 /// "partition offset", each once.
 #[track_caller]
 fn assert_each_once(lines: &[String], count: usize) {
-    let expected: BTreeSet<String> =
-        (0..2).flat_map(|partition| (0..count / 2).map(move |offset| format!("{partition} {offset}"))).collect();
+    let expected: BTreeSet<String> = (0..2)
+        .flat_map(|partition| (0..count / 2).map(move |offset| format!("{partition} {offset}")))
+        .collect();
     let found: BTreeSet<String> = lines.iter().cloned().collect();
     assert_eq!((lines.len(), found), (count, expected));
 }
@@ -135,10 +139,16 @@ fn told_at_the_start(builder: Builder, topic: &Topic, token_expected: bool) {
     );
     assert_eq!(init.as_object().unwrap().len(), 7, "exactly the contract's keys: {init}");
     assert_eq!((&init["fencing_token"], &init["generation"]), (&json!(token), &json!(status.generation)));
-    assert_eq!((variable("GROUP"), variable("TOPIC")), (Some(instance.group().as_str()), Some(topic.name.as_str())));
+    assert_eq!(
+        (variable("GROUP"), variable("TOPIC")),
+        (Some(instance.group().as_str()), Some(topic.name.as_str()))
+    );
     assert_eq!(variable("PARTITION"), Some("0"));
     assert_eq!(variable("GENERATION"), Some(status.generation.to_string().as_str()));
-    assert_eq!(variable("FENCING_TOKEN"), Some(token.map(|token| token.to_string()).unwrap_or_default().as_str()));
+    assert_eq!(
+        variable("FENCING_TOKEN"),
+        Some(token.map(|token| token.to_string()).unwrap_or_default().as_str())
+    );
     let foreign: Vec<_> = environment.keys().filter(|name| !name.starts_with("KAFKAVISOR_")).collect();
     assert!(foreign.is_empty(), "taken out of the environment: {foreign:?}");
 }
@@ -190,7 +200,7 @@ fn the_working_directory_and_the_environment_are_the_supervisors() {
     topic.produce(&numbered(1, 1));
     let instance = Builder::of(&topic)
         .variable("SOME_SETTING", "its value")
-        .shell("pwd > seen; echo \"$SOME_SETTING\" >> seen; cat > /dev/null")
+        .shell("pwd > seen; echo \"$SOME_SETTING\" >> seen; cat >&2")
         .start();
     let seen = instance.folder().join("seen");
     until("the handler has written", || (lines(&seen).len() == 2).then_some(()));
@@ -210,7 +220,7 @@ fn what_a_handler_prints_is_logged_with_topic_partition_and_pid() {
         instance.wait_for_log(words);
         let log = instance.log();
         let line = log.lines().find(|line| line.contains(words)).unwrap();
-        for part in [topic.name.as_str(), &pid] {
+        for part in [&format!("{}:0", topic.name), &pid] {
             assert!(line.contains(part), "{part} in {line:?}");
         }
     }
@@ -253,21 +263,41 @@ fn busy_gives_a_slow_handler_its_time() {
     History::of(&records, &topic).assert_exactly_once();
 }
 
+/// Waits until the handler of partition 0 was replaced for its silence, then lets everything go on.
+fn replaced_for_its_silence(topic: &Topic, records: &Records, instance: &Instance, key: &str) {
+    let status = instance.wait_for("it is replaced", |status| {
+        status.partitions.iter().any(|partition| partition.restarts_total > 0)
+    });
+    let last = status.partition(0).last_exit.clone().expect("how it ended is known");
+    assert!(last.contains("time"), "the time-out is named: {last}");
+    assert!(instance.log().contains(key), "{key} is named:\n{}", instance.log());
+    records.open_gate();
+    instance.wait_consumed(topic, 1);
+    History::of(records, topic).assert_nothing_lost();
+}
+
 #[test]
-fn a_handler_that_says_nothing_is_replaced() {
+fn a_handler_that_says_nothing_more_is_replaced() {
+    let (topic, records) = (Topic::new(1), Records::new());
+    topic.produce(&numbered(1, 1));
+    let instance = Builder::of(&topic)
+        .set("handler.timeout", "1s")
+        .recorder(&Recorder::new(&records).batch(1000))
+        .start();
+    instance.wait_consumed(&topic, 1);
+    records.close_gate();
+    topic.produce(&numbered(1, 1));
+    replaced_for_its_silence(&topic, &records, &instance, "flush");
+}
+
+#[test]
+fn a_handler_that_never_says_anything_is_replaced() {
     let (topic, records) = (Topic::new(1), Records::new());
     topic.produce(&numbered(1, 1));
     records.close_gate();
     let instance =
-        Builder::of(&topic).set("handler.timeout", "1s").recorder(&Recorder::new(&records)).start();
-    let status = instance.wait_for("it is replaced", |status| {
-        status.partitions.iter().any(|partition| partition.restarts_total > 0 && partition.handler_pid.is_some())
-    });
-    let last = status.partition(0).last_exit.clone().expect("how it ended is known");
-    assert!(last.contains("time"), "the time-out is named: {last}");
-    records.open_gate();
-    instance.wait_consumed(&topic, 1);
-    History::of(&records, &topic).assert_nothing_lost();
+        Builder::of(&topic).set("handler.start_timeout", "1s").recorder(&Recorder::new(&records)).start();
+    replaced_for_its_silence(&topic, &records, &instance, "time");
 }
 
 // ---- exec ----
@@ -290,7 +320,8 @@ struct Batch {
 fn batches(out: &Path) -> Vec<Batch> {
     let read = |line: &String| {
         let mut words = line.splitn(5, ' ');
-        let mut number = || words.next().unwrap().parse::<i64>().unwrap_or_else(|error| panic!("{error}: {line}"));
+        let mut number =
+            || words.next().unwrap().parse::<i64>().unwrap_or_else(|error| panic!("{error}: {line}"));
         let (first, last, count, attempt) = (number(), number(), number(), number());
         let payloads = words.next().unwrap().split_terminator('|').map(str::to_owned).collect();
         Batch { first, last, count, attempt: attempt.unsigned_abs(), payloads }
@@ -322,7 +353,8 @@ fn exec_is_given_batches_and_told_where_they_lie() {
         assert_eq!((batch.first, batch.attempt), (next, 1));
         assert_eq!(batch.last - batch.first + 1, batch.count);
         assert!(batch.count <= 8, "no more than handler.batch.messages");
-        let expected: Vec<String> = (batch.first..=batch.last).map(|number| format!("value {number}")).collect();
+        let expected: Vec<String> =
+            (batch.first..=batch.last).map(|number| format!("value {number}")).collect();
         assert_eq!(batch.payloads, expected);
         next = batch.last + 1;
     }
@@ -376,7 +408,10 @@ fn exec_tries_later_without_counting() {
     assert_eq!((status.partition(0).committed.unwrap_or(0), status.partition(0).restarts_total), (0, 0));
     std::fs::write(instance.folder().join("open"), "").unwrap();
     instance.wait_consumed(&topic, 1);
-    assert!(batches(&out).iter().all(|batch| batch.first == 0 && batch.attempt == 1), "whole, and not counted");
+    assert!(
+        batches(&out).iter().all(|batch| batch.first == 0 && batch.attempt == 1),
+        "whole, and not counted"
+    );
 }
 
 #[test]

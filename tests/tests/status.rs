@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
 use kafkavisor_tests::environment::{kafkavisor, unique};
+use kafkavisor_tests::handlers;
 use kafkavisor_tests::instance::{Builder, Instance};
 use kafkavisor_tests::message::{Message, numbered};
 use kafkavisor_tests::processes;
@@ -85,7 +86,10 @@ fn all_keys_are_there_with_their_types() {
     assert!(status["assignment"]["session"].as_str().unwrap().starts_with("0x"));
     for partition in status["partitions"].as_array().unwrap() {
         assert_types(partition, PARTITION);
-        assert_types(partition, &[("fencing_token", "i"), ("position", "i"), ("committed", "i"), ("lag", "i")]);
+        assert_types(
+            partition,
+            &[("fencing_token", "i"), ("position", "i"), ("committed", "i"), ("lag", "i")],
+        );
     }
     zookeeper.stop();
 
@@ -98,7 +102,10 @@ fn all_keys_are_there_with_their_types() {
         2,
         "{status:#}"
     );
-    assert_types(&status["assignment"], &[("mode", "s"), ("session", "n"), ("member", "n"), ("members", "i")]);
+    assert_types(
+        &status["assignment"],
+        &[("mode", "s"), ("session", "n"), ("member", "n"), ("members", "i")],
+    );
     assert_eq!(status["partitions"].as_array().unwrap().len(), 1);
     assert_types(&status["partitions"][0], PARTITION);
     assert_types(&status["partitions"][0], &[("fencing_token", "n")]);
@@ -113,9 +120,15 @@ fn it_follows_each_message() {
     let instance = Builder::of(&topic).recorder(&Recorder::new(&records).batch(2)).start();
     let status = instance.wait_ready(1);
     let partition = status.partition(0);
-    assert_eq!((status.group.as_str(), &status.topics), (instance.group().as_str(), &vec![topic.name.clone()]));
+    assert_eq!(
+        (status.group.as_str(), &status.topics),
+        (instance.group().as_str(), &vec![topic.name.clone()])
+    );
     assert_eq!((status.pid, status.assignment.members), (instance.pid(), 1));
-    assert!(status.uptime_seconds > 0.0 && status.uptime_seconds <= before.elapsed().as_secs_f64(), "{status:#?}");
+    assert!(
+        status.uptime_seconds > 0.0 && status.uptime_seconds <= before.elapsed().as_secs_f64(),
+        "{status:#?}"
+    );
     assert!(status.generation >= 1);
     assert_eq!((partition.in_flight, partition.messages_total, partition.restarts_total), (0, 0, 0));
     assert_eq!((partition.committed, partition.lag), (Some(0), Some(0)), "{partition:#?}");
@@ -168,7 +181,8 @@ fn lag_stays_true_while_nothing_is_fetched() {
     let recorder = Recorder::new(&records);
     // Partition 0 is parked by a rejected message, partition 1 backs off.
     let script = format!("[ $KAFKAVISOR_PARTITION = 0 ] || exit 3; exec {} --reject 1", recorder.shell());
-    let instance = Builder::of(&topic).set("restart", json!({"initial": "20s", "max": "60s"})).shell(&script).start();
+    let instance =
+        Builder::of(&topic).set("restart", json!({"initial": "20s", "max": "60s"})).shell(&script).start();
     instance.wait_for("one is parked, one backs off", |status| {
         status.state_of(0) == "parked" && status.state_of(1) == "backing_off"
     });
@@ -197,7 +211,8 @@ fn the_table_shows_it_to_people() {
     assert!(text.contains(&instance.group()), "{text}");
     for partition in &status.partitions {
         let name = format!("{}:{}", topic.name, partition.partition);
-        let row = text.lines().find(|line| line.starts_with(&name)).unwrap_or_else(|| panic!("{name} in {text}"));
+        let row =
+            text.lines().find(|line| line.starts_with(&name)).unwrap_or_else(|| panic!("{name} in {text}"));
         for word in ["ready", &partition.worker_pid.unwrap().to_string(), "10"] {
             assert!(row.split_whitespace().any(|found| found == word), "{word} in {row:?}");
         }
@@ -205,27 +220,26 @@ fn the_table_shows_it_to_people() {
 }
 
 #[test]
-fn it_is_found_by_socket_name_and_group() {
+fn it_is_found_by_name_group_and_being_the_only_one() {
     let topic = Topic::new(1);
-    let instance = Builder::of(&topic).name(&unique("name")).shell("exec cat >/dev/null").start();
+    let name = unique("name");
+    let instance = Builder::of(&topic).name(&name).handler([handlers::shell()]).start();
     instance.wait_ready(1);
-    let name = format!("--name={}", unique("other"));
     let group = instance.group();
-    for arguments in [vec!["status", "--json"], vec!["status", "--json", "-g", &group]] {
-        let output = instance.command(&arguments);
-        assert!(output.status.success(), "{arguments:?}: {output:?}");
+    for which in [vec![], vec!["-g", &group], vec!["--name", &name]] {
+        let output = instance.command([vec!["status", "--json"], which.clone()].concat());
+        assert!(output.status.success(), "{which:?}: {output:?}");
         let status: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(status["pid"], json!(instance.pid()));
     }
     let output = instance.command(["status", "-g", "nobody"]);
     assert_eq!(output.status.code(), Some(69), "{output:?}");
-    assert!(name.contains("other"));
 }
 
 #[test]
 fn watching_goes_on_one_object_a_line() {
     let topic = Topic::new(1);
-    let instance = Builder::of(&topic).shell("exec cat >/dev/null").start();
+    let instance = Builder::of(&topic).handler([handlers::shell()]).start();
     instance.wait_ready(1);
     let mut child = Command::new(kafkavisor())
         .args(["status", "--watch", "--json", "--socket"])
@@ -239,7 +253,9 @@ fn watching_goes_on_one_object_a_line() {
     child.wait().unwrap();
     let uptimes: Vec<f64> = lines
         .iter()
-        .map(|line| serde_json::from_str::<Value>(line).expect("an object a line")["uptime_seconds"].as_f64().unwrap())
+        .map(|line| {
+            serde_json::from_str::<Value>(line).expect("an object a line")["uptime_seconds"].as_f64().unwrap()
+        })
         .collect();
     assert!(uptimes.len() == 2 && uptimes[0] < uptimes[1], "{uptimes:?}");
 }
@@ -248,7 +264,7 @@ fn watching_goes_on_one_object_a_line() {
 fn the_socket_and_its_folder_are_private_and_a_name_runs_once() {
     use std::os::unix::fs::PermissionsExt as _;
     let topic = Topic::new(1);
-    let instance = Builder::of(&topic).shell("exec cat >/dev/null").start();
+    let instance = Builder::of(&topic).handler([handlers::shell()]).start();
     instance.wait_ready(1);
     let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&instance.socket()), mode(instance.socket().parent().unwrap())), (0o600, 0o700));

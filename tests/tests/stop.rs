@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use kafkavisor::clock;
 use kafkavisor_tests::checks::History;
+use kafkavisor_tests::handlers;
 use kafkavisor_tests::instance::Builder;
 use kafkavisor_tests::message::numbered;
 use kafkavisor_tests::offsets::all_committed;
@@ -117,7 +118,8 @@ fn a_handler_that_will_not_stop_is_ended_at_the_deadline() {
         .shell("trap '' TERM INT HUP; echo begun >&2; while :; do sleep 1000; done")
         .start();
     instance.wait_for_log("begun");
-    instance.wait_for("the message is in flight", |status| status.partitions.iter().any(|p| p.in_flight == 1));
+    instance
+        .wait_for("the message is in flight", |status| status.partitions.iter().any(|p| p.in_flight == 1));
     let began = clock::now();
     instance.signal(Signal::SIGTERM);
     assert_eq!(instance.wait_exit(Duration::from_secs(20)), 75);
@@ -140,7 +142,7 @@ fn an_idle_handler_stops_at_once() {
 #[test]
 fn a_signal_during_the_start_ends_it_too() {
     let topic = Topic::new(2);
-    let instance = Builder::of(&topic).shell("exec cat >/dev/null").start();
+    let instance = Builder::of(&topic).handler([handlers::shell()]).start();
     instance.wait_for("it answers", |_| true);
     instance.signal(Signal::SIGTERM);
     assert_eq!(instance.wait_exit(Duration::from_secs(20)), 0);

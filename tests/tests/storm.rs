@@ -24,7 +24,8 @@ const PARTITIONS: i32 = 6;
 const WINDOW: usize = 100;
 
 fn number(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text}: no number")))
+    std::env::var(name)
+        .map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text}: no number")))
 }
 
 fn member(topic: &Topic, group: &str, name: &str, records: &Records) -> Instance {
@@ -44,11 +45,8 @@ fn kill_something(random: &mut fastrand::Rng, members: &[Instance; 2]) -> Option
     let member = random.usize(..2);
     let partitions = members[member].status()?.partitions;
     let partition = random.choice(&partitions)?;
-    let (what, pid) = if random.bool() {
-        ("worker", partition.worker_pid?)
-    } else {
-        ("handler", partition.handler_pid?)
-    };
+    let (what, pid) =
+        if random.bool() { ("worker", partition.worker_pid?) } else { ("handler", partition.handler_pid?) };
     processes::try_signal(pid, Signal::SIGKILL)
         .then(|| format!("{what} {pid} of partition {} in member {member}", partition.partition))
 }
@@ -60,8 +58,7 @@ fn nothing_is_lost_in_a_storm() {
     println!("the storm's seed: KAFKAVISOR_STORM_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     let (topic, records, group) = (Topic::new(PARTITIONS), Records::new(), unique("storm"));
-    let members =
-        [member(&topic, &group, "first", &records), member(&topic, &group, "second", &records)];
+    let members = [member(&topic, &group, "first", &records), member(&topic, &group, "second", &records)];
     for instance in &members {
         instance.wait_ready(3);
     }
@@ -90,7 +87,8 @@ fn nothing_is_lost_in_a_storm() {
     }
 
     topic.produce(&numbered(PARTITIONS, messages % rounds));
-    let ends: BTreeMap<i32, i64> = (0..PARTITIONS).map(|partition| (partition, topic.watermarks(partition).1)).collect();
+    let ends: BTreeMap<i32, i64> =
+        (0..PARTITIONS).map(|partition| (partition, topic.watermarks(partition).1)).collect();
     until_within(Duration::from_secs(180), "everything is committed", || {
         (all_committed(&topic, &group, PARTITIONS) == ends).then_some(())
     });

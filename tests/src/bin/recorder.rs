@@ -200,7 +200,9 @@ impl Answers {
 }
 
 fn line(out: &mut impl Write, text: &str) {
-    out.write_all(format!("{text}\n").as_bytes()).and_then(|()| out.flush()).expect("the supervisor reads answers");
+    out.write_all(format!("{text}\n").as_bytes())
+        .and_then(|()| out.flush())
+        .expect("the supervisor reads answers");
 }
 
 fn frame(out: &mut impl Write, kind: u8, offset: i64, reason: &str) {
@@ -228,9 +230,8 @@ fn serve_lines(handler: &mut Handler) {
 }
 
 fn message(object: &Value) -> Request {
-    let known = [
-        "type", "offset", "timestamp", "key", "key_base64", "value", "value_base64", "headers", "attempt",
-    ];
+    let known =
+        ["type", "offset", "timestamp", "key", "key_base64", "value", "value_base64", "headers", "attempt"];
     let keys = object.as_object().expect("an object").keys();
     let strange: Vec<_> = keys.filter(|key| !known.contains(&key.as_str())).collect();
     assert!(strange.is_empty(), "keys that the contract does not have: {strange:?}");
