@@ -131,7 +131,10 @@ impl Topic {
 
     /// Start and end of a partition's log.
     pub fn watermarks(&self, partition: i32) -> (i64, i64) {
-        self.consumer().fetch_watermarks(&self.name, partition, WITHIN).expect("Kafka answers")
+        let consumer = self.consumer();
+        until(&format!("Kafka tells the watermarks of {}:{partition}", self.name), || {
+            consumer.fetch_watermarks(&self.name, partition, Duration::from_secs(10)).ok()
+        })
     }
 
     /// Produces and remembers; waits for the broker's word on each.
