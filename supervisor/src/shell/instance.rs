@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Sender, unbounded};
+use crossbeam_channel::{Sender, never, unbounded};
 use kafkavisor::clock::now;
 use kafkavisor::config::{
     Assignment as AssignmentMode, Config, GroupPathStyle, ZookeeperAddress, find_executable,
@@ -72,6 +72,8 @@ pub(crate) fn run(mut config: Config, worker: &Path) -> Result<Exit, Failure> {
         Membership::start(&runtime, connection, options, items, sink(notices_in))
     });
 
+    // A channel whose sender is gone is always ready: without ZooKeeper there is nothing to wait for.
+    let notices = if membership.is_some() { notices } else { never() };
     let mut event_loop = EventLoop {
         core: Core::new(core_settings(&config)),
         pages: Pages::new(directory.path(), format!("{} {}", config.name, config.group)),
