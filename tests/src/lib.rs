@@ -1,1 +1,23 @@
-//! Fixtures.
+//! Fixtures of the end-to-end tests: topics and groups of their own on a real Kafka and ZooKeeper, supervisors in folders
+//! of their own, a handler that records what it sees, and checks of those records.
+//!
+//! A test begins with a [`topic::Topic`], starts an [`instance::Instance`] on it with a [`recorder::Recorder`] as its
+//! handler, waits for conditions ([`waiting`]) and ends with checks of [`records::Records`]. Nothing here sleeps for a
+//! fixed time, and everything that is started is ended when it goes out of scope.
+
+pub mod checks;
+pub mod cluster;
+pub mod environment;
+pub mod handlers;
+pub mod instance;
+pub mod kazoo;
+pub mod message;
+pub mod offsets;
+pub mod processes;
+pub mod producing;
+pub mod recorder;
+pub mod records;
+pub mod status;
+pub mod topic;
+pub mod waiting;
+pub mod zookeeper;

@@ -1,0 +1,68 @@
+//! Processes of an instance, found by what they carry in their environment, whoever their parent is.
+
+use std::fs;
+use std::path::Path;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// The variable that every process of an instance inherits; its value is the instance's folder.
+pub const MARK: &str = "E2E_INSTANCE";
+
+/// The living processes that carry the mark of `folder`, zombies not among them.
+pub fn marked_with(folder: &Path) -> Vec<i32> {
+    let mark = format!("{MARK}={}", folder.display()).into_bytes();
+    let carries = |pid: &i32| {
+        fs::read(format!("/proc/{pid}/environ"))
+            .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|variable| variable == mark))
+    };
+    all().into_iter().filter(carries).collect()
+}
+
+fn all() -> Vec<i32> {
+    let entries = fs::read_dir("/proc").expect("/proc is there");
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// Whether the process is there and no zombie.
+pub fn is_alive(pid: i32) -> bool {
+    stat(pid).is_some_and(|fields| fields[0] != "Z")
+}
+
+/// Processor time that a process has used, in clock ticks (a hundredth of a second).
+pub fn ticks(pid: i32) -> u64 {
+    let fields = stat(pid).expect("the process is there");
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+/// The children of a process, zombies included, and whether each is one.
+pub fn children(pid: i32) -> Vec<(i32, bool)> {
+    let parent = pid.to_string();
+    let child = |pid: i32| {
+        let fields = stat(pid)?;
+        (fields[1] == parent).then(|| (pid, fields[0] == "Z"))
+    };
+    all().into_iter().filter_map(child).collect()
+}
+
+/// How many descriptors a process has open.
+pub fn descriptors(pid: i32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).expect("the process is there").count()
+}
+
+/// The fields of `/proc/PID/stat` behind the name: state, parent, ...
+fn stat(pid: i32) -> Option<Vec<String>> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let behind_name = text.rsplit_once(')')?.1;
+    Some(behind_name.split_whitespace().map(str::to_owned).collect())
+}
+
+/// Sends a signal to a process of this test's own.
+pub fn signal(pid: i32, signal: Signal) {
+    kill(Pid::from_raw(pid), signal).unwrap_or_else(|error| panic!("can't send {signal} to {pid}: {error}"));
+}
+
+/// Sends a signal to a process that may be gone meanwhile; says whether it was there.
+pub fn try_signal(pid: i32, signal: Signal) -> bool {
+    kill(Pid::from_raw(pid), signal).is_ok()
+}

@@ -1,0 +1,86 @@
+//! ZooKeeper as it is, without the library's own membership code.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio::time::timeout;
+use zookeeper_client::{Acls, Client, CreateMode, Error};
+
+use crate::topic::block_on;
+use crate::waiting::WITHIN;
+
+/// Who is in a group and who holds what, by its nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Group {
+    /// The members' identifiers.
+    pub members: BTreeSet<String>,
+    /// Item to the identifier of the member whose session holds its lock.
+    pub holders: BTreeMap<String, String>,
+    /// Lock nodes of sessions that have no member: none in a settled group.
+    pub orphans: Vec<String>,
+}
+
+/// Reads the group at `path`.
+pub fn read_group(servers: &str, path: &str) -> Group {
+    block_on(async {
+        let client =
+            timeout(WITHIN, Client::connect(servers)).await.expect("in time").expect("ZooKeeper answers");
+        timeout(WITHIN, read(&client, path)).await.expect("ZooKeeper answers in time")
+    })
+}
+
+async fn read(client: &Client, path: &str) -> Group {
+    let mut group = Group::default();
+    let mut sessions = BTreeMap::new();
+    for node in children(client, &format!("{path}/party")).await {
+        let Some((_, stat)) = data(client, &format!("{path}/party/{node}")).await else { continue };
+        let id = node.split_once('-').expect("UUID and identifier").1.to_owned();
+        sessions.insert(stat, id.clone());
+        group.members.insert(id);
+    }
+    for item in children(client, &format!("{path}/locks")).await {
+        let mut contenders = children(client, &format!("{path}/locks/{item}")).await;
+        contenders.sort_by_key(|node| node.rsplit("__lock__").next().map(str::to_owned));
+        let Some(first) = contenders.first() else { continue };
+        let lock = format!("{path}/locks/{item}/{first}");
+        let Some((_, session)) = data(client, &lock).await else { continue };
+        match sessions.get(&session) {
+            Some(id) => drop(group.holders.insert(item, id.clone())),
+            None => group.orphans.push(lock),
+        }
+    }
+    group
+}
+
+async fn children(client: &Client, path: &str) -> Vec<String> {
+    match client.list_children(path).await {
+        Ok(children) => children,
+        Err(Error::NoNode) => Vec::new(),
+        Err(error) => panic!("can't list {path}: {error}"),
+    }
+}
+
+/// A node's data and the session that owns it, unless it is gone.
+async fn data(client: &Client, path: &str) -> Option<(Vec<u8>, i64)> {
+    match client.get_data(path).await {
+        Ok((data, stat)) => Some((data, stat.ephemeral_owner)),
+        Err(Error::NoNode) => None,
+        Err(error) => panic!("can't read {path}: {error}"),
+    }
+}
+
+/// Writes an offset as consumers of old did: `/consumers/GROUP/offsets/TOPIC/PARTITION`.
+pub fn write_classic_offset(servers: &str, group: &str, topic: &str, partition: i32, offset: i64) {
+    block_on(async {
+        let client =
+            timeout(WITHIN, Client::connect(servers)).await.expect("in time").expect("ZooKeeper answers");
+        let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
+        let folder = format!("/consumers/{group}/offsets/{topic}");
+        client.mkdir(&folder, &options).await.expect("the folder is made");
+        client
+            .create(&format!("{folder}/{partition}"), offset.to_string().as_bytes(), &options)
+            .await
+            .expect("the offset is written");
+        drop(client);
+        tokio::task::yield_now().await;
+    });
+}
