@@ -24,7 +24,9 @@ impl Source {
     /// Reads the file at `path`. Fails when it can't be read, is larger than 1 MiB, or is not UTF-8.
     pub fn read(path: &Path) -> Result<Self, Errors> {
         let name = path.display().to_string();
-        let failed = |error: std::io::Error| Errors::whole_file(&name, format!("can't be read: {error}: name a file that this user may read"));
+        let failed = |error: std::io::Error| {
+            Errors::whole_file(&name, format!("can't be read: {error}: name a file that this user may read"))
+        };
         let mut bytes = Vec::new();
         let limit = u64::try_from(MAX_BYTES + 1).unwrap_or(u64::MAX);
         File::open(path).map_err(failed)?.take(limit).read_to_end(&mut bytes).map_err(failed)?;

@@ -18,7 +18,9 @@ pub(super) fn socket(which: &WhichArgs) -> Result<PathBuf, Failure> {
     if let Some(name) = &which.name {
         // A name is a folder's: it is held to the same letters as where it was given.
         Group::new(name).map_err(|_| {
-            Failure::usage(format!("--name {name:?}: use letters, digits, '.', '_' and '-', as `run --name` does"))
+            Failure::usage(format!(
+                "--name {name:?}: use letters, digits, '.', '_' and '-', as `run --name` does"
+            ))
         })?;
         let socket = socket_in(&path_of(name));
         return match status(&socket) {
@@ -58,9 +60,7 @@ pub(super) fn socket(which: &WhichArgs) -> Result<PathBuf, Failure> {
 
 /// What the instance behind `socket` says of itself.
 pub(super) fn status(socket: &std::path::Path) -> Result<Status, Failure> {
-    let silent = |error: &dyn std::fmt::Display| {
-        nobody(socket, error)
-    };
+    let silent = |error: &dyn std::fmt::Display| nobody(socket, error);
     let answer = ask(socket, &Request::Status).map_err(|error| silent(&error))?;
     if let Some(error) = answer.get("error").and_then(serde_json::Value::as_str) {
         return Err(silent(&error));

@@ -28,7 +28,9 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         }
         Command::Man => {
             let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(|error| Failure::bug(error.to_string()))?;
+            clap_mangen::Man::new(Cli::command())
+                .render(&mut page)
+                .map_err(|error| Failure::bug(error.to_string()))?;
             print(&String::from_utf8_lossy(&page)).map(|()| Exit::Clean)
         }
         Command::SampleHandler => demo::sample_handler(),

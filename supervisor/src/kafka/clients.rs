@@ -9,6 +9,7 @@ use std::time::Duration;
 use kafkavisor::config::Config;
 use kafkavisor::ids::{Offset, Topic, TopicPartition};
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
@@ -68,6 +69,8 @@ fn client_config(config: &Config, more: &[(&str, &str)]) -> ClientConfig {
         client.set(key, value);
     }
     client.set("group.id", config.group.as_str()).set("enable.auto.commit", "false");
+    // What concerns us comes back as an error of a request; a broker that is down would fill the log otherwise.
+    client.set_log_level(RDKafkaLogLevel::Critical);
     // A coordinator that does not answer must not hold the next request back for a minute.
     if !config.kafka.contains_key("socket.timeout.ms") {
         client.set("socket.timeout.ms", "10000");

@@ -75,6 +75,8 @@ pub(crate) struct Lookups {
 #[derive(Debug, Clone, Default)]
 struct Known {
     partitions_at_first: i32,
+    /// The last look saw fewer partitions: believed when the next one does too. A broker that has just come up knows no topics.
+    shrinking: bool,
     now: Described,
 }
 
@@ -100,7 +102,7 @@ impl Lookups {
             if now.partitions == 0 {
                 log::warn!("topic {topic} does not exist yet; it is picked up when it does");
             }
-            (topic.clone(), Known { partitions_at_first: now.partitions, now })
+            (topic.clone(), Known { partitions_at_first: now.partitions, shrinking: false, now })
         });
         let worker = Worker { known: known.collect(), clients, lease, scope, unfetched: BTreeSet::new() };
         let items = worker.items();
@@ -186,6 +188,11 @@ impl Worker {
                 known.partitions_at_first = 0;
                 made_again.extend((0..now.partitions).map(|p| TopicPartition::new(topic.clone(), p)));
             }
+            let shrinks = now.partitions < known.now.partitions;
+            if shrinks && !std::mem::replace(&mut known.shrinking, shrinks) {
+                continue;
+            }
+            known.shrinking = false;
             if now.partitions == 0 {
                 known.partitions_at_first = 0;
             }

@@ -57,7 +57,9 @@ impl Control {
     pub(crate) fn listen(path: &Path, asked: Sender<Asked>) -> io::Result<Self> {
         match fs::symlink_metadata(path) {
             Ok(there) if there.file_type().is_socket() => fs::remove_file(path)?,
-            Ok(_) => return Err(io::Error::other("there is something that is no socket: remove it yourself")),
+            Ok(_) => {
+                return Err(io::Error::other("there is something that is no socket: remove it yourself"));
+            }
             Err(_) => {}
         }
         let listener = UnixListener::bind(path)?;

@@ -47,11 +47,10 @@ pub(crate) fn run(mut config: Config, worker: &Path) -> Result<Exit, Failure> {
 
     let socket = config.admin.socket.clone().unwrap_or_else(|| directory.socket());
     let (asked_in, asked) = unbounded();
-    let control = Control::listen(&socket, asked_in)
-        .map_err(|e| {
-            let remedy = "set `admin.socket` to a path in a folder that exists and that this user may write to";
-            Failure::configuration(format!("control socket {}: {e}: {remedy}", socket.display()))
-        })?;
+    let control = Control::listen(&socket, asked_in).map_err(|e| {
+        let remedy = "set `admin.socket` to a path in a folder that exists and that this user may write to";
+        Failure::configuration(format!("control socket {}: {e}: {remedy}", socket.display()))
+    })?;
 
     let (workers_in, workers_out) = unbounded();
     let (kafka_in, kafka) = unbounded();
@@ -160,7 +159,9 @@ fn pass_on(signals: &mut Signals, sender: &Sender<Signal>) {
 /// Whether librdkafka takes what stands under `kafka`.
 pub(crate) fn check_properties(config: &Config) -> Result<(), Failure> {
     crate::kafka::validate(config).map_err(|error| {
-        Failure::configuration(format!("`kafka`: {error}: correct or remove that property (see librdkafka's CONFIGURATION.md)"))
+        Failure::configuration(format!(
+            "`kafka`: {error}: correct or remove that property (see librdkafka's CONFIGURATION.md)"
+        ))
     })
 }
 
@@ -263,7 +264,9 @@ pub(crate) fn worker_binary(named: Option<PathBuf>) -> Result<PathBuf, Failure> 
         let with_slash = std::path::absolute(&path).map_err(|error| Failure::bug(error.to_string()))?;
         return find_executable(&with_slash.to_string_lossy(), None).map_err(|error| {
             let path = path.display();
-            Failure::configuration(format!("--worker-binary {path}: {error}; name the kafkavisor-worker of this version"))
+            Failure::configuration(format!(
+                "--worker-binary {path}: {error}; name the kafkavisor-worker of this version"
+            ))
         });
     }
     let ours = std::env::current_exe().map_err(|error| Failure::bug(error.to_string()))?;

@@ -14,7 +14,9 @@ use nix::unistd::{Uid, geteuid};
 /// Why there is no runtime directory.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DirectoryError {
-    #[error("runtime directory {path}: {source}: set RUNTIME_DIRECTORY to a folder that this user may write to")]
+    #[error(
+        "runtime directory {path}: {source}: set RUNTIME_DIRECTORY to a folder that this user may write to"
+    )]
     Io { path: PathBuf, source: io::Error },
     #[error(
         "runtime directory {path} belongs to user {owner}, not to {us}: remove it, or set RUNTIME_DIRECTORY"

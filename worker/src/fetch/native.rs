@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use kafkavisor::clock::Boottime;
 use kafkavisor::protocol::Header;
 use rdkafka::bindings as rd;
 use rdkafka::types::{RDKafkaRespErr, RDKafkaType};
@@ -39,6 +42,15 @@ fn text(buffer: &[c_char]) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// A broker that is down is worth a line, and not ten a second.
+fn now_and_then() -> bool {
+    const EVERY: Duration = Duration::from_secs(10);
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let (time, last) = (Boottime::now(), Boottime(LAST.load(Ordering::Relaxed)));
+    let due = last == Boottime(0) || time.since(last) >= EVERY;
+    due && LAST.compare_exchange(last.0, time.0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+}
+
 /// librdkafka's own log lines, through ours.
 #[expect(unsafe_code, reason = "called by librdkafka with C strings")]
 unsafe extern "C" fn log_line(
@@ -49,12 +61,12 @@ unsafe extern "C" fn log_line(
 ) {
     // SAFETY: librdkafka passes two valid C strings that live as long as this call.
     let (facility, line) = unsafe { (CStr::from_ptr(facility), CStr::from_ptr(line)) };
-    let level = match level {
-        0..=3 => log::Level::Warn,
-        4..=5 => log::Level::Info,
-        _ => log::Level::Debug,
-    };
-    log::log!(level, "librdkafka {}: {}", facility.to_string_lossy(), line.to_string_lossy());
+    let (facility, line) = (facility.to_string_lossy(), line.to_string_lossy());
+    if level > 4 {
+        log::debug!("librdkafka {facility}: {line}");
+    } else if now_and_then() {
+        log::warn!("librdkafka {facility}: {line}");
+    }
 }
 
 #[expect(unsafe_code, reason = "librdkafka's C interface")]
