@@ -388,7 +388,7 @@ impl Drop for Instance {
         if std::thread::panicking() {
             let log = self.log();
             let shown = log.len().saturating_sub(20_000);
-            let shown = (shown..).find(|at| log.is_char_boundary(*at)).unwrap_or_default();
+            let shown = (shown..=log.len()).find(|at| log.is_char_boundary(*at)).unwrap_or_default();
             println!("---- log of {} ----\n{}\n----", self.folder.path().display(), &log[shown..]);
         }
     }
