@@ -47,6 +47,12 @@ pub(crate) enum Command {
     /// Print the man page
     #[command(after_help = "Example:\n  kafkavisor man | man -l -")]
     Man,
+    /// Ends what a supervisor leaves; started by `run`
+    #[command(hide = true)]
+    Guardian {
+        /// The instance's id
+        instance: String,
+    },
     /// The sample handler of `demo`
     #[command(hide = true)]
     SampleHandler,

@@ -33,6 +33,10 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
                 .map_err(|error| Failure::bug(error.to_string()))?;
             print(&String::from_utf8_lossy(&page)).map(|()| Exit::Clean)
         }
+        Command::Guardian { instance } => {
+            crate::shell::guard(&instance);
+            Ok(Exit::Clean)
+        }
         Command::SampleHandler => demo::sample_handler(),
     }
 }

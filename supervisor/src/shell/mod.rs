@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `instance` | starts everything in order, and ends it |
 //! | `event_loop` | the loop |
+//! | `guardian` | ends what is left when the supervisor dies |
 //! | `workers` | spawning, hearing and reaping worker processes |
 //! | `pages` | the status pages |
 //! | `assignment` | ZooKeeper's notices as events, the lease |
@@ -15,6 +16,7 @@
 mod assignment;
 mod control;
 mod event_loop;
+mod guardian;
 mod instance;
 mod pages;
 pub(crate) mod runtime_directory;
@@ -22,4 +24,5 @@ pub(crate) mod status;
 mod workers;
 
 pub(crate) use control::{Request, ask};
+pub(crate) use guardian::guard;
 pub(crate) use instance::{check_properties, membership_options, reach, resolved, run, worker_binary};

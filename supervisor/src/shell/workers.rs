@@ -23,6 +23,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::guardian::Guardian;
+
 /// How long what a worker left may take to end.
 const STRAYS_WITHIN: Duration = Duration::from_secs(2);
 
@@ -55,6 +57,7 @@ pub(crate) struct Workers {
     runtime: Handle,
     heard: Sender<(Pid, Heard)>,
     workers: BTreeMap<Pid, Worker>,
+    guardian: Guardian,
 }
 
 impl Workers {
@@ -65,7 +68,8 @@ impl Workers {
         runtime: Handle,
         heard: Sender<(Pid, Heard)>,
     ) -> io::Result<Self> {
-        Ok(Self { binary: File::open(binary)?, instance, runtime, heard, workers: BTreeMap::new() })
+        let guardian = Guardian::start(&instance)?;
+        Ok(Self { binary: File::open(binary)?, instance, runtime, heard, workers: BTreeMap::new(), guardian })
     }
 
     pub(crate) fn item(&self, pid: Pid) -> Option<&TopicPartition> {
@@ -120,6 +124,9 @@ impl Workers {
                 worker.exit = Some((exit, now));
             }
             reap(pid);
+            if pid == self.guardian.pid() {
+                self.guardian.restart();
+            }
         }
     }
 
@@ -153,7 +160,9 @@ impl Workers {
     /// Ends children that are no workers: what came to us from a worker that died. Returns those that are left.
     fn end_strays(&self) -> Vec<Pid> {
         let mut strays = children();
-        strays.retain(|pid| !self.workers.contains_key(pid) && self.is_ours(*pid));
+        strays.retain(|pid| {
+            !self.workers.contains_key(pid) && *pid != self.guardian.pid() && self.is_ours(*pid)
+        });
         strays.iter().for_each(|pid| send(KillScope::Process(*pid), Signal::SIGKILL));
         strays
     }
