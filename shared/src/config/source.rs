@@ -25,7 +25,7 @@ impl Source {
     pub fn read(path: &Path) -> Result<Self, Errors> {
         let name = path.display().to_string();
         let failed = |error: std::io::Error| {
-            Errors::whole_file(&name, format!("can't be read: {error}: name a file that this user may read"))
+            Errors::whole_file(&name, format!("can't be read: {error}: check the path and its permissions"))
         };
         let mut bytes = Vec::new();
         let limit = u64::try_from(MAX_BYTES + 1).unwrap_or(u64::MAX);

@@ -11,7 +11,7 @@ pub(super) fn run(args: CheckArgs) -> Result<Exit, Failure> {
     }
     let config = super::run::load(file.as_ref(), &flags)?;
     shell::resolved(&config.handler.command)?;
-    shell::check_properties(&config)?;
+    shell::check_properties(&config, file.as_ref().map(|file| file.name.as_str()))?;
     shell::membership_options(&config)?;
     if args.online {
         shell::reach(&config)?;

@@ -10,6 +10,7 @@ use crate::shell;
 pub(super) fn run(args: RunArgs) -> Result<Exit, Failure> {
     let (file, flags) = args.config.sources()?;
     let config = load(file.as_ref(), &flags)?;
+    shell::check_properties(&config, file.as_ref().map(|file| file.name.as_str()))?;
     let worker = shell::worker_binary(args.worker_binary)?;
     logging::start(config.log.level, config.log.format, "", 0);
     shell::run(config, &worker)

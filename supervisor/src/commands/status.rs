@@ -18,9 +18,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
     let socket = find::socket(&args.which)?;
     loop {
         let text = if args.json {
-            let silent = |error| {
-                Failure::unreachable(format!("no supervisor answers at {}: {error}", socket.display()))
-            };
+            let silent = |error| find::nobody(&socket, &error);
             let answer = ask(&socket, &Request::Status).map_err(silent)?;
             if args.watch { format!("{answer}\n") } else { format!("{answer:#}\n") }
         } else {

@@ -35,7 +35,6 @@ use crate::kafka::{Clients, Commits, KafkaError, Lookups, Scope, SharedLease};
 /// Runs an instance to its end.
 pub(crate) fn run(mut config: Config, worker: &Path) -> Result<Exit, Failure> {
     config.handler.command = resolved(&config.handler.command)?;
-    check_properties(&config)?;
     let directory =
         RuntimeDirectory::take(&config.name).map_err(|e| Failure::configuration(e.to_string()))?;
     let runtime = start_runtime()?;
@@ -156,12 +155,11 @@ fn pass_on(signals: &mut Signals, sender: &Sender<Signal>) {
     }
 }
 
-/// Whether librdkafka takes what stands under `kafka`.
-pub(crate) fn check_properties(config: &Config) -> Result<(), Failure> {
+/// Whether librdkafka takes what stands under `kafka` in the file named `source`.
+pub(crate) fn check_properties(config: &Config, source: Option<&str>) -> Result<(), Failure> {
     crate::kafka::validate(config).map_err(|error| {
-        Failure::configuration(format!(
-            "`kafka`: {error}: correct or remove that property (see librdkafka's CONFIGURATION.md)"
-        ))
+        let source = source.map_or_else(String::new, |name| format!("{name}: "));
+        Failure::configuration(format!("{source}`kafka`: {error}: remove or correct that property"))
     })
 }
 
