@@ -30,6 +30,7 @@ pub struct Builder {
     config: Value,
     environment: Vec<(OsString, OsString)>,
     in_default_place: bool,
+    arguments: Vec<String>,
 }
 
 impl Builder {
@@ -45,7 +46,7 @@ impl Builder {
             "restart": {"initial": "100ms"},
             "stop": {"timeout": "20s"},
         });
-        Self { config, environment: Vec::new(), in_default_place: false }
+        Self { config, environment: Vec::new(), in_default_place: false, arguments: Vec::new() }
     }
 
     /// On these partitions of this topic, without ZooKeeper.
@@ -114,6 +115,13 @@ impl Builder {
     #[must_use]
     pub fn in_default_place(mut self) -> Self {
         self.in_default_place = true;
+        self
+    }
+
+    /// With these arguments instead of `run -c kafkavisor.yaml`.
+    #[must_use]
+    pub fn arguments<S: Into<String>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
+        self.arguments = arguments.into_iter().map(Into::into).collect();
         self
     }
 
@@ -350,8 +358,11 @@ impl Instance {
 fn spawn(builder: &Builder, folder: &Path) -> Child {
     let log: File = OpenOptions::new().create(true).append(true).open(folder.join("log")).expect("the log");
     let mut command = Command::new(kafkavisor());
+    if builder.arguments.is_empty() {
+        command.args(["run", "-c", "kafkavisor.yaml"]);
+    }
     command
-        .args(["run", "-c", "kafkavisor.yaml"])
+        .args(&builder.arguments)
         .current_dir(folder)
         .env(MARK, folder)
         .envs(builder.environment.iter().map(|(name, value)| (name, value)))
@@ -370,6 +381,18 @@ fn runtime_directory(builder: &Builder, folder: &Path, command: &mut Command) {
     }
 }
 
+/// The first and the last lines of a log, for a failure's report.
+fn ends_of(log: &str) -> String {
+    const SHOWN: usize = 60;
+    let lines: Vec<&str> = log.lines().collect();
+    let left_out = lines.len().saturating_sub(2 * SHOWN);
+    if left_out == 0 {
+        return log.to_owned();
+    }
+    let (first, last) = (lines[..SHOWN].join("\n"), lines[lines.len() - SHOWN..].join("\n"));
+    format!("{first}\n... {left_out} lines left out ...\n{last}")
+}
+
 impl Drop for Instance {
     fn drop(&mut self) {
         let child = self.child.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -386,10 +409,7 @@ impl Drop for Instance {
             let _ = processes::try_signal(pid, Signal::SIGKILL);
         }
         if std::thread::panicking() {
-            let log = self.log();
-            let shown = log.len().saturating_sub(20_000);
-            let shown = (shown..=log.len()).find(|at| log.is_char_boundary(*at)).unwrap_or_default();
-            println!("---- log of {} ----\n{}\n----", self.folder.path().display(), &log[shown..]);
+            println!("---- log of {} ----\n{}\n----", self.folder.path().display(), ends_of(&self.log()));
         }
     }
 }

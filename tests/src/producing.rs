@@ -107,10 +107,10 @@ pub fn send_transaction(brokers: &str, topic: &str, messages: &[Message], commit
     let producer = Producer::new(brokers, topic, &[("transactional.id", &id)]);
     producer.client.init_transactions(WITHIN).expect("transactions begin");
     producer.client.begin_transaction().expect("a transaction begins");
-    let produced = producer.send(messages);
+    let sent = producer.send(messages);
     if commit {
         producer.client.commit_transaction(WITHIN).expect("the transaction is committed");
-        produced
+        sent
     } else {
         producer.client.abort_transaction(WITHIN).expect("the transaction is aborted");
         Vec::new()

@@ -22,7 +22,7 @@ impl Recorder {
         Self { command: vec![text(program), text(path)] }
     }
 
-    fn option(mut self, name: &str, value: impl ToString) -> Self {
+    fn option(mut self, name: &str, value: impl std::fmt::Display) -> Self {
         self.command.extend([name.to_owned(), value.to_string()]);
         self
     }

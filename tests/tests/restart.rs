@@ -11,7 +11,6 @@ use kafkavisor_tests::recorder::Recorder;
 use kafkavisor_tests::records::{Event, Records};
 use kafkavisor_tests::status::Partition;
 use kafkavisor_tests::topic::Topic;
-use kafkavisor_tests::waiting::until;
 use nix::sys::signal::Signal;
 
 /// In flight at most, in these tests.
@@ -185,15 +184,17 @@ fn killed_supervisor(topic: &Topic, records: &Records) -> (Instance, i64) {
         .set("offsets.commit_interval", "5m")
         .set("assignment.session_timeout", "2s")
         .start();
-    topic.produce(&numbered(1, 1500));
-    // The first commit comes at once, the second would come after the interval.
-    until("something was committed", || committed(topic, &instance.group(), 0).filter(|offset| *offset > 0));
-    let seen = records.deliveries();
-    instance.wait_deliveries(records, seen + 300);
+    topic.produce(&numbered(1, 3000));
+    let apart = i64::try_from(2 * WINDOW).unwrap();
+    instance.wait_for("much is acknowledged that is not committed", |status| {
+        let p = status.partitions.first();
+        p.is_some_and(|p| {
+            p.acknowledged.zip(p.committed).is_some_and(|(done, known)| done > known + 2 * apart)
+        })
+    });
     instance.kill();
     let committed = committed(topic, &instance.group(), 0).unwrap();
     let acknowledged = History::of(records, topic).lives(0)[0].acknowledged.unwrap();
-    let apart = i64::try_from(2 * WINDOW).unwrap();
     assert!(committed + apart < acknowledged, "otherwise this shows nothing: {committed} {acknowledged}");
     (instance, committed)
 }
@@ -209,9 +210,9 @@ fn a_killed_supervisor_goes_on_behind_the_last_acknowledged_message() {
     let (topic, records) = (Topic::new(1), Records::new());
     let (instance, before) = killed_supervisor(&topic, &records);
     instance.start_again();
-    wait_acknowledged(&instance, 1500);
+    wait_acknowledged(&instance, 3000);
     instance.stop();
-    assert_eq!(committed(&topic, &instance.group(), 0), Some(1500), "committed at the end of the drain");
+    assert_eq!(committed(&topic, &instance.group(), 0), Some(3000), "committed at the end of the drain");
     let history = History::of(&records, &topic);
     history.assert_nothing_lost();
     let first_again = history.lives(0)[1].delivered[0];
@@ -229,7 +230,7 @@ fn an_offset_that_somebody_else_committed_wins_over_the_page() {
     let (instance, _) = killed_supervisor(&topic, &records);
     commit(&topic, &instance.group(), 0, 7);
     instance.start_again();
-    wait_acknowledged(&instance, 1500);
+    wait_acknowledged(&instance, 3000);
     instance.stop();
     let history = History::of(&records, &topic);
     assert_eq!(history.lives(0)[1].delivered[0], 7, "the operator's rewind");
