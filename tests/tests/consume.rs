@@ -7,7 +7,7 @@ use kafkavisor_tests::offsets::committed;
 use kafkavisor_tests::recorder::Recorder;
 use kafkavisor_tests::records::{Event, Records};
 use kafkavisor_tests::topic::Topic;
-use kafkavisor_tests::waiting::until;
+use kafkavisor_tests::waiting::{until, until_equal};
 
 /// Every kind of key, value and header that Kafka can hold.
 fn strange_messages() -> Vec<Message> {
@@ -111,6 +111,9 @@ fn markers_and_aborted_messages_leave_gaps_and_no_lag() {
     topic.produce_transaction(&numbered(1, 5), false);
     topic.produce(&numbered(1, 2));
     topic.produce_transaction(&numbered(1, 3), false);
+    // The markers are written behind the producer's back.
+    let end = 5 + 6 + 6 + 2 + 4;
+    until_equal("each transaction has a marker", &end, || topic.watermarks(0).1);
     let (_, end) = topic.watermarks(0);
     assert_eq!(end, 5 + 6 + 6 + 2 + 4, "each transaction has a marker");
     let instance = Builder::of(&topic).recorder(&Recorder::new(&records)).start();

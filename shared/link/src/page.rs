@@ -268,6 +268,22 @@ impl Page {
         self.set(Word::HandlerPid, 0);
     }
 
+    /// What was in flight when everything died together is to be delivered one by one; alone, its death counts.
+    pub fn note_crash(&self) {
+        let progress = self.progress();
+        if progress.in_flight > 0 {
+            let (head, until) = (Offset(progress.acknowledged), Offset(progress.delivered));
+            let attempts = self.attempts();
+            let after = if progress.in_flight == 1 {
+                attempts.after_death(head, until)
+            } else {
+                attempts.after_crash(until)
+            };
+            self.set_attempts(after);
+        }
+        self.drop_in_flight();
+    }
+
     /// How far the worker says it is.
     pub fn progress(&self) -> Progress {
         // `acknowledged` first: it only grows towards `delivered`, and `delivered` towards `position`, so that a page read

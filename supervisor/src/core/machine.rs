@@ -138,7 +138,9 @@ impl Core {
                 Vec::new()
             }
             Event::LeaseEnded => self.lease_ended(now),
-            Event::StartFound { item, request, decision } => self.start_found(now, &item, request, decision),
+            Event::StartFound { item, request, decision, page } => {
+                self.start_found(now, &item, request, decision, page)
+            }
             Event::StartUnknown { item, request, error } => self.start_unknown(now, &item, request, &error),
             Event::TopicMadeAgain { item } => self.made_again(now, &item),
             Event::WorkerSpawned { item, pid } => self.spawned(now, &item, pid),
@@ -233,7 +235,10 @@ impl Core {
     /// The partition is gone from here; or begins anew, if it was assigned again meanwhile.
     fn remove(&mut self, now: Instant, key: &TopicPartition) -> Vec<Action> {
         let Some(item) = self.items.remove(key) else { return Vec::new() };
-        let mut actions = vec![Action::ForgetPage { item: key.clone() }];
+        let mut actions = Vec::new();
+        if item.after != After::Forget {
+            actions.push(Action::ForgetPage { item: key.clone() });
+        }
         if let Some(AssignedAgain(token)) = item.assigned_again {
             actions.extend(self.assigned(now, key.clone(), token));
         }
@@ -267,6 +272,7 @@ impl Core {
         key: &TopicPartition,
         request: u64,
         found: Decision,
+        page: Option<Progress>,
     ) -> Vec<Action> {
         let Some(item) = self.items.get_mut(key) else { return Vec::new() };
         if item.phase != (Phase::Locating { request }) {
@@ -282,12 +288,22 @@ impl Core {
             }
             Decision::At { offset, .. } => {
                 item.waiting = None;
-                item.acknowledged = Some(offset);
                 item.committed = Some(offset);
                 item.committed_at = Some(now);
                 item.made_again = false;
-                item.messages = 0;
-                let mut actions = vec![Action::MakePage { item: key.clone(), start: offset }];
+                let mut actions = Vec::new();
+                if let Some(page) = page.filter(|page| page.acknowledged >= offset.0) {
+                    log::info!(
+                        "{key}: goes on after the last acknowledged message, at {}",
+                        page.acknowledged
+                    );
+                    item.acknowledged = Some(Offset(page.acknowledged));
+                    item.messages = page.messages;
+                } else {
+                    item.acknowledged = Some(offset);
+                    item.messages = 0;
+                    actions.push(Action::MakePage { item: key.clone(), start: offset });
+                }
                 actions.extend(self.launch(now, key));
                 actions
             }
@@ -485,7 +501,10 @@ impl Core {
                 }
                 if ending.is_none() && progress.in_flight > 0 {
                     let (head, until) = (Offset(progress.acknowledged), Offset(progress.delivered));
-                    let counts = progress.in_flight == 1 && matches!(exit, Exit::Signal(_));
+                    // Killed by us, for a lost lease or nonsense, is not the message's doing.
+                    let counts = progress.in_flight == 1
+                        && matches!(exit, Exit::Signal(_))
+                        && item.killed_for.is_none();
                     attempts =
                         if counts { attempts.after_death(head, until) } else { attempts.after_crash(until) };
                 }

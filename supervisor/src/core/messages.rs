@@ -71,6 +71,8 @@ pub(crate) enum Event {
         item: TopicPartition,
         request: u64,
         decision: Decision,
+        /// What the page of an earlier tenure says, where the group's offset is still the one that was its last commit.
+        page: Option<Progress>,
     },
     /// It has not, for now.
     StartUnknown {

@@ -105,7 +105,7 @@ impl Fixture {
             })
             .unwrap();
         let decision = Decision::At { offset: Offset(0), why: Why::Reset };
-        self.event(Event::StartFound { item: item(partition), request, decision });
+        self.event(Event::StartFound { item: item(partition), request, decision, page: None });
         assert_eq!(self.state(partition), "ready");
     }
 
@@ -273,6 +273,7 @@ fn stale_events_change_nothing() {
             item: item(0),
             request: 999,
             decision: Decision::At { offset: Offset(77), why: Why::Reset },
+            page: None,
         },
         Event::StartUnknown { item: item(0), request: 999, error: "late".to_owned() },
         Event::Lost { item: item(5) },

@@ -105,6 +105,11 @@ impl Clients {
         self.reader.fetch_metadata(Some("__consumer_offsets"), within).map(drop).map_err(request)
     }
 
+    /// The cluster's own id; empty where it has none.
+    pub(crate) fn cluster_id(&self) -> String {
+        self.reader.client().fetch_cluster_id(TIMEOUT).unwrap_or_default()
+    }
+
     /// The topics as they are now.
     pub(crate) fn describe(&self, topics: &[Topic]) -> Result<BTreeMap<Topic, Described>, KafkaError> {
         let Some(first) = topics.first() else { return Ok(BTreeMap::new()) };

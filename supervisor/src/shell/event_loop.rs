@@ -21,7 +21,7 @@ use super::control::{Asked, Request};
 use super::pages::Pages;
 use super::status::{self, Moment, Status};
 use super::workers::{Heard as WorkerHeard, Workers};
-use crate::core::start::CommitNote;
+use crate::core::start::{CommitNote, Decision, Why};
 use crate::core::{Action, CommitAnswer, Core, Event, Item, WorkerStart};
 use crate::kafka::{Ask, Commits, Found, Heard as KafkaHeard, Lookups, SharedLease};
 
@@ -202,10 +202,17 @@ impl EventLoop {
         match heard {
             KafkaHeard::Start(Found { item, request, topic_id, result }) => {
                 self.pages.set_topic_id(item.clone(), topic_id);
-                self.decide(match result {
-                    Ok(decision) => Event::StartFound { item, request, decision },
+                let event = match result {
+                    Ok(decision) => {
+                        let page = match &decision {
+                            Decision::At { offset, why: Why::Committed } => self.pages.resume(&item, *offset),
+                            Decision::At { .. } | Decision::Park(_) => None,
+                        };
+                        Event::StartFound { item, request, decision, page }
+                    }
                     Err(error) => Event::StartUnknown { item, request, error },
-                });
+                };
+                self.decide(event);
             }
             KafkaHeard::Partitions { items, made_again } => {
                 for item in made_again {

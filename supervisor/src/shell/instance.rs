@@ -68,6 +68,8 @@ pub(crate) fn run(mut config: Config, worker: &Path) -> Result<Exit, Failure> {
     let (lookups, items) = Lookups::start(Arc::clone(&clients), lease.clone(), scope, sink(kafka_in))
         .map_err(|error| Failure::unreachable(format!("Kafka: {error}")))?;
     let kafka_properties = clients.properties().clone();
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let identity = format!("{} {} {}", boot.trim(), clients.cluster_id(), config.group);
     let commits = Commits::start(clients, lease.clone(), sink(commits_in))
         .map_err(|error| Failure::bug(format!("failed to start a thread: {error}")))?;
     let membership = connection.map(|(connection, options)| {
@@ -78,7 +80,7 @@ pub(crate) fn run(mut config: Config, worker: &Path) -> Result<Exit, Failure> {
     let notices = if membership.is_some() { notices } else { never() };
     let mut event_loop = EventLoop {
         core: Core::new(core_settings(&config)),
-        pages: Pages::new(directory.path(), format!("{} {}", config.name, config.group)),
+        pages: Pages::new(directory.path(), identity),
         assignment: if membership.is_some() { Assignment::zookeeper() } else { Assignment::fixed() },
         kafka_properties,
         workers,

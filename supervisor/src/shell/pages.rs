@@ -43,9 +43,41 @@ impl Pages {
         self.topic_ids.get(item).cloned().flatten()
     }
 
+    fn identity_of(&self, item: &TopicPartition) -> String {
+        let topic_id = self.topic_id(item);
+        format!("{} {item} {}", self.identity, topic_id.as_deref().unwrap_or("-"))
+    }
+
+    /// The page of an earlier tenure of ours, to go on from: only if it is of the same cluster, group, topic and boot, and the
+    /// group's offset is still the one that was its last commit, or the one that was on its way. Else the store wins.
+    pub(crate) fn resume(&mut self, item: &TopicPartition, committed: Offset) -> Option<Progress> {
+        let path = self.path_of(item);
+        let page = match self.entries.remove(item) {
+            Some(entry) => entry.page,
+            None => Page::open(&path).ok()?,
+        };
+        let ours = page.identity() == self.identity_of(item);
+        let last = [page.committed(), page.commit_sent()];
+        let progress = page.progress();
+        if !ours || !last.contains(&committed.0) || progress.check(committed).is_err() {
+            log::info!("{item}: an earlier status page is left unused: the group's offset is {committed}");
+            return None;
+        }
+        page.note_crash();
+        page.set_committed(committed);
+        page.set_lease(self.lease);
+        let progress = page.progress();
+        self.entries.insert(item.clone(), Entry { page, path });
+        Some(progress)
+    }
+
+    fn path_of(&self, item: &TopicPartition) -> PathBuf {
+        self.folder.join(format!("{}-{}.page", item.topic, item.partition))
+    }
+
     pub(crate) fn make(&mut self, item: &TopicPartition, start: Offset) -> Result<(), PageError> {
-        let path = self.folder.join(format!("{}-{}.page", item.topic, item.partition));
-        let page = Page::create(&path, &format!("{} {item}", self.identity), start)?;
+        let path = self.path_of(item);
+        let page = Page::create(&path, &self.identity_of(item), start)?;
         page.set_committed(start);
         page.set_lease(self.lease);
         self.entries.insert(item.clone(), Entry { page, path });

@@ -182,7 +182,8 @@ impl Core {
     }
 
     pub(crate) fn window_size(&self) -> u32 {
-        if self.attempts.isolated(self.window.delivered()) { 1 } else { self.pace.window() }
+        // While any of what was in flight at a death is still to be acknowledged, it is alone.
+        if self.attempts.isolated(self.window.acknowledged()) { 1 } else { self.pace.window() }
     }
 
     pub(crate) fn attempt(&self, offset: Offset) -> u32 {

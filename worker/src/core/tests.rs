@@ -154,7 +154,15 @@ fn a_death_isolates_what_was_in_flight_and_counts_only_its_own_doing() {
     );
     let mut next = Core::new(Settings { attempts, ..settings() }, Offset(1));
     next.handle(fixture.now, Event::HandlerStarted);
-    assert_eq!(next.window_size(), 1);
+    for offset in 1..4 {
+        assert!(next.admits(10));
+        let delivery = Delivery { offset: Offset(offset), timestamp: 0, bytes: 10 };
+        next.deliver(fixture.now, Boottime(1), delivery);
+        assert!(!next.admits(10), "alone until it is acknowledged");
+        next.batch_delivered(fixture.now, true);
+        next.answered(fixture.now, Answer::Ack(Offset(offset)));
+    }
+    assert_eq!(next.window_size(), 8);
 
     let mut fixture = Fixture::new(settings());
     fixture.deliver(1);
