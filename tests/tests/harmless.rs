@@ -241,3 +241,22 @@ fn a_killed_supervisor_leaves_nothing_whatever_its_handlers_do() {
     instance.wait_for_log("up");
     instance.kill();
 }
+
+#[test]
+fn a_killed_guardian_is_replaced() {
+    let topic = Topic::new(1);
+    topic.produce(&numbered(1, 1));
+    let script = format!("setsid sleep 1000 & exec {}", handlers::shell());
+    let instance = Builder::of(&topic).shell(&script).start();
+    let status = instance.wait_consumed(&topic, 1);
+    let worker = status.partition(0).worker_pid.unwrap();
+    let guardian = || {
+        let children = processes::children(instance.pid()).into_iter();
+        children.filter(|(pid, zombie)| !zombie && *pid != worker).map(|(pid, _)| pid).next()
+    };
+    let first = until("there is a guardian", guardian);
+    processes::signal(first, Signal::SIGKILL);
+    until("there is another guardian", || guardian().filter(|pid| *pid != first));
+    assert!(instance.status().unwrap().is_ready(1), "nothing else has changed");
+    instance.kill();
+}

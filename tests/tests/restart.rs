@@ -77,6 +77,28 @@ fn a_killed_workers_handler_does_not_outlive_it() {
 }
 
 #[test]
+fn a_worker_that_stands_still_is_replaced() {
+    let (topic, records) = (Topic::new(2), Records::new());
+    let instance = builder(&topic, &Recorder::new(&records)).set("handler.timeout", "2s").start();
+    let before = instance.wait_ready(2);
+    let flow = topic.flow(2);
+    instance.wait_deliveries(&records, 50);
+    let worker = before.partition(0).worker_pid.unwrap();
+    processes::signal(worker, Signal::SIGSTOP);
+    let after = instance.wait_for("it is replaced", |status| {
+        status.is_ready(2) && status.partition(0).worker_pid.is_some_and(|pid| pid != worker)
+    });
+    assert!(!processes::is_alive(worker));
+    assert_eq!(after.partition(1).worker_pid, before.partition(1).worker_pid, "that partition alone");
+    flow.stop();
+    instance.wait_consumed(&topic, 2);
+    instance.stop();
+    let history = History::of(&records, &topic);
+    history.assert_nothing_lost();
+    history.assert_repeats_within(WINDOW, &BTreeMap::new());
+}
+
+#[test]
 fn after_a_handlers_death_messages_come_one_by_one_with_their_attempt() {
     for protocol in ["jsonl", "binary"] {
         let (topic, records) = (Topic::new(1), Records::new());
@@ -185,11 +207,12 @@ fn killed_supervisor(topic: &Topic, records: &Records) -> (Instance, i64) {
         .set("assignment.session_timeout", "2s")
         .start();
     topic.produce(&numbered(1, 3000));
-    let apart = i64::try_from(2 * WINDOW).unwrap();
+    // A commit is asked for after three windows, whatever the interval is.
+    let apart = i64::try_from(WINDOW + WINDOW / 2).unwrap();
     instance.wait_for("much is acknowledged that is not committed", |status| {
         let p = status.partitions.first();
         p.is_some_and(|p| {
-            p.acknowledged.zip(p.committed).is_some_and(|(done, known)| done > known + 2 * apart)
+            p.acknowledged.zip(p.committed).is_some_and(|(done, known)| done > known + apart + 20)
         })
     });
     instance.kill();

@@ -148,3 +148,19 @@ fn a_signal_during_the_start_ends_it_too() {
     assert_eq!(instance.wait_exit(Duration::from_secs(20)), 0);
     instance.assert_gone();
 }
+
+#[test]
+fn other_signals_do_not_stop_it() {
+    let (topic, records) = (Topic::new(1), Records::new());
+    let instance = Builder::of(&topic).recorder(&Recorder::new(&records)).start();
+    instance.wait_ready(1);
+    for signal in [Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGPIPE] {
+        instance.signal(signal);
+        topic.produce(&numbered(1, 1));
+        instance.wait_consumed(&topic, 1);
+    }
+    // USR1 logs the state of everything.
+    instance.wait_for_log(&format!("{}:0", topic.name));
+    instance.stop();
+    History::of(&records, &topic).assert_exactly_once();
+}

@@ -1,0 +1,98 @@
+//! What is in flight is bounded: by messages, by bytes, and by the time that the handler needs for it.
+
+use std::time::Duration;
+
+use kafkavisor::clock;
+use kafkavisor_tests::checks::History;
+use kafkavisor_tests::instance::Builder;
+use kafkavisor_tests::message::{Message, numbered};
+use kafkavisor_tests::recorder::Recorder;
+use kafkavisor_tests::records::Records;
+use kafkavisor_tests::status::Partition;
+use kafkavisor_tests::topic::Topic;
+use kafkavisor_tests::waiting::throughout;
+
+/// With handlers that acknowledge nothing, waits until `full` holds and asserts that it stays so.
+#[track_caller]
+fn fills_and_stays(bounds: serde_json::Value, messages: &[Message], full: impl Fn(&Partition) -> bool) {
+    for protocol in ["jsonl", "binary"] {
+        let (topic, records) = (Topic::new(1), Records::new());
+        records.close_gate();
+        topic.produce(messages);
+        let instance = Builder::of(&topic)
+            .set("handler.protocol", protocol)
+            .set("handler.max_in_flight", bounds.clone())
+            .recorder(&Recorder::new(&records).batch(1_000_000))
+            .start();
+        instance.wait_for("the window is full", |status| status.partitions.first().is_some_and(&full));
+        throughout(Duration::from_millis(700), "no more is in flight", || {
+            let status = instance.status().expect("it answers");
+            let partition = status.partition(0);
+            let position = partition.acknowledged.unwrap() + i64::try_from(partition.in_flight).unwrap();
+            full(partition) && partition.position == Some(position)
+        });
+        records.open_gate();
+        instance.wait_consumed(&topic, 1);
+        instance.stop();
+        History::of(&records, &topic).assert_exactly_once();
+    }
+}
+
+#[test]
+fn by_messages() {
+    let bounds = serde_json::json!({"messages": 3});
+    fills_and_stays(bounds, &numbered(1, 50), |partition| partition.in_flight == 3);
+}
+
+#[test]
+fn by_bytes() {
+    let messages: Vec<Message> = (0..20).map(|_| Message::to(0, vec![b'x'; 100_000])).collect();
+    let bounds = serde_json::json!({"bytes": "150KiB"});
+    // A message may exceed what is left of the bound, no second one may.
+    fills_and_stays(bounds, &messages, |partition| (1..=2).contains(&partition.in_flight));
+}
+
+#[test]
+fn a_message_larger_than_the_bound_passes_alone() {
+    let (topic, records) = (Topic::new(1), Records::new());
+    topic.produce(&[Message::to(0, "small"), Message::to(0, vec![b'x'; 500_000]), Message::to(0, "small")]);
+    let instance = Builder::of(&topic)
+        .set("handler.max_in_flight.bytes", "1KiB")
+        .recorder(&Recorder::new(&records))
+        .start();
+    instance.wait_consumed(&topic, 1);
+    instance.stop();
+    History::of(&records, &topic).assert_exactly_once();
+}
+
+#[test]
+fn by_time_so_that_a_slow_handlers_drain_is_short() {
+    let (topic, records) = (Topic::new(1), Records::new());
+    topic.produce(&numbered(1, 1000));
+    let instance = Builder::of(&topic).recorder(&Recorder::new(&records).delay_ms(50)).start();
+    // All of it would take 50 s; a second's worth is 20.
+    instance.wait_deliveries(&records, 60);
+    let status = instance.status().unwrap();
+    assert!(status.partition(0).in_flight <= 40, "{status:#?}");
+    let began = clock::now();
+    instance.stop();
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    let history = History::of(&records, &topic);
+    history.assert_gapless();
+    history.assert_no_duplicates();
+}
+
+#[test]
+fn a_fast_handler_is_not_held_back() {
+    let (topic, records) = (Topic::new(1), Records::new());
+    topic.produce(&numbered(1, 20_000));
+    let began = clock::now();
+    let instance = Builder::of(&topic)
+        .set("handler.protocol", "binary")
+        .recorder(&Recorder::new(&records).batch(1000))
+        .start();
+    instance.wait_consumed(&topic, 1);
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    instance.stop();
+    History::of(&records, &topic).assert_exactly_once();
+}
