@@ -12,7 +12,7 @@
 //! | backing off | the wait is over | starting |
 //! | releasing | the last commit is confirmed, or time is up | gone |
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use kafkavisor::ids::{FencingToken, Generation, Offset};
 use kafkavisor_link::message::Ending;
@@ -20,6 +20,9 @@ use kafkavisor_link::page::Progress;
 use nix::unistd::Pid;
 
 use super::failures::Failures;
+
+/// A worker's loop turns every second; one that has not for so long is stuck.
+const STILL_FOR: Duration = Duration::from_secs(10);
 
 /// Where a partition is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +75,8 @@ pub(crate) struct Item {
     pub(crate) made_again: bool,
     pub(crate) failures: Failures,
     pub(crate) started_at: Instant,
+    /// Since when its worker's loop does not turn.
+    pub(crate) still_since: Option<Instant>,
     /// How the worker says it ended, before it has.
     pub(crate) ending: Option<Ending>,
     /// Why we kill it.
@@ -110,6 +115,7 @@ impl Item {
             made_again: false,
             failures: Failures::default(),
             started_at: now,
+            still_since: None,
             ending: None,
             killed_for: None,
             last_exit: None,
@@ -180,6 +186,18 @@ impl Item {
         let advanced = progress.messages > self.messages;
         self.messages = progress.messages;
         Ok(advanced)
+    }
+
+    /// Whether the worker's loop, which last turned `silent` ago, has stood still for too long: by the clock that counts
+    /// suspended time and by ours, so that waking up with the whole machine is no fault of the worker's.
+    pub(crate) fn stands_still(&mut self, now: Instant, silent: Duration) -> bool {
+        let settled = now.saturating_duration_since(self.started_at) >= STILL_FOR;
+        if !settled || silent < STILL_FOR {
+            self.still_since = None;
+            return false;
+        }
+        let since = *self.still_since.get_or_insert(now);
+        now.saturating_duration_since(since) >= STILL_FOR / 4
     }
 
     /// What is acknowledged and not committed.

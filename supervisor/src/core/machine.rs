@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use kafkavisor::clock::Boottime;
 use kafkavisor::config::PoisonAction;
 use kafkavisor::ids::{FencingToken, Generation, Offset, TopicPartition};
 use kafkavisor::protocol::StopReason;
@@ -149,7 +150,7 @@ impl Core {
             Event::WorkerExited { item, pid, exit, progress, attempts } => {
                 self.worker_exited(now, &item, pid, exit, &progress, attempts)
             }
-            Event::PagesRead { pages } => self.pages_read(now, pages),
+            Event::PagesRead { pages, at } => self.pages_read(now, at, pages),
             Event::Committed { answers } => self.committed(now, answers),
             Event::StopRequested => self.stop_requested(now),
             Event::Woken => self.woken(now),
@@ -456,12 +457,23 @@ impl Core {
         }
     }
 
-    fn pages_read(&mut self, now: Instant, pages: Vec<(TopicPartition, Progress)>) -> Vec<Action> {
+    fn pages_read(
+        &mut self,
+        now: Instant,
+        at: Boottime,
+        pages: Vec<(TopicPartition, Progress)>,
+    ) -> Vec<Action> {
         let mut actions = Vec::new();
         for (key, progress) in pages {
             let Some(item) = self.items.get_mut(&key) else { continue };
             let Some(pid) = item.pid() else { continue };
-            match item.believe(&progress) {
+            let believed = item.believe(&progress).and_then(|advanced| {
+                if item.stands_still(now, at.since(progress.heartbeat)) {
+                    return Err("worker stood still".to_owned());
+                }
+                Ok(advanced)
+            });
+            match believed {
                 Ok(true) => {
                     item.failures.progressed();
                     self.last_acknowledged = Some(now);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use kafkavisor::clock::Boottime;
 use kafkavisor::config::{Poison, Restart};
 use kafkavisor::ids::{FencingToken, Generation, Offset, TopicPartition};
 use kafkavisor::protocol::StopReason;
@@ -108,6 +109,7 @@ pub(crate) enum Event {
     /// What the pages say.
     PagesRead {
         pages: Vec<(TopicPartition, Progress)>,
+        at: Boottime,
     },
     /// What Kafka says to a commit.
     Committed {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use kafkavisor::clock::now;
+use kafkavisor::clock::{Boottime, now};
 use kafkavisor::config::{Poison, PoisonAction, Restart};
 use kafkavisor::ids::{FencingToken, Offset, TopicPartition};
 use kafkavisor::protocol::StopReason;
@@ -118,7 +118,8 @@ impl Fixture {
     }
 
     fn page(&mut self, partition: i32, progress: Progress) -> Vec<Action> {
-        self.event(Event::PagesRead { pages: vec![(item(partition), progress)] })
+        let pages = vec![(item(partition), progress)];
+        self.event(Event::PagesRead { pages, at: Boottime(0) })
     }
 
     fn exits(
@@ -384,6 +385,26 @@ fn offsets_are_committed_again_before_they_expire() {
     fixture.ready(0);
     assert_eq!(commit_of(&fixture.pass(299 * SECOND)), None);
     assert_eq!(commit_of(&fixture.pass(SECOND)), Some(BTreeMap::from([(item(0), Offset(0))])));
+}
+
+#[test]
+fn a_worker_that_stands_still_is_killed_but_not_for_a_suspended_machine() {
+    let mut fixture = Fixture::new(false, PoisonAction::Park);
+    fixture.ready(0);
+    let kill = Action::KillWorker { item: item(0), pid: fixture.pid(0) };
+    let look = |fixture: &mut Fixture, beat: u64, at: u64| {
+        let progress = Progress { heartbeat: Boottime(beat * 1_000_000_000), ..progress(0, 0) };
+        let pages = vec![(item(0), progress)];
+        fixture.event(Event::PagesRead { pages, at: Boottime(at * 1_000_000_000) }).contains(&kill)
+    };
+    fixture.now += 60 * SECOND;
+    assert!(!look(&mut fixture, 60, 3600), "a moment after waking up");
+    fixture.now += SECOND;
+    assert!(!look(&mut fixture, 3601, 3601));
+    fixture.now += 11 * SECOND;
+    assert!(!look(&mut fixture, 3601, 3612));
+    fixture.now += 3 * SECOND;
+    assert!(look(&mut fixture, 3601, 3615));
 }
 
 #[test]

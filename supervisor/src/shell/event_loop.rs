@@ -81,7 +81,7 @@ impl EventLoop {
             if urgent || time.saturating_duration_since(pages_read) >= PAGES_EVERY {
                 pages_read = time;
                 let pages = self.pages.progress();
-                self.decide(Event::PagesRead { pages });
+                self.decide(Event::PagesRead { pages, at: Boottime::now() });
             }
             self.look_at_lease();
             self.happened(happened);
