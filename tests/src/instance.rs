@@ -381,6 +381,18 @@ fn runtime_directory(builder: &Builder, folder: &Path, command: &mut Command) {
     }
 }
 
+/// A stopped supervisor leaves its folder, with lock and pages, where there is no `RUNTIME_DIRECTORY` to go with it. The
+/// name is of this test alone.
+fn remove_default_places(builder: &Builder) {
+    let name = builder.config["name"].as_str().expect("a name of its own");
+    let ours = std::env::temp_dir().join(format!("kafkavisor-{}", nix::unistd::geteuid()));
+    let session = std::env::var_os("XDG_RUNTIME_DIR").map(|folder| PathBuf::from(folder).join("kafkavisor"));
+    for base in [Some(PathBuf::from("/run/kafkavisor")), session, Some(ours)].into_iter().flatten() {
+        // It is in one of them.
+        let _ = std::fs::remove_dir_all(base.join(name));
+    }
+}
+
 /// The first and the last lines of a log, for a failure's report.
 fn ends_of(log: &str) -> String {
     const SHOWN: usize = 60;
@@ -407,6 +419,9 @@ impl Drop for Instance {
         }
         for pid in processes::marked_with(self.folder.path()) {
             let _ = processes::try_signal(pid, Signal::SIGKILL);
+        }
+        if self.builder.in_default_place {
+            remove_default_places(&self.builder);
         }
         if std::thread::panicking() {
             println!("---- log of {} ----\n{}\n----", self.folder.path().display(), ends_of(&self.log()));
