@@ -325,16 +325,6 @@ impl Page {
         self.set(Word::Window, progress.window);
     }
 
-    /// The worker's loop turned.
-    pub fn beat(&self, now: Boottime) {
-        self.set(Word::Heartbeat, now.0);
-    }
-
-    /// The end of the partition, seen by somebody else while no worker fetches it.
-    pub fn set_high_watermark(&self, high_watermark: Offset) {
-        self.set_signed(Word::HighWatermark, high_watermark.0);
-    }
-
     /// How often what is in flight has killed its handler.
     pub fn attempts(&self) -> Attempts {
         Attempts {

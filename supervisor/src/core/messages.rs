@@ -133,7 +133,7 @@ pub(crate) struct WorkerStart {
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Find out where reading begins; `forced` where it can only be the earliest message.
+    /// Find out where reading begins; `made_again` where the topic is another now and only its earliest message will do.
     FindStart {
         item: TopicPartition,
         request: u64,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor_link::page::{Lease, Page, PageError, Progress};
 
-/// A partition's page and what is told with its commits.
+/// A partition's page and the file it is.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) page: Page,
