@@ -2,7 +2,7 @@
 //!
 //! | file | decides |
 //! |---|---|
-//! | `machine` | the whole instance: events in, actions out |
+//! | `machine` | the whole instance: events in, actions out; its parts are `assignment`, `launching`, `recovery`, `commits` |
 //! | `item` | one partition: its state and what it waits for |
 //! | `failures` | when a worker starts again, what is a crash loop |
 //! | `poison` | what becomes of a message that kills its handlers |
