@@ -77,7 +77,7 @@ pub(crate) struct Item {
     pub(crate) started_at: Instant,
     /// Since when its worker's loop does not turn.
     pub(crate) still_since: Option<Instant>,
-    /// How the worker says it ended, before it has.
+    /// How the worker says it ended, before it has; or we, where we end it for the lease.
     pub(crate) ending: Option<Ending>,
     /// Why we kill it.
     pub(crate) killed_for: Option<String>,

@@ -299,6 +299,22 @@ fn without_a_lease_nothing_starts_and_nothing_is_committed() {
 }
 
 #[test]
+fn a_worker_killed_because_the_lease_ended_is_no_failure() {
+    let mut fixture = Fixture::new(false, PoisonAction::Park);
+    fixture.ready(0);
+    fixture.page(0, progress(10, 11));
+    for _ in 0..6 {
+        fixture.event(Event::LeaseLapsed);
+        fixture.event(Event::LeaseEnded);
+        let actions = fixture.exits(0, None, KILLED, progress(10, 11));
+        assert!(spawns(&actions).is_empty(), "nothing starts without a lease");
+        assert_eq!(spawns(&fixture.event(Event::LeaseRenewed)), [Offset(10)], "and at once with one");
+        assert_eq!(fixture.attempts[&item(0)].attempt(Offset(10)), 1, "no message's doing either");
+    }
+    assert_eq!(fixture.state(0), "ready");
+}
+
+#[test]
 fn a_lost_partition_is_killed_forgotten_and_never_committed() {
     let mut fixture = Fixture::new(false, PoisonAction::Park);
     fixture.ready(0);

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use kafkavisor::ids::{FencingToken, TopicPartition};
 use kafkavisor::protocol::StopReason;
+use kafkavisor_link::message::Ending;
 
 use super::{Core, HURRIED, KILL_AFTER, KILL_AGAIN};
 use crate::core::item::{After, AssignedAgain, Item, Phase};
@@ -105,7 +106,8 @@ impl Core {
         let mut actions = Vec::new();
         for (key, item) in &mut self.items {
             if let Some(pid) = item.pid() {
-                item.killed_for = Some("lease_lost: no evidence that the partition is still ours".to_owned());
+                // As the worker would have said: no failure, and no message's doing.
+                item.ending = Some(Ending::LeaseLost);
                 item.phase = Phase::Killing { pid, again: now + KILL_AGAIN };
                 actions.push(Action::KillWorker { item: key.clone(), pid });
             }
