@@ -3,13 +3,12 @@
 //! | module | for |
 //! |---|---|
 //! | [`cli`], [`commands`], [`exit`] | what is typed, what it does, how it ends |
-//! | [`core`] | the decisions: pure |
+//! | `core`, a package of its own | the decisions: pure |
 //! | [`shell`] | processes, pages, sockets, signals around them |
 //! | [`kafka`] | what the supervisor asks Kafka |
 
 mod cli;
 mod commands;
-mod core;
 mod exit;
 mod kafka;
 mod shell;

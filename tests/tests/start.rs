@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kafkavisor_tests::checks::History;
 use kafkavisor_tests::environment::{unique, zookeeper};
-use kafkavisor_tests::instance::Builder;
+use kafkavisor_tests::instance::{Builder, Instance};
 use kafkavisor_tests::message::{Message, numbered};
 use kafkavisor_tests::offsets::{
     Subscriber, all_committed, commit, commit_with_metadata, committed, committed_with_metadata,
@@ -82,6 +82,35 @@ fn a_quiet_partition_keeps_the_start_that_was_found() {
     instance.wait_consumed(&topic, 2);
     instance.stop();
     History::of(&records, &topic).assert_exactly_once();
+}
+
+#[test]
+fn two_members_that_begin_a_topic_at_once_decide_its_start_once() {
+    let topic = Topic::new(4);
+    topic.produce(&numbered(4, 20));
+    topic.forget(|_| true);
+    // Each time in a new group: who finds no offset first is up to chance.
+    let races: Vec<_> = (0..4)
+        .map(|_| {
+            let records = Records::new();
+            let builder = started(&topic, &records, "latest");
+            let members = ["one", "two"].map(|name| builder.clone().name(name).start());
+            (records, members)
+        })
+        .collect();
+    for (_, members) in &races {
+        for member in members {
+            member.wait_drained(2);
+        }
+        let starts = (0..4).map(|partition| (partition, 5)).collect();
+        assert_eq!(all_committed(&topic, &members[0].group(), 4), starts);
+    }
+    topic.produce(&numbered(4, 40));
+    for (records, members) in &races {
+        until("all that came after the start is delivered", || (records.deliveries() >= 40).then_some(()));
+        members.iter().for_each(Instance::stop);
+        History::of(records, &topic).assert_exactly_once();
+    }
 }
 
 #[test]

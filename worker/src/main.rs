@@ -4,12 +4,11 @@
 //! | module | for |
 //! |---|---|
 //! | [`fetch`] | messages from Kafka |
-//! | [`core`] | what may be delivered, what an answer means, how it ends |
+//! | `core`, a package of its own | what may be delivered, what an answer means, how it ends |
 //! | [`handler`] | processes, pipes and protocols |
 //! | [`turn`] | the loop that joins them |
 //! | [`link`] | the socket to the supervisor |
 
-mod core;
 mod fetch;
 mod handler;
 mod link;

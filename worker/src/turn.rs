@@ -17,10 +17,10 @@ use kafkavisor_link::page::{Page, Progress};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
-use crate::core::{Action, Core, Delivery, Event, Settings};
 use crate::fetch::{Consumer, Fetched};
 use crate::handler::{Context, Driver, Said, new_driver};
 use crate::link::{Heard, Link};
+use kafkavisor_worker_core::{Action, Core, Delivery, Event, Settings};
 
 /// The loop turns at least so often.
 const BEAT: Duration = Duration::from_secs(1);

@@ -15,7 +15,7 @@ use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
 
 use super::topics::{self, Described};
-use crate::core::start::{Committed, Log};
+use kafkavisor_supervisor_core::start::{Committed, Log};
 
 /// Longest that one request may take.
 const TIMEOUT: Duration = Duration::from_secs(5);

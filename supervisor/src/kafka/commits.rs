@@ -10,7 +10,7 @@ use kafkavisor::clock::Boottime;
 use kafkavisor::ids::{Offset, TopicPartition};
 
 use super::clients::Clients;
-use crate::core::CommitAnswer;
+use kafkavisor_supervisor_core::CommitAnswer;
 
 /// Offsets and what stands beside each.
 pub(crate) type CommitRequest = BTreeMap<TopicPartition, (Offset, String)>;

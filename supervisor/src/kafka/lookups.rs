@@ -17,7 +17,7 @@ use kafkavisor::ids::{Offset, Topic, TopicPartition};
 use super::clients::{Clients, KafkaError};
 use super::commits::SharedLease;
 use super::topics::Described;
-use crate::core::start::{CommitNote, Committed, Decision, Facts, Log, Why, decide};
+use kafkavisor_supervisor_core::start::{CommitNote, Committed, Decision, Facts, Log, Why, decide};
 
 /// The topics are looked at this often: what grows is noticed.
 const TOPICS_EVERY: Duration = Duration::from_secs(5);

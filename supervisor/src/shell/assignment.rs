@@ -9,7 +9,7 @@ use kafkavisor::clock::Boottime;
 use kafkavisor::partitioner::messages::Notice;
 use kafkavisor_link::page::Lease;
 
-use crate::core::Event;
+use kafkavisor_supervisor_core::Event;
 
 /// In parts of the session timeout.
 const DELIVER: f64 = 0.6;

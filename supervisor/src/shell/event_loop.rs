@@ -21,9 +21,9 @@ use super::control::{Asked, Request};
 use super::pages::Pages;
 use super::status::{self, Moment, Status};
 use super::workers::{Heard as WorkerHeard, Workers};
-use crate::core::start::{CommitNote, Decision, Why};
-use crate::core::{Action, CommitAnswer, Core, Event, Item, WorkerStart};
 use crate::kafka::{Ask, Commits, Found, Heard as KafkaHeard, Lookups, SharedLease};
+use kafkavisor_supervisor_core::start::{CommitNote, Decision, Why};
+use kafkavisor_supervisor_core::{Action, CommitAnswer, Core, Event, Item, WorkerStart};
 
 /// Pages are read at least this often while anything runs.
 const PAGES_EVERY: Duration = Duration::from_secs(1);

@@ -28,9 +28,9 @@ use super::event_loop::{EventLoop, Sources, sink};
 use super::pages::Pages;
 use super::runtime_directory::RuntimeDirectory;
 use super::workers::Workers;
-use crate::core::{Core, Settings};
 use crate::exit::{Exit, Failure};
 use crate::kafka::{Clients, Commits, KafkaError, Lookups, Scope, SharedLease};
+use kafkavisor_supervisor_core::{Core, Settings};
 
 /// Runs an instance to its end.
 pub(crate) fn run(mut config: Config, worker: &Path) -> Result<Exit, Failure> {

@@ -7,7 +7,7 @@ use kafkavisor::ids::{Generation, Group, Offset, Topic, TopicPartition};
 use kafkavisor_link::page::Progress;
 use serde::{Deserialize, Serialize};
 
-use crate::core::Item;
+use kafkavisor_supervisor_core::Item;
 
 /// A running instance.
 #[derive(Debug, Clone, Serialize, Deserialize)]

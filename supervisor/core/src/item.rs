@@ -26,7 +26,7 @@ const STILL_FOR: Duration = Duration::from_secs(10);
 
 /// Where a partition is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub enum Phase {
     Locating { request: u64 },
     LocatingAgain { at: Instant },
     AwaitingLease,
@@ -41,7 +41,7 @@ pub(crate) enum Phase {
 
 /// What the worker is being stopped for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum After {
+pub enum After {
     /// Nothing: it was not asked to.
     Recover,
     /// The partition is given up.
@@ -54,53 +54,48 @@ pub(crate) enum After {
 
 /// A new assignment of a partition whose last worker is still going, with its token.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct AssignedAgain(pub(crate) Option<FencingToken>);
+pub struct AssignedAgain(pub Option<FencingToken>);
 
 /// One partition of ours.
 #[derive(Debug)]
-pub(crate) struct Item {
-    pub(crate) phase: Phase,
-    pub(crate) after: After,
-    pub(crate) generation: Generation,
-    pub(crate) token: Option<FencingToken>,
+pub struct Item {
+    pub phase: Phase,
+    pub after: After,
+    pub generation: Generation,
+    pub token: Option<FencingToken>,
     /// The token under which it is to be released.
-    pub(crate) revoked: Option<FencingToken>,
+    pub revoked: Option<FencingToken>,
     /// Assigned again before it was gone.
-    pub(crate) assigned_again: Option<AssignedAgain>,
+    pub assigned_again: Option<AssignedAgain>,
     /// The lowest offset that can be acknowledged: what was believed last. None before the start is known.
-    pub(crate) acknowledged: Option<Offset>,
-    pub(crate) committed: Option<Offset>,
-    pub(crate) committed_at: Option<Instant>,
-    pub(crate) commit_error: Option<String>,
-    pub(crate) made_again: bool,
-    pub(crate) failures: Failures,
-    pub(crate) started_at: Instant,
+    pub acknowledged: Option<Offset>,
+    pub committed: Option<Offset>,
+    pub committed_at: Option<Instant>,
+    pub commit_error: Option<String>,
+    pub made_again: bool,
+    pub failures: Failures,
+    pub started_at: Instant,
     /// Since when its worker's loop does not turn.
-    pub(crate) still_since: Option<Instant>,
+    pub still_since: Option<Instant>,
     /// How the worker says it ended, before it has; or we, where we end it for the lease.
-    pub(crate) ending: Option<Ending>,
+    pub ending: Option<Ending>,
     /// Why we kill it.
-    pub(crate) killed_for: Option<String>,
-    pub(crate) last_exit: Option<String>,
+    pub killed_for: Option<String>,
+    pub last_exit: Option<String>,
     /// Why its start is not known yet.
-    pub(crate) waiting: Option<String>,
-    pub(crate) restarts: u64,
-    pub(crate) dead_lettered: u64,
+    pub waiting: Option<String>,
+    pub restarts: u64,
+    pub dead_lettered: u64,
     /// Acknowledged messages as last seen, over all workers.
-    pub(crate) messages: u64,
-    pub(crate) first_attempt: Option<(i64, Instant)>,
-    pub(crate) last_death: Option<Instant>,
+    pub messages: u64,
+    pub first_attempt: Option<(i64, Instant)>,
+    pub last_death: Option<Instant>,
     /// What the handler said of a message whose fate was decided.
-    pub(crate) failure: Option<String>,
+    pub failure: Option<String>,
 }
 
 impl Item {
-    pub(crate) fn new(
-        now: Instant,
-        generation: Generation,
-        token: Option<FencingToken>,
-        request: u64,
-    ) -> Self {
+    pub fn new(now: Instant, generation: Generation, token: Option<FencingToken>, request: u64) -> Self {
         Self {
             phase: Phase::Locating { request },
             after: After::Recover,
@@ -130,7 +125,7 @@ impl Item {
     }
 
     /// The state as `status` names it.
-    pub(crate) fn state(&self) -> &'static str {
+    pub fn state(&self) -> &'static str {
         match self.phase {
             Phase::Draining { .. } | Phase::Releasing { .. } => "draining",
             Phase::Killing { .. } => "killing",
@@ -146,7 +141,7 @@ impl Item {
     }
 
     /// Its worker, while there is one.
-    pub(crate) fn pid(&self) -> Option<Pid> {
+    pub fn pid(&self) -> Option<Pid> {
         match self.phase {
             Phase::Starting { pid } => pid,
             Phase::Ready { pid } | Phase::Draining { pid, .. } | Phase::Killing { pid, .. } => Some(pid),
@@ -160,7 +155,7 @@ impl Item {
     }
 
     /// When something is due without anything having happened.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
+    pub fn deadline(&self) -> Option<Instant> {
         match self.phase {
             Phase::LocatingAgain { at } => Some(at),
             Phase::Draining { until, .. } | Phase::BackingOff { until } | Phase::Releasing { until } => {
@@ -176,7 +171,7 @@ impl Item {
     }
 
     /// Believes what the page says, if it can be true. True when something was acknowledged since.
-    pub(crate) fn believe(&mut self, progress: &Progress) -> Result<bool, String> {
+    pub fn believe(&mut self, progress: &Progress) -> Result<bool, String> {
         let Some(floor) = self.acknowledged else { return Ok(false) };
         progress.check(floor).map_err(|nonsense| nonsense.to_string())?;
         if progress.messages < self.messages {
@@ -190,7 +185,7 @@ impl Item {
 
     /// Whether the worker's loop, which last turned `silent` ago, has stood still for too long: by the clock that counts
     /// suspended time and by ours, so that waking up with the whole machine is no fault of the worker's.
-    pub(crate) fn stands_still(&mut self, now: Instant, silent: Duration) -> bool {
+    pub fn stands_still(&mut self, now: Instant, silent: Duration) -> bool {
         let settled = now.saturating_duration_since(self.started_at) >= STILL_FOR;
         if !settled || silent < STILL_FOR {
             self.still_since = None;
@@ -201,7 +196,7 @@ impl Item {
     }
 
     /// What is acknowledged and not committed.
-    pub(crate) fn uncommitted(&self) -> Option<Offset> {
+    pub fn uncommitted(&self) -> Option<Offset> {
         let acknowledged = self.acknowledged?;
         self.committed.is_none_or(|committed| committed < acknowledged).then_some(acknowledged)
     }

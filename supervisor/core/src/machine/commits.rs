@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::Core;
-use crate::core::item::{After, Item, Phase};
-use crate::core::messages::{Action, CommitAnswer};
+use crate::item::{After, Item, Phase};
+use crate::messages::{Action, CommitAnswer};
 
 /// Offsets are committed again this often, changed or not, so that a quiet partition's offset never expires.
 const COMMIT_AGAIN: Duration = Duration::from_secs(300);

@@ -41,21 +41,21 @@ const TRY_LATER: i32 = 75;
 
 /// What a worker is told about its limits.
 #[derive(Debug, Clone)]
-pub(crate) struct Settings {
-    pub(crate) max_messages: u32,
-    pub(crate) max_bytes: u64,
-    pub(crate) max_time: Duration,
+pub struct Settings {
+    pub max_messages: u32,
+    pub max_bytes: u64,
+    pub max_time: Duration,
     /// The window never goes below this.
-    pub(crate) floor: u32,
+    pub floor: u32,
     /// Until the handler's first answer, then between answers; none where the handler's side keeps its own time.
-    pub(crate) timeouts: Option<(Duration, Duration)>,
-    pub(crate) commit_messages: u64,
-    pub(crate) attempts: Attempts,
+    pub timeouts: Option<(Duration, Duration)>,
+    pub commit_messages: u64,
+    pub attempts: Attempts,
 }
 
 /// Past participles: what happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Event {
+pub enum Event {
     HandlerStarted,
     /// Nothing more can be delivered for now.
     Quiet {
@@ -92,7 +92,7 @@ pub(crate) enum Event {
 
 /// Imperatives: what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Action {
+pub enum Action {
     Flush { full: bool },
     DropUnwritten,
     Stop(StopReason),
@@ -107,10 +107,10 @@ pub(crate) enum Action {
 
 /// One message on its way to the handler.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Delivery {
-    pub(crate) offset: Offset,
-    pub(crate) timestamp: i64,
-    pub(crate) bytes: u64,
+pub struct Delivery {
+    pub offset: Offset,
+    pub timestamp: i64,
+    pub bytes: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -123,7 +123,7 @@ enum State {
 
 /// The decisions of one worker.
 #[derive(Debug)]
-pub(crate) struct Core {
+pub struct Core {
     settings: Settings,
     state: State,
     window: Window,
@@ -148,7 +148,7 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(settings: Settings, start: Offset) -> Self {
+    pub fn new(settings: Settings, start: Offset) -> Self {
         let pace = Pace::new(settings.floor, settings.max_messages, settings.max_time);
         Self {
             state: State::Running,
@@ -172,26 +172,26 @@ impl Core {
         }
     }
 
-    pub(crate) fn window(&self) -> &Window {
+    pub fn window(&self) -> &Window {
         &self.window
     }
 
     /// Messages and bytes acknowledged in this worker's life.
-    pub(crate) fn totals(&self) -> (u64, u64) {
+    pub fn totals(&self) -> (u64, u64) {
         (self.messages, self.bytes)
     }
 
-    pub(crate) fn window_size(&self) -> u32 {
+    pub fn window_size(&self) -> u32 {
         // While any of what was in flight at a death is still to be acknowledged, it is alone.
         if self.attempts.isolated(self.window.acknowledged()) { 1 } else { self.pace.window() }
     }
 
-    pub(crate) fn attempt(&self, offset: Offset) -> u32 {
+    pub fn attempt(&self, offset: Offset) -> u32 {
         self.attempts.attempt(offset)
     }
 
     /// Whether a message of `bytes` may be delivered now.
-    pub(crate) fn admits(&self, bytes: u64) -> bool {
+    pub fn admits(&self, bytes: u64) -> bool {
         if !matches!(self.state, State::Running) || !self.started {
             return false;
         }
@@ -205,11 +205,11 @@ impl Core {
     }
 
     /// Whether only a commit is missing for more to be delivered.
-    pub(crate) fn awaits_commit(&self) -> bool {
+    pub fn awaits_commit(&self) -> bool {
         matches!(self.state, State::Running) && self.uncommitted.too_much(self.window_size())
     }
 
-    pub(crate) fn deliver(&mut self, now: Instant, at: Boottime, delivery: Delivery) {
+    pub fn deliver(&mut self, now: Instant, at: Boottime, delivery: Delivery) {
         if self.window.unanswered().is_none() {
             self.silent_since = Some(now);
         }
@@ -222,7 +222,7 @@ impl Core {
     }
 
     /// A batch has been delivered; `blocked` when more was there than may be in flight.
-    pub(crate) fn batch_delivered(&mut self, now: Instant, blocked: bool) -> Vec<Action> {
+    pub fn batch_delivered(&mut self, now: Instant, blocked: bool) -> Vec<Action> {
         self.fetched = true;
         let Some(last) = self.window.last() else { return self.say_ready() };
         self.pace.delivered(now, self.window.len(), last);
@@ -235,7 +235,7 @@ impl Core {
     }
 
     /// One answer of the handler; an error is a protocol error.
-    pub(crate) fn answered(&mut self, now: Instant, answer: Answer) -> Vec<Action> {
+    pub fn answered(&mut self, now: Instant, answer: Answer) -> Vec<Action> {
         let mut actions = Vec::new();
         let settled = match answer {
             Answer::Ack(offset) => self.window.acknowledge(offset).map(|s| (s, Some(offset))),
@@ -279,12 +279,12 @@ impl Core {
     }
 
     /// The supervisor has committed up to here.
-    pub(crate) fn committed(&mut self, offset: Offset) {
+    pub fn committed(&mut self, offset: Offset) {
         self.uncommitted.committed(offset);
     }
 
     /// When [`Event::Woken`] is due at the latest.
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+    pub fn next_deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Running => [self.flush_at, self.silence_ends()].into_iter().flatten().min(),
             State::Stopping { until, .. } | State::Killing { until, .. } => Some(*until),
@@ -298,7 +298,7 @@ impl Core {
         self.silent_since.map(|since| since + limit)
     }
 
-    pub(crate) fn handle(&mut self, now: Instant, event: Event) -> Vec<Action> {
+    pub fn handle(&mut self, now: Instant, event: Event) -> Vec<Action> {
         match event {
             Event::HandlerStarted => {
                 self.started = true;

@@ -17,28 +17,28 @@ use super::start::Decision;
 
 /// What the core is told once.
 #[derive(Debug, Clone)]
-pub(crate) struct Settings {
-    pub(crate) restart: Restart,
-    pub(crate) poison: Poison,
-    pub(crate) stop_timeout: Duration,
-    pub(crate) commit_interval: Duration,
+pub struct Settings {
+    pub restart: Restart,
+    pub poison: Poison,
+    pub stop_timeout: Duration,
+    pub commit_interval: Duration,
     /// Static assignment: items are never revoked, and there is no group to leave.
-    pub(crate) fixed: bool,
+    pub fixed: bool,
     /// For jitter, so that a run can be repeated.
-    pub(crate) seed: u64,
+    pub seed: u64,
 }
 
 /// One commit of one partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CommitAnswer {
-    pub(crate) item: TopicPartition,
-    pub(crate) offset: Offset,
-    pub(crate) error: Option<String>,
+pub struct CommitAnswer {
+    pub item: TopicPartition,
+    pub offset: Offset,
+    pub error: Option<String>,
 }
 
 /// What happened.
 #[derive(Debug, Clone)]
-pub(crate) enum Event {
+pub enum Event {
     /// The partition is ours.
     Assigned {
         item: TopicPartition,
@@ -123,16 +123,16 @@ pub(crate) enum Event {
 
 /// How a worker is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct WorkerStart {
-    pub(crate) item: TopicPartition,
-    pub(crate) generation: Generation,
-    pub(crate) token: Option<FencingToken>,
-    pub(crate) offset: Offset,
+pub struct WorkerStart {
+    pub item: TopicPartition,
+    pub generation: Generation,
+    pub token: Option<FencingToken>,
+    pub offset: Offset,
 }
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Action {
+pub enum Action {
     /// Find out where reading begins; `made_again` where the topic is another now and only its earliest message will do.
     FindStart {
         item: TopicPartition,

@@ -8,9 +8,9 @@ use kafkavisor_link::page::Progress;
 use nix::unistd::Pid;
 
 use super::{Core, KILL_AFTER, LOCATE_AGAIN};
-use crate::core::item::{After, Phase};
-use crate::core::messages::{Action, WorkerStart};
-use crate::core::start::Decision;
+use crate::item::{After, Phase};
+use crate::messages::{Action, WorkerStart};
+use crate::start::Decision;
 
 impl Core {
     pub(super) fn start_found(

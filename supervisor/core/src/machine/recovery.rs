@@ -12,9 +12,9 @@ use kafkavisor_link::process::Exit;
 use nix::unistd::Pid;
 
 use super::{Core, HURRIED, KILL_AGAIN, LOCATE_AGAIN};
-use crate::core::item::{After, Phase};
-use crate::core::messages::Action;
-use crate::core::poison::Surroundings;
+use crate::item::{After, Phase};
+use crate::messages::Action;
+use crate::poison::Surroundings;
 
 impl Core {
     pub(super) fn back_off(&mut self, now: Instant, key: &TopicPartition, why: String) {

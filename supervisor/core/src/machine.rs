@@ -28,7 +28,7 @@ const HURRIED: Duration = Duration::from_millis(500);
 
 /// The decisions of one instance.
 #[derive(Debug)]
-pub(crate) struct Core {
+pub struct Core {
     settings: Settings,
     items: BTreeMap<TopicPartition, Item>,
     generation: Generation,
@@ -52,7 +52,7 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(settings: Settings) -> Self {
+    pub fn new(settings: Settings) -> Self {
         Self {
             judge: Judge::new(settings.poison.clone()),
             chance: fastrand::Rng::with_seed(settings.seed),
@@ -76,36 +76,36 @@ impl Core {
         }
     }
 
-    pub(crate) fn items(&self) -> &BTreeMap<TopicPartition, Item> {
+    pub fn items(&self) -> &BTreeMap<TopicPartition, Item> {
         &self.items
     }
 
-    pub(crate) fn generation(&self) -> Generation {
+    pub fn generation(&self) -> Generation {
         self.generation
     }
 
     /// Members of the group as last settled; none while it is settling.
-    pub(crate) fn settled(&self) -> Option<usize> {
+    pub fn settled(&self) -> Option<usize> {
         self.settled
     }
 
-    pub(crate) fn stopping(&self) -> bool {
+    pub fn stopping(&self) -> bool {
         self.stopping
     }
 
-    pub(crate) fn commit_errors(&self) -> u64 {
+    pub fn commit_errors(&self) -> u64 {
         self.commit_errors
     }
 
     /// When [`Event::Woken`] is due at the latest.
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+    pub fn next_deadline(&self) -> Option<Instant> {
         let items = self.items.values().filter_map(Item::deadline).min();
         let commit = self.commit_at.filter(|_| !self.commit_under_way && !self.items.is_empty());
         [items, commit, self.leave_by].into_iter().flatten().min()
     }
 
     #[must_use]
-    pub(crate) fn handle(&mut self, now: Instant, event: Event) -> Vec<Action> {
+    pub fn handle(&mut self, now: Instant, event: Event) -> Vec<Action> {
         let mut actions = match event {
             Event::Assigned { item, token } => self.assigned(now, item, token),
             Event::Revoked { item, token } => self.revoked(now, item, token),

@@ -8,15 +8,17 @@
 //! | `poison` | what becomes of a message that kills its handlers |
 //! | `start` | where reading begins |
 
+#![expect(missing_docs, reason = "the names say it, and nobody outside this workspace reads them")]
+
 mod failures;
 mod item;
 mod machine;
 mod messages;
 mod poison;
-pub(crate) mod start;
+pub mod start;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use item::Item;
-pub(crate) use machine::Core;
-pub(crate) use messages::{Action, CommitAnswer, Event, Settings, WorkerStart};
+pub use item::Item;
+pub use machine::Core;
+pub use messages::{Action, CommitAnswer, Event, Settings, WorkerStart};

@@ -17,63 +17,63 @@ use serde::{Deserialize, Serialize};
 
 /// What stands beside every offset we commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct CommitNote {
+pub struct CommitNote {
     /// The instance that committed.
     #[serde(rename = "kafkavisor")]
-    pub(crate) instance: String,
+    pub instance: String,
     /// Kafka's id of the topic, where it could be had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) topic_id: Option<String>,
+    pub topic_id: Option<String>,
 }
 
 impl CommitNote {
     /// As the metadata of a commit.
-    pub(crate) fn to_text(&self) -> String {
+    pub fn to_text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 
     /// The topic id in a commit's metadata, if it is one of ours and has one.
-    pub(crate) fn topic_id_of(metadata: &str) -> Option<String> {
+    pub fn topic_id_of(metadata: &str) -> Option<String> {
         serde_json::from_str::<Self>(metadata).ok()?.topic_id
     }
 }
 
 /// An offset of the group.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Committed {
-    pub(crate) offset: Offset,
-    pub(crate) metadata: String,
+pub struct Committed {
+    pub offset: Offset,
+    pub metadata: String,
 }
 
 /// The log of one partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Log {
+pub struct Log {
     /// Its earliest message.
-    pub(crate) start: Offset,
+    pub start: Offset,
     /// Behind its last message.
-    pub(crate) end: Offset,
+    pub end: Offset,
     /// Behind the last message that no open transaction holds back.
-    pub(crate) stable_end: Offset,
+    pub stable_end: Offset,
 }
 
 /// Everything that the decision depends on.
 #[derive(Debug, Clone)]
-pub(crate) struct Facts {
-    pub(crate) committed: Option<Committed>,
+pub struct Facts {
+    pub committed: Option<Committed>,
     /// Whether the group has an offset for any partition of the topic.
-    pub(crate) topic_committed: bool,
+    pub topic_committed: bool,
     /// The partition was not there when this supervisor first looked, or the topic was made again since.
-    pub(crate) appeared_later: bool,
-    pub(crate) log: Log,
-    pub(crate) topic_id: Option<String>,
+    pub appeared_later: bool,
+    pub log: Log,
+    pub topic_id: Option<String>,
     /// An offset in ZooKeeper's classic layout.
-    pub(crate) in_zookeeper: bool,
-    pub(crate) reset: Reset,
+    pub in_zookeeper: bool,
+    pub reset: Reset,
 }
 
 /// Why a partition begins where it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Why {
+pub enum Why {
     Committed,
     TopicMadeAgain,
     BelowStart { committed: Offset },
@@ -83,13 +83,13 @@ pub(crate) enum Why {
 
 /// Where reading begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Decision {
+pub enum Decision {
     At { offset: Offset, why: Why },
     Park(String),
 }
 
 /// Decides.
-pub(crate) fn decide(facts: &Facts) -> Decision {
+pub fn decide(facts: &Facts) -> Decision {
     let earliest = |why| Decision::At { offset: facts.log.start, why };
     match &facts.committed {
         Some(committed) => from_commit(facts, committed),

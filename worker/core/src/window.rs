@@ -10,18 +10,18 @@ use kafkavisor::ids::Offset;
 
 /// One message in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct InFlight {
-    pub(crate) offset: i64,
+pub struct InFlight {
+    pub offset: i64,
     /// Milliseconds since 1970, as Kafka has it.
-    pub(crate) timestamp: i64,
+    pub timestamp: i64,
     /// Key and value.
-    pub(crate) bytes: u64,
-    pub(crate) delivered_at: Boottime,
+    pub bytes: u64,
+    pub delivered_at: Boottime,
 }
 
 /// An answer that can't be true.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum BadAnswer {
+pub enum BadAnswer {
     #[error("{what} {offset}, which was not delivered (in flight: {in_flight})")]
     NotDelivered { what: &'static str, offset: i64, in_flight: String },
     #[error("{what} {offset} after {answered}: acknowledgements never go backwards")]
@@ -30,14 +30,14 @@ pub(crate) enum BadAnswer {
 
 /// What an answer changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Settled {
-    pub(crate) messages: u64,
-    pub(crate) bytes: u64,
+pub struct Settled {
+    pub messages: u64,
+    pub bytes: u64,
 }
 
 /// The messages in flight.
 #[derive(Debug)]
-pub(crate) struct Window {
+pub struct Window {
     messages: VecDeque<InFlight>,
     bytes: u64,
     /// Next offset to acknowledge.
@@ -52,7 +52,7 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    pub(crate) fn new(start: Offset) -> Self {
+    pub fn new(start: Offset) -> Self {
         Self {
             messages: VecDeque::new(),
             bytes: 0,
@@ -64,43 +64,43 @@ impl Window {
         }
     }
 
-    pub(crate) fn len(&self) -> u32 {
+    pub fn len(&self) -> u32 {
         u32::try_from(self.messages.len()).unwrap_or(u32::MAX)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.messages.is_empty()
     }
 
-    pub(crate) fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    pub(crate) fn acknowledged(&self) -> Offset {
+    pub fn acknowledged(&self) -> Offset {
         Offset(self.acknowledged)
     }
 
-    pub(crate) fn delivered(&self) -> Offset {
+    pub fn delivered(&self) -> Offset {
         Offset(self.delivered)
     }
 
-    pub(crate) fn head(&self) -> Option<&InFlight> {
+    pub fn head(&self) -> Option<&InFlight> {
         self.messages.front()
     }
 
     /// The last message handed over, while it is in flight.
-    pub(crate) fn last(&self) -> Option<Offset> {
+    pub fn last(&self) -> Option<Offset> {
         self.messages.back().map(|m| Offset(m.offset))
     }
 
     /// The oldest message that the handler has not answered.
-    pub(crate) fn unanswered(&self) -> Option<Offset> {
+    pub fn unanswered(&self) -> Option<Offset> {
         let answered = self.answered.unwrap_or(i64::MIN);
         let index = self.messages.partition_point(|m| m.offset <= answered);
         self.messages.get(index).map(|m| Offset(m.offset))
     }
 
-    pub(crate) fn deliver(&mut self, message: InFlight) {
+    pub fn deliver(&mut self, message: InFlight) {
         self.first_delivered.get_or_insert(message.offset);
         self.delivered = message.offset.saturating_add(1);
         self.bytes = self.bytes.saturating_add(message.bytes);
@@ -130,14 +130,14 @@ impl Window {
     }
 
     /// Everything up to and including `offset` is done.
-    pub(crate) fn acknowledge(&mut self, offset: Offset) -> Result<Settled, BadAnswer> {
+    pub fn acknowledge(&mut self, offset: Offset) -> Result<Settled, BadAnswer> {
         self.check("acknowledged", offset.0)?;
         self.answered = Some(offset.0);
         Ok(self.settle())
     }
 
     /// `offset` can never succeed; what came before it is done.
-    pub(crate) fn refuse(&mut self, offset: Offset) -> Result<Settled, BadAnswer> {
+    pub fn refuse(&mut self, offset: Offset) -> Result<Settled, BadAnswer> {
         if let Some(answered) = self.answered.filter(|answered| offset.0 <= *answered) {
             return Err(BadAnswer::Backwards { what: "rejected", offset: offset.0, answered });
         }
@@ -148,13 +148,13 @@ impl Window {
     }
 
     /// Still at work on `offset`; a late one is no error.
-    pub(crate) fn busy(&self, offset: Offset) -> Result<(), BadAnswer> {
+    pub fn busy(&self, offset: Offset) -> Result<(), BadAnswer> {
         let known = self.first_delivered.is_some_and(|first| offset.0 >= first) && offset.0 < self.delivered;
         if known { Ok(()) } else { Err(self.not_delivered("busy with", offset.0)) }
     }
 
     /// The fate of a refused message is settled: it counts as done.
-    pub(crate) fn resolve(&mut self, offset: Offset) -> Settled {
+    pub fn resolve(&mut self, offset: Offset) -> Settled {
         self.refused.remove(&offset.0);
         self.settle()
     }
@@ -178,7 +178,7 @@ impl Window {
 
     /// The log ends at `end` and everything before it has been seen: with nothing in flight there is nothing left to
     /// acknowledge, whatever markers and compaction took away.
-    pub(crate) fn follow_end(&mut self, end: Offset) -> bool {
+    pub fn follow_end(&mut self, end: Offset) -> bool {
         if !self.messages.is_empty() || end.0 <= self.acknowledged {
             return false;
         }

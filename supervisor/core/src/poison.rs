@@ -16,11 +16,11 @@ const MINUTE: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Surroundings {
     /// When the message was first attempted.
-    pub(crate) first_attempt: Option<Instant>,
+    pub first_attempt: Option<Instant>,
     /// When anything in the instance was last acknowledged; none: nothing ever was.
-    pub(crate) last_acknowledged: Option<Instant>,
+    pub last_acknowledged: Option<Instant>,
     /// When a handler of another partition last died.
-    pub(crate) other_death: Option<Instant>,
+    pub other_death: Option<Instant>,
 }
 
 impl Surroundings {

@@ -14,7 +14,7 @@ const JITTER: f64 = 0.2;
 
 /// The failures of one partition.
 #[derive(Debug, Default)]
-pub(crate) struct Failures {
+pub struct Failures {
     /// Failures since the last healthy run.
     unhealthy: u32,
     /// Since the last acknowledgement.
@@ -24,7 +24,7 @@ pub(crate) struct Failures {
 
 impl Failures {
     /// A worker that ran for `ran` failed. `chance` is between 0 and 1. Returns how long to wait.
-    pub(crate) fn failed(&mut self, now: Instant, ran: Duration, restart: &Restart, chance: f64) -> Duration {
+    pub fn failed(&mut self, now: Instant, ran: Duration, restart: &Restart, chance: f64) -> Duration {
         self.without_progress.push_back(now);
         while self.without_progress.len() > LOOP_FAILURES {
             self.without_progress.pop_front();
@@ -43,13 +43,13 @@ impl Failures {
     }
 
     /// Something was acknowledged.
-    pub(crate) fn progressed(&mut self) {
+    pub fn progressed(&mut self) {
         self.without_progress.clear();
         self.looping = false;
     }
 
     /// Whether this is a crash loop.
-    pub(crate) fn looping(&self) -> bool {
+    pub fn looping(&self) -> bool {
         self.looping
     }
 }

@@ -7,8 +7,8 @@ use kafkavisor::protocol::StopReason;
 use kafkavisor_link::message::Ending;
 
 use super::{Core, HURRIED, KILL_AFTER, KILL_AGAIN};
-use crate::core::item::{After, AssignedAgain, Item, Phase};
-use crate::core::messages::Action;
+use crate::item::{After, AssignedAgain, Item, Phase};
+use crate::messages::Action;
 
 /// How long leaving the group may take once nothing is held.
 const LEAVE_WITHIN: Duration = Duration::from_secs(2);
