@@ -11,27 +11,15 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded};
+use kafkavisor_link::control::{MAX_REQUEST, Request};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::geteuid;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// Longest request.
-const MAX_REQUEST: u64 = 64 * 1024;
 /// Conversations at once.
 const MAX_CONVERSATIONS: usize = 32;
 /// Longest that either side may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What can be asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "command", rename_all = "kebab-case")]
-pub(crate) enum Request {
-    /// What the instance does.
-    Status,
-    /// Drain and exit.
-    Stop,
-}
 
 /// A request, who asks, and where the answer goes.
 pub(crate) struct Asked {
