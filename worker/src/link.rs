@@ -28,13 +28,15 @@ pub(crate) enum LinkError {
 pub(crate) struct Link {
     socket: UnixStream,
     lines: Lines,
+    /// Said in one breath with the first.
+    heard: Vec<ToWorker>,
 }
 
 impl Link {
     /// Takes standard input, which the supervisor made a socket.
     pub(crate) fn from_stdin() -> io::Result<Self> {
         let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-        Ok(Self { socket, lines: Lines::default() })
+        Ok(Self { socket, lines: Lines::default(), heard: Vec::new() })
     }
 
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
@@ -50,10 +52,11 @@ impl Link {
             if count == 0 {
                 return Ok(None);
             }
-            let mut messages = self.lines.push(chunk.get(..count).unwrap_or_default())?;
-            if !messages.is_empty() {
+            let mut messages = self.lines.push(chunk.get(..count).unwrap_or_default())?.into_iter();
+            if let Some(first) = messages.next() {
+                self.heard.extend(messages);
                 self.socket.set_nonblocking(true)?;
-                return Ok(Some(messages.remove(0)));
+                return Ok(Some(first));
             }
         }
     }
@@ -61,7 +64,7 @@ impl Link {
     /// What has come since.
     pub(crate) fn hear(&mut self) -> Result<Heard, LinkError> {
         let mut chunk = [0; 16 * 1024];
-        let mut messages = Vec::new();
+        let mut messages = std::mem::take(&mut self.heard);
         loop {
             match self.socket.read(&mut chunk) {
                 Ok(0) => {
@@ -83,5 +86,29 @@ impl Link {
         if let Err(error) = self.socket.write_all(&line(message)) {
             log::debug!("the supervisor does not hear: {error}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kafkavisor::ids::Offset;
+    use kafkavisor_link::message::Verdict;
+
+    use super::*;
+
+    #[test]
+    fn what_is_said_in_one_breath_is_heard_in_order() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut link = Link { socket: ours, lines: Lines::default(), heard: Vec::new() };
+        let decide = |offset| ToWorker::Decide { offset: Offset(offset), verdict: Verdict::Retry };
+        theirs.write_all(&[line(&decide(1)), line(&decide(2))].concat()).unwrap();
+        let offset = |message: &ToWorker| match message {
+            ToWorker::Decide { offset, .. } => offset.0,
+            ToWorker::Start(_) | ToWorker::Stop { .. } => -1,
+        };
+        assert_eq!(link.first().unwrap().as_ref().map(offset), Some(1));
+        theirs.write_all(&line(&decide(3))).unwrap();
+        let Heard::Messages(messages) = link.hear().unwrap() else { panic!("it is open") };
+        assert_eq!(messages.iter().map(offset).collect::<Vec<_>>(), [2, 3]);
     }
 }

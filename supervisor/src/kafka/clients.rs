@@ -4,19 +4,23 @@
 //! uncommitted, for the true end of a log.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use kafkavisor::clock::now;
 use kafkavisor::config::Config;
 use kafkavisor::ids::{Offset, Topic, TopicPartition};
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
+use rdkafka::groups::GroupList;
 use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
 
 use super::topics::{self, Described};
 use kafkavisor_supervisor_core::start::{Committed, Log};
 
+/// A request that a broker can't answer yet is made again after this.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
 /// Longest that one request may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -129,9 +133,28 @@ impl Clients {
         Ok(described)
     }
 
+    /// A coordinator that is not there yet, as just after a broker's start, is waited for.
+    fn groups(&self, deadline: Instant) -> Result<GroupList, ClientError> {
+        const PASSING: [RDKafkaErrorCode; 3] = [
+            RDKafkaErrorCode::CoordinatorLoadInProgress,
+            RDKafkaErrorCode::CoordinatorNotAvailable,
+            RDKafkaErrorCode::NotCoordinator,
+        ];
+        loop {
+            let left = deadline.saturating_duration_since(now());
+            let groups = self.group.fetch_group_list(Some(&self.group_id), left);
+            let code = groups.as_ref().err().and_then(ClientError::rdkafka_error_code);
+            if now() >= deadline || !code.is_some_and(|code| PASSING.contains(&code)) {
+                return groups;
+            }
+            std::thread::park_timeout(ASK_AGAIN);
+        }
+    }
+
     /// Who is subscribed under our group id.
     pub(crate) fn foreign_members(&self, within: Duration) -> Result<Vec<ForeignMember>, KafkaError> {
-        let groups = match self.group.fetch_group_list(Some(&self.group_id), within) {
+        let deadline = now() + within;
+        let groups = match self.groups(deadline) {
             // A broker that knows no groups (the demo's) has nobody in them.
             Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnsupportedFeature) => {
                 return Ok(Vec::new());

@@ -32,7 +32,7 @@ pub(super) struct Service {
 
 fn say(states: &[NotifyState<'_>]) {
     if let Some(to) = std::env::var_os("NOTIFY_SOCKET")
-        && let Err(error) = send(&to, &states.iter().map(|state| format!("{state}\n")).collect::<String>())
+        && let Err(error) = send(&to, &states.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
     {
         log::debug!("the service manager does not hear: {error}");
     }

@@ -121,15 +121,12 @@ impl Partition {
         let page = progress.copied().unwrap_or_default();
         let known = progress.is_some() && item.acknowledged.is_some();
         let position = known.then_some(if running.is_some() { page.position } else { page.acknowledged });
-        let high_watermark = [
-            end.map(|end| end.0),
-            progress.map(|p| p.high_watermark),
-            position.filter(|_| running.is_some()),
-        ]
-        .into_iter()
-        .flatten()
-        .max()
-        .filter(|end| *end >= 0);
+        // What has been read lies below the end, but is no end: before one was heard of, none is known.
+        let heard = [end.map(|end| end.0), progress.map(|p| p.high_watermark)].into_iter().flatten();
+        let high_watermark = heard
+            .filter(|end| *end >= 0)
+            .max()
+            .map(|end| position.filter(|_| running.is_some()).map_or(end, |position| end.max(position)));
         let committed = item.committed.map(|offset| offset.0);
         let lag = high_watermark.zip(committed).map(|(end, committed)| (end - committed).max(0));
         let waiting =

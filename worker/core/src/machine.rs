@@ -313,10 +313,13 @@ impl Core {
                 self.note(settled);
             }
         }
-        if self.uncommitted.ask(self.window_size(), self.settings.commit_messages) {
-            actions.push(Action::AskForCommit);
-        }
+        actions.extend(self.ask_for_commit());
         actions
+    }
+
+    fn ask_for_commit(&mut self) -> Option<Action> {
+        let ask = self.uncommitted.ask(self.window_size(), self.settings.commit_messages);
+        ask.then_some(Action::AskForCommit)
     }
 
     fn note(&mut self, settled: Settled) {
@@ -647,7 +650,13 @@ impl Core {
             actions.push(Action::SignalHandler(Signal::SIGABRT));
             return actions;
         }
-        if self.flush_at.is_some_and(|at| now >= at) { self.flush(false) } else { Vec::new() }
+        let mut actions = Vec::new();
+        if self.flush_at.is_some_and(|at| now >= at) {
+            actions = self.flush(false);
+        }
+        // What was acknowledged while a commit was under way: no further answer may come to ask after.
+        actions.extend(self.ask_for_commit());
+        actions
     }
 
     fn unanswered(&self) -> String {

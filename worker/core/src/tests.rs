@@ -343,6 +343,17 @@ fn ten_windows_uncommitted_stop_the_partition_until_a_commit() {
 }
 
 #[test]
+fn what_is_acknowledged_while_a_commit_is_under_way_is_asked_for_without_another_answer() {
+    let mut fixture = Fixture::new(Settings { commit_messages: 4, ..settings() });
+    fixture.deliver(8);
+    assert!(fixture.ack(3).contains(&Action::AskForCommit));
+    assert!(!fixture.ack(7).contains(&Action::AskForCommit), "one is under way");
+    fixture.core.committed(Offset(4));
+    assert_eq!(fixture.event(Event::Woken), [Action::AskForCommit]);
+    assert_eq!(fixture.event(Event::Woken), [], "once");
+}
+
+#[test]
 fn acknowledged_follows_the_end_behind_markers() {
     let mut fixture = Fixture::new(settings());
     fixture.deliver(2);

@@ -26,7 +26,7 @@ handler:
   start_timeout: 2m
   timeout: 60s
   max_in_flight: {messages: 100000, bytes: 16MiB, time: 1s}
-  poison: {attempts: 5, action: park, max_per_minute: 60}
+  poison: {attempts: 5, action: dead-letter, topic: orders.dead, max_per_minute: 60}
 offsets:
   reset: latest
   storage: kafka
@@ -41,6 +41,19 @@ kafka: {fetch.min.bytes: 1}
 
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
+}
+
+#[test]
+fn a_topic_for_dead_letters_alone_means_dead_letter() {
+    let text = MINIMAL.replace("[x]}", "[x], poison: {topic: dead}}");
+    let poison = Config::load(Some(&source(&text)), &Flags::default()).unwrap().handler.poison;
+    assert_eq!(
+        (poison.action, poison.topic.as_ref().map(crate::ids::Topic::as_str)),
+        (PoisonAction::DeadLetter, Some("dead"))
+    );
+    let text = MINIMAL.replace("[x]}", "[x], poison: {topic: dead, action: skip}}");
+    let poison = Config::load(Some(&source(&text)), &Flags::default()).unwrap().handler.poison;
+    assert_eq!(poison.action, PoisonAction::Skip);
 }
 
 /// What the contract says holds when a key is left out.
@@ -60,10 +73,11 @@ fn assert_defaults(config: &Config) {
         handler.max_in_flight,
         MaxInFlight { messages: 100_000, bytes: 16 * 1024 * 1024, time: seconds(1) }
     );
-    assert_eq!(
-        handler.poison,
-        Poison { attempts: 5, action: PoisonAction::Park, topic: None, max_per_minute: 60 }
-    );
+    let poison = &handler.poison;
+    assert_eq!((poison.attempts, poison.max_per_minute), (5, 60));
+    let dead_letter = poison.topic.is_some();
+    let action = if dead_letter { PoisonAction::DeadLetter } else { PoisonAction::Park };
+    assert_eq!(poison.action, action, "dead-letter where a topic is given");
     assert_eq!(handler.batch, Batch { messages: 500, wait: Duration::from_millis(100) });
     let offsets = Offsets { reset: Reset::Latest, commit_interval: seconds(1), commit_messages: 10_000 };
     assert_eq!(config.offsets, offsets);

@@ -9,7 +9,9 @@ use crate::messages::{Action, CommitAnswer};
 
 /// Offsets are committed again this often, changed or not, so that a quiet partition's offset never expires.
 const COMMIT_AGAIN: Duration = Duration::from_secs(300);
-/// A failed commit is tried again after this at the soonest.
+/// A failed commit is tried again after this, however long the interval is.
+const COMMIT_ERROR: Duration = Duration::from_secs(1);
+/// ... and after this where a partition waits for it to be released.
 const COMMIT_RETRY: Duration = Duration::from_millis(250);
 
 impl Core {
@@ -59,6 +61,7 @@ impl Core {
                     }
                 }
                 Some(error) => {
+                    self.commit_at = self.commit_at.min(Some(now + COMMIT_ERROR));
                     self.commit_errors += 1;
                     if item.commit_error.as_ref() != Some(&error) {
                         log::error!("{}: offset {} is not committed: {error}", answer.item, answer.offset);
