@@ -13,6 +13,8 @@ use kafkavisor_tests::topic::Topic;
 use kafkavisor_tests::waiting::throughout;
 use nix::sys::signal::Signal;
 
+type Change = fn(Builder) -> Builder;
+
 /// Puts a handler there that leaves a file with `version` in its name, and records.
 fn install(path: &Path, version: &str, recorder: &Recorder) {
     let script =
@@ -103,7 +105,6 @@ fn an_invalid_configuration_changes_nothing_and_says_why() {
     let (topic, records) = (Topic::new(2), Records::new());
     let mut instance = Builder::of(&topic).recorder(&Recorder::new(&records)).start();
     let before = instance.wait_ready(2);
-    type Change = fn(Builder) -> Builder;
     let changes: [(Change, &str); 4] = [
         (|builder| builder.set("handler.protocl", "jsonl"), "did you mean `protocol`"),
         (|builder| builder.handler(["./not-there"]), "not-there"),
