@@ -74,8 +74,8 @@ fn many_slow_clients_hold_it_for_seconds_only() {
     let topic = Topic::new(1);
     let instance = started(&topic);
     let before = processes::descriptors(instance.pid());
-    let idle: Vec<UnixStream> = (0..200).map(|_| connect(&instance)).collect();
     let mut slow: Vec<UnixStream> = (0..40).map(|_| connect(&instance)).collect();
+    let idle: Vec<UnixStream> = (0..200).map(|_| connect(&instance)).collect();
     topic.produce(&[kafkavisor_tests::message::Message::to(0, "work")]);
     let begun = clock::now();
     until_within(ENDS_WITHIN, "it answers though they all hold on", || {
