@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use kafkavisor::config::{Flags, Source};
+use kafkavisor::ids::TopicPartition;
+use kafkavisor_link::control::Selector;
 
 use crate::exit::Failure;
 
@@ -38,6 +40,21 @@ pub(crate) enum Command {
     /// Ask a running supervisor to drain and exit
     #[command(after_help = STOP_EXAMPLES)]
     Stop(StopArgs),
+    /// Deliver nothing until resumed: handlers finish what they have, partitions stay here
+    #[command(after_help = PAUSE_EXAMPLES)]
+    Pause(SelectArgs),
+    /// Go on after a pause, or try parked partitions again
+    #[command(after_help = RESUME_EXAMPLES)]
+    Resume(SelectArgs),
+    /// Drain workers and start them again, all of those meant at once
+    #[command(after_help = RESTART_EXAMPLES)]
+    Restart(SelectArgs),
+    /// Apply the poison action to the message that blocks a partition: dead-letter it, or pass it over
+    #[command(after_help = SKIP_EXAMPLES)]
+    Skip(SkipArgs),
+    /// Go on at another offset, before or behind, and commit that
+    #[command(after_help = SEEK_EXAMPLES)]
+    Seek(SeekArgs),
     /// Print shell completions
     #[command(after_help = "Example:\n  kafkavisor completions bash > /etc/bash_completion.d/kafkavisor")]
     Completions {
@@ -75,8 +92,32 @@ const STATUS_EXAMPLES: &str = "Examples:
 const STOP_EXAMPLES: &str = "Examples:
   kafkavisor stop -g services.billing";
 
+const PAUSE_EXAMPLES: &str =
+    "A pause lasts until `resume`, a restart of the supervisor, or the partition's move to another member.
+
+Examples:
+  kafkavisor pause orders:3 -g services.billing
+  kafkavisor pause            (all partitions of the only instance here)";
+const RESUME_EXAMPLES: &str = "Examples:
+  kafkavisor resume orders:3 -g services.billing
+  kafkavisor resume";
+const RESTART_EXAMPLES: &str =
+    "To replace workers one after the other, with a canary, send the supervisor HUP.
+
+Examples:
+  kafkavisor restart orders:3 -g services.billing";
+const SKIP_EXAMPLES: &str =
+    "Only for a partition that is parked, or whose handlers keep dying of one message.
+
+Examples:
+  kafkavisor skip orders:3 -g services.billing";
+const SEEK_EXAMPLES: &str = "The offset is the next one to deliver; messages before it are not delivered, those behind are, again if need be.
+
+Examples:
+  kafkavisor seek orders:3 1200 -g services.billing";
+
 /// What both `run` and `check` take.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct ConfigArgs {
     /// Configuration file (YAML); flags win over it
     #[arg(short, long, value_name = "FILE")]
@@ -204,4 +245,46 @@ pub(crate) struct StatusArgs {
 pub(crate) struct StopArgs {
     #[command(flatten)]
     pub(crate) which: WhichArgs,
+}
+
+/// `pause`, `resume`, `restart`.
+#[derive(Debug, Args)]
+pub(crate) struct SelectArgs {
+    #[command(flatten)]
+    pub(crate) which: WhichArgs,
+    /// Which partitions, TOPIC or TOPIC:PARTITION [default: all of the instance]
+    #[arg(value_name = "TOPIC[:PARTITION]")]
+    pub(crate) partitions: Vec<Selector>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `skip`.
+#[derive(Debug, Args)]
+pub(crate) struct SkipArgs {
+    #[command(flatten)]
+    pub(crate) which: WhichArgs,
+    /// Which partition
+    #[arg(value_name = "TOPIC:PARTITION")]
+    pub(crate) partition: TopicPartition,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `seek`.
+#[derive(Debug, Args)]
+pub(crate) struct SeekArgs {
+    #[command(flatten)]
+    pub(crate) which: WhichArgs,
+    /// Which partition
+    #[arg(value_name = "TOPIC:PARTITION")]
+    pub(crate) partition: TopicPartition,
+    /// The next offset to deliver
+    #[arg(value_name = "OFFSET", value_parser = clap::value_parser!(i64).range(0..))]
+    pub(crate) offset: i64,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }

@@ -30,6 +30,7 @@ pub struct Builder {
     config: Value,
     environment: Vec<(OsString, OsString)>,
     in_default_place: bool,
+    under: Option<String>,
     arguments: Vec<String>,
 }
 
@@ -46,7 +47,7 @@ impl Builder {
             "restart": {"initial": "100ms"},
             "stop": {"timeout": "20s"},
         });
-        Self { config, environment: Vec::new(), in_default_place: false, arguments: Vec::new() }
+        Self { config, environment: Vec::new(), in_default_place: false, under: None, arguments: Vec::new() }
     }
 
     /// On these partitions of this topic, without ZooKeeper.
@@ -118,6 +119,13 @@ impl Builder {
         self
     }
 
+    /// Started by a shell script that ends with `exec "$@"`.
+    #[must_use]
+    pub fn under(mut self, script: &str) -> Self {
+        self.under = Some(script.to_owned());
+        self
+    }
+
     /// With these arguments instead of `run -c kafkavisor.yaml`.
     #[must_use]
     pub fn arguments<S: Into<String>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
@@ -180,6 +188,17 @@ impl Instance {
         self.builder = change(self.builder.clone());
         std::fs::write(self.folder.path().join("kafkavisor.yaml"), self.builder.text())
             .expect("the configuration");
+    }
+
+    /// Its configuration file's text.
+    pub fn text(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("kafkavisor.yaml")).expect("the configuration")
+    }
+
+    /// Writes its configuration file as it is given.
+    pub fn write_text(&mut self, text: &str) {
+        self.builder.config = serde_json::from_str(text).expect("the configuration is JSON here");
+        std::fs::write(self.folder.path().join("kafkavisor.yaml"), text).expect("the configuration");
     }
 
     /// Its group.
@@ -357,7 +376,14 @@ impl Instance {
 
 fn spawn(builder: &Builder, folder: &Path) -> Child {
     let log: File = OpenOptions::new().create(true).append(true).open(folder.join("log")).expect("the log");
-    let mut command = Command::new(kafkavisor());
+    let mut command = match &builder.under {
+        Some(script) => {
+            let mut command = Command::new("sh");
+            command.args(["-c", script, "sh"]).arg(kafkavisor());
+            command
+        }
+        None => Command::new(kafkavisor()),
+    };
     if builder.arguments.is_empty() {
         command.args(["run", "-c", "kafkavisor.yaml"]);
     }

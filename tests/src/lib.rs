@@ -15,6 +15,7 @@ pub mod message;
 pub mod offsets;
 pub mod processes;
 pub mod producing;
+pub mod reading;
 pub mod recorder;
 pub mod records;
 pub mod status;

@@ -29,6 +29,11 @@ pub fn is_alive(pid: i32) -> bool {
     stat(pid).is_some_and(|fields| fields[0] != "Z")
 }
 
+/// Whether it is stopped, by SIGSTOP or the like.
+pub fn is_stopped(pid: i32) -> bool {
+    stat(pid).is_some_and(|fields| fields[0] == "T")
+}
+
 /// Processor time that a process has used, in clock ticks (a hundredth of a second).
 pub fn ticks(pid: i32) -> u64 {
     let fields = stat(pid).expect("the process is there");

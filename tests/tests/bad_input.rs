@@ -147,7 +147,16 @@ impl Scene {
     fn run_on_a_terminal(&self, arguments: &[&str], no_color: bool) -> String {
         let program = programs().join("kafkavisor");
         let line = format!("{} {}", program.display(), arguments.join(" "));
-        let mut command = self.command("script", &["-qec", &line, "/dev/null"]);
+        // A machine without pseudo-terminals (a bare chroot) gets its own, which nobody else sees.
+        let own = "mount --make-rprivate /dev && mount -t devpts -o newinstance,ptmxmode=0666 devpts /dev/pts && \
+                   mount --bind /dev/pts/ptmx /dev/ptmx && exec \"$@\"";
+        let script = ["script", "-qec", &line, "/dev/null"];
+        let within = ["--mount", "--propagation", "unchanged", "sh", "-c", own, "sh"];
+        let mut command = if Path::new("/dev/pts/ptmx").exists() {
+            self.command(script[0], &script[1..])
+        } else {
+            self.command("unshare", &[&within[..], &script[..]].concat())
+        };
         command.env("TERM", "xterm").env("SHELL", "/bin/sh");
         if no_color {
             command.env("NO_COLOR", "1");

@@ -5,10 +5,12 @@
 //! |---|---|
 //! | [`fetch`] | messages from Kafka |
 //! | `core`, a package of its own | what may be delivered, what an answer means, how it ends |
+//! | [`dead_letters`] | messages that can't be handled |
 //! | [`handler`] | processes, pipes and protocols |
 //! | [`turn`] | the loop that joins them |
 //! | [`link`] | the socket to the supervisor |
 
+mod dead_letters;
 mod fetch;
 mod handler;
 mod link;
@@ -42,10 +44,10 @@ fn main() -> ExitCode {
         return ExitCode::from(UNABLE);
     }
     logging::start(start.log.level, start.log.format, &format!("{} ", start.item), getpid().as_raw());
-    let ending =
+    let (ending, stderr) =
         match become_subreaper().map_err(|error| error.to_string()).and_then(|()| Worker::new(&start)) {
             Ok(worker) => worker.run(&mut link),
-            Err(error) => Ending::Unable { error },
+            Err(error) => (Ending::Unable { error }, String::new()),
         };
     let status = if let Ending::Unable { error } = &ending {
         log::error!("can't work: {error}");
@@ -53,7 +55,7 @@ fn main() -> ExitCode {
     } else {
         u8::from(!matches!(ending, Ending::Stopped { .. }))
     };
-    link.say(&FromWorker::Ended(ending));
+    link.say(&FromWorker::Ended { ending, stderr });
     log::logger().flush();
     ExitCode::from(status)
 }

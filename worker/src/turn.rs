@@ -12,15 +12,16 @@ use kafkavisor::clock::{Boottime, now};
 use kafkavisor::config::Protocol;
 use kafkavisor::ids::Offset;
 use kafkavisor::protocol::Init;
-use kafkavisor_link::message::{Ending, FromWorker, Start, ToWorker};
+use kafkavisor_link::message::{Ending, FromWorker, Letter, Start, ToWorker};
 use kafkavisor_link::page::{Page, Progress};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
+use crate::dead_letters::DeadLetters;
 use crate::fetch::{Consumer, Fetched};
 use crate::handler::{Context, Driver, Said, new_driver};
 use crate::link::{Heard, Link};
-use kafkavisor_worker_core::{Action, Core, Delivery, Event, Settings};
+use kafkavisor_worker_core::{Action, Core, Delivery, Event, Failure, Settings};
 
 /// The loop turns at least so often.
 const BEAT: Duration = Duration::from_secs(1);
@@ -38,6 +39,9 @@ pub(crate) struct Worker {
     consumer: Consumer,
     page: Page,
     children: UnixStream,
+    dead_letters: DeadLetters,
+    /// The one to begin with.
+    letter: Option<Letter>,
     position: Offset,
     /// Messages and bytes of the workers before this one.
     before: (u64, u64),
@@ -70,6 +74,7 @@ fn settings(start: &Start, page: &Page) -> Settings {
         timeouts: (!exec).then_some((handler.start_timeout, handler.timeout)),
         commit_messages: start.commit_messages,
         attempts: page.attempts(),
+        letter: start.letter.is_some(),
     }
 }
 
@@ -81,7 +86,9 @@ impl Worker {
         children.set_nonblocking(true).map_err(|error| error.to_string())?;
         signal_hook::low_level::pipe::register(Signal::SIGCHLD as i32, waker)
             .map_err(|error| error.to_string())?;
-        let consumer = Consumer::start(&start.kafka, &start.handler.max_in_flight, &start.item, start.offset)
+        // The first message is the letter's, which is read by itself.
+        let first = if start.letter.is_some() { start.offset.next() } else { start.offset };
+        let consumer = Consumer::start(&start.kafka, &start.handler.max_in_flight, &start.item, first)
             .map_err(|error| error.to_string())?;
         let driver = new_driver(Context {
             init: Init {
@@ -108,16 +115,15 @@ impl Worker {
             lease_ended: false,
             ending: None,
             children,
+            dead_letters: DeadLetters::new(start).map_err(|error| error.to_string())?,
+            letter: start.letter.clone(),
             page,
         })
     }
 
-    /// Works until there is a reason to end, and says which.
-    pub(crate) fn run(mut self, link: &mut Link) -> Ending {
-        if let Err(error) = self.driver.start() {
-            return Ending::HandlerMissing { error: error.to_string() };
-        }
-        let actions = self.core.handle(now(), Event::HandlerStarted);
+    /// Works until there is a reason to end, and says which, with the handler's last lines.
+    pub(crate) fn run(mut self, link: &mut Link) -> (Ending, String) {
+        let actions = self.core.handle(now(), Event::Begun);
         self.perform(actions, link);
         let mut more = true;
         let mut last = now();
@@ -132,6 +138,7 @@ impl Worker {
             last = time;
             self.check_lease(time, link);
             self.hear(link);
+            self.post(link);
             more = self.handler_turn(link);
             more |= self.deliver(link);
             let actions = self.core.handle(now(), Event::Woken);
@@ -139,7 +146,7 @@ impl Worker {
             self.write_page();
         }
         self.write_page();
-        self.ending.unwrap_or(Ending::Stopped { cut_short: false })
+        (self.ending.unwrap_or(Ending::Stopped { cut_short: false }), self.driver.last_lines())
     }
 
     fn wait(&self) -> Duration {
@@ -155,6 +162,7 @@ impl Worker {
         let mut descriptors = vec![
             PollFd::new(link.descriptor(), PollFlags::POLLIN),
             PollFd::new(self.children.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.dead_letters.descriptor(), PollFlags::POLLIN),
         ];
         if self.core.admits(0) {
             descriptors.push(PollFd::new(self.consumer.descriptor(), PollFlags::POLLIN));
@@ -192,7 +200,6 @@ impl Worker {
                             self.core.handle(time, Event::StopRequested { reason, within })
                         }
                         ToWorker::Decide { offset, verdict } => {
-                            self.driver.decided(time, offset, verdict);
                             self.core.handle(time, Event::Decided { offset, verdict })
                         }
                         ToWorker::Start(_) => Vec::new(),
@@ -210,6 +217,20 @@ impl Worker {
         if committed != self.committed {
             self.committed = committed;
             self.core.committed(Offset(committed));
+        }
+    }
+
+    /// Hears of dead letters that are settled.
+    fn post(&mut self, link: &mut Link) {
+        for posted in self.dead_letters.posted() {
+            let offset = posted.offset;
+            let event = match posted.result {
+                Ok(bytes) => Event::DeadLettered { offset, bytes },
+                Err(error) => Event::DeadLetterFailed { offset, error },
+            };
+            let actions = self.core.handle(now(), event);
+            self.write_page();
+            self.perform(actions, link);
         }
     }
 
@@ -296,6 +317,20 @@ impl Worker {
     fn perform(&mut self, actions: Vec<Action>, link: &mut Link) {
         for action in actions {
             match action {
+                Action::StartHandler => self.start_handler(link),
+                Action::DeadLetter { offset, why } => {
+                    let letter = match why {
+                        Some(Failure { attempts, error }) => {
+                            Some(Letter { offset, attempts, error, stderr: self.driver.last_lines() })
+                        }
+                        None => self.letter.take(),
+                    };
+                    if let Some(Err(error)) = letter.map(|letter| self.dead_letters.post(letter)) {
+                        self.ending = Some(Ending::Unable { error: error.to_string() });
+                    }
+                }
+                Action::Settle { offset, verdict } => self.driver.decided(now(), offset, verdict),
+                Action::SayDeadLettered { offset } => link.say(&FromWorker::DeadLettered { offset }),
                 Action::Flush { full } => self.driver.flush(full),
                 Action::DropUnwritten => self.driver.drop_unwritten(),
                 Action::Stop(reason) => self.driver.stop(reason),
@@ -312,6 +347,16 @@ impl Worker {
                 Action::NoteAttempts(attempts) => self.page.set_attempts(attempts),
                 Action::End(ending) => self.ending = Some(ending),
             }
+        }
+    }
+
+    fn start_handler(&mut self, link: &mut Link) {
+        match self.driver.start() {
+            Ok(()) => {
+                let actions = self.core.handle(now(), Event::HandlerStarted);
+                self.perform(actions, link);
+            }
+            Err(error) => self.ending = Some(Ending::HandlerMissing { error: error.to_string() }),
         }
     }
 

@@ -5,10 +5,12 @@
 //! | [`page`] | one page of shared memory a partition: how far it is, read without a system call |
 //! | [`attempts`] | how often a message was in flight when its handler died |
 //! | [`message`] | what is said over the socket between the two |
+//! | [`control`] | what operators say over the control socket |
 //! | [`process`] | groups, descendants and parent death: what both know of processes |
 //! | [`logging`] | log lines that never block the loop that writes them |
 
 pub mod attempts;
+pub mod control;
 pub mod logging;
 pub mod message;
 pub mod page;

@@ -26,7 +26,6 @@ struct Logger {
     queue: SyncSender<Entry>,
     dropped: AtomicU64,
     format: LogFormat,
-    level: LevelFilter,
     prefix: String,
     /// Of the process that speaks; 0 where its lines need none.
     pid: i32,
@@ -36,7 +35,8 @@ impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         // Libraries speak only of trouble, unless everything is asked for.
         let ours = metadata.target().starts_with("kafkavisor") || metadata.target() == HANDLER;
-        let level = if ours { self.level } else { self.level.min(quieter(self.level)) };
+        let level = log::max_level();
+        let level = if ours { level } else { level.min(quieter(level)) };
         metadata.level() <= level
     }
 
@@ -154,7 +154,7 @@ pub fn start(level: LevelFilter, format: LogFormat, prefix: &str, pid: i32) {
     if writer.is_err() {
         return;
     }
-    let logger = Logger { queue, dropped: AtomicU64::new(0), format, level, prefix: prefix.to_owned(), pid };
+    let logger = Logger { queue, dropped: AtomicU64::new(0), format, prefix: prefix.to_owned(), pid };
     if log::set_boxed_logger(Box::new(logger)).is_ok() {
         log::set_max_level(level);
     }

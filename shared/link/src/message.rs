@@ -44,6 +44,21 @@ pub struct Start {
     pub commit_messages: u64,
     /// How log lines look.
     pub log: Log,
+    /// The message at `offset` goes to the dead-letter topic before anything else is done.
+    pub letter: Option<Letter>,
+}
+
+/// A message that goes to the dead-letter topic, and what its readers are told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Letter {
+    /// The message.
+    pub offset: Offset,
+    /// How often it was delivered.
+    pub attempts: u32,
+    /// The handler's reason, or how it ended.
+    pub error: String,
+    /// The handler's last lines on stderr.
+    pub stderr: String,
 }
 
 /// What becomes of a message that can't be handled.
@@ -152,8 +167,18 @@ pub enum FromWorker {
         /// Whether the handler itself refused it, at once and for good.
         rejected: bool,
     },
+    /// A message is in the dead-letter topic, confirmed, and counts as done.
+    DeadLettered {
+        /// The message.
+        offset: Offset,
+    },
     /// The last line.
-    Ended(Ending),
+    Ended {
+        /// Why.
+        ending: Ending,
+        /// The handler's last lines on stderr.
+        stderr: String,
+    },
 }
 
 /// One message as a line.
@@ -220,7 +245,10 @@ mod tests {
     fn messages_survive_any_cut() {
         let messages = [
             FromWorker::Ready,
-            FromWorker::Ended(Ending::ProtocolError { detail: "two\nlines".to_owned() }),
+            FromWorker::Ended {
+                ending: Ending::ProtocolError { detail: "two\nlines".to_owned() },
+                stderr: "last\nlines".to_owned(),
+            },
             FromWorker::CommitWanted,
         ];
         let bytes: Vec<u8> = messages.iter().flat_map(line).collect();

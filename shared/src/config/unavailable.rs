@@ -11,8 +11,6 @@ const NOT_YET: &[(&str, Option<&str>)] = &[
     ("cluster.region", None),
     ("cluster.superregion", None),
     ("cluster.type", None),
-    ("handler.poison.action", Some("dead-letter")),
-    ("handler.poison.topic", None),
     ("handler.protocol", Some("kcl")),
     ("metrics", None),
     ("offsets.storage", Some("dual")),

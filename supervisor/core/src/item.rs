@@ -10,16 +10,22 @@
 //! | draining | the worker ended | releasing, or what it was stopped for |
 //! | draining | time is up | killing |
 //! | backing off | the wait is over | starting |
+//! | awaiting its turn | there is one | starting |
+//! | any without a worker | pause | paused |
+//! | paused, parked | resume, seek, skip | awaiting the lease, starting |
 //! | releasing | the last commit is confirmed, or time is up | gone |
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use kafkavisor::ids::{FencingToken, Generation, Offset};
-use kafkavisor_link::message::Ending;
+use kafkavisor::ids::{FencingToken, Generation, Offset, TopicPartition};
+use kafkavisor_link::message::{Ending, Letter};
 use kafkavisor_link::page::Progress;
 use nix::unistd::Pid;
 
 use super::failures::Failures;
+use super::messages::Action;
+use super::reason::Reason;
 
 /// A worker's loop turns every second; one that has not for so long is stuck.
 const STILL_FOR: Duration = Duration::from_secs(10);
@@ -30,12 +36,14 @@ pub enum Phase {
     Locating { request: u64 },
     LocatingAgain { at: Instant },
     AwaitingLease,
+    AwaitingTurn { at: Instant },
     Starting { pid: Option<Pid> },
     Ready { pid: Pid },
     Draining { pid: Pid, until: Instant },
     Killing { pid: Pid, again: Instant },
     BackingOff { until: Instant },
     Parked { why: String },
+    Paused,
     Releasing { until: Instant },
 }
 
@@ -50,6 +58,8 @@ pub enum After {
     Forget,
     /// Its topic was made again.
     Locate,
+    /// Another worker is wanted: at an operator's word, or with another configuration.
+    Replace(Reason),
 }
 
 /// A new assignment of a partition whose last worker is still going, with its token.
@@ -84,14 +94,28 @@ pub struct Item {
     pub last_exit: Option<String>,
     /// Why its start is not known yet.
     pub waiting: Option<String>,
-    pub restarts: u64,
+    pub restarts: BTreeMap<Reason, u64>,
     pub dead_lettered: u64,
     /// Acknowledged messages as last seen, over all workers.
     pub messages: u64,
+    /// Bytes of them, as last seen.
+    pub bytes: u64,
+    /// What to add to the page's messages and bytes for those since this supervisor's start.
+    counted: (i64, i64),
     pub first_attempt: Option<(i64, Instant)>,
     pub last_death: Option<Instant>,
-    /// What the handler said of a message whose fate was decided.
-    pub failure: Option<String>,
+    /// An operator wants nothing delivered.
+    pub paused: bool,
+    /// The message that an operator may skip: what parked the partition, or what its handlers die of.
+    pub blocking: Option<Letter>,
+    /// What the next worker sends to the dead-letter topic before it begins.
+    pub letter: Option<Letter>,
+    /// Where an operator wants it to go on, once its worker is gone.
+    pub seek: Option<Offset>,
+    /// In flight as last seen.
+    pub in_flight: u64,
+    /// The last handler's last lines.
+    pub stderr: String,
 }
 
 impl Item {
@@ -115,12 +139,19 @@ impl Item {
             killed_for: None,
             last_exit: None,
             waiting: None,
-            restarts: 0,
+            restarts: BTreeMap::new(),
             dead_lettered: 0,
             messages: 0,
+            bytes: 0,
+            counted: (0, 0),
             first_attempt: None,
             last_death: None,
-            failure: None,
+            paused: false,
+            blocking: None,
+            letter: None,
+            seek: None,
+            in_flight: 0,
+            stderr: String::new(),
         }
     }
 
@@ -130,10 +161,12 @@ impl Item {
             Phase::Draining { .. } | Phase::Releasing { .. } => "draining",
             Phase::Killing { .. } => "killing",
             Phase::Parked { .. } => "parked",
+            Phase::Paused => "paused",
             _ if self.failures.looping() => "crash_loop",
             Phase::Locating { .. }
             | Phase::LocatingAgain { .. }
             | Phase::AwaitingLease
+            | Phase::AwaitingTurn { .. }
             | Phase::Starting { .. } => "starting",
             Phase::Ready { .. } => "ready",
             Phase::BackingOff { .. } => "backing_off",
@@ -148,8 +181,10 @@ impl Item {
             Phase::Locating { .. }
             | Phase::LocatingAgain { .. }
             | Phase::AwaitingLease
+            | Phase::AwaitingTurn { .. }
             | Phase::BackingOff { .. }
             | Phase::Parked { .. }
+            | Phase::Paused
             | Phase::Releasing { .. } => None,
         }
     }
@@ -157,7 +192,7 @@ impl Item {
     /// When something is due without anything having happened.
     pub fn deadline(&self) -> Option<Instant> {
         match self.phase {
-            Phase::LocatingAgain { at } => Some(at),
+            Phase::LocatingAgain { at } | Phase::AwaitingTurn { at } => Some(at),
             Phase::Draining { until, .. } | Phase::BackingOff { until } | Phase::Releasing { until } => {
                 Some(until)
             }
@@ -166,7 +201,8 @@ impl Item {
             | Phase::AwaitingLease
             | Phase::Starting { .. }
             | Phase::Ready { .. }
-            | Phase::Parked { .. } => None,
+            | Phase::Parked { .. }
+            | Phase::Paused => None,
         }
     }
 
@@ -180,6 +216,11 @@ impl Item {
         self.acknowledged = Some(Offset(progress.acknowledged));
         let advanced = progress.messages > self.messages;
         self.messages = progress.messages;
+        self.bytes = progress.bytes;
+        self.in_flight = progress.in_flight;
+        if self.blocking.as_ref().is_some_and(|blocking| blocking.offset.0 < progress.acknowledged) {
+            self.blocking = None;
+        }
         Ok(advanced)
     }
 
@@ -193,6 +234,42 @@ impl Item {
         }
         let since = *self.still_since.get_or_insert(now);
         now.saturating_duration_since(since) >= STILL_FOR / 4
+    }
+
+    /// The message at `offset` is done, whatever its handlers say.
+    pub(crate) fn pass_over(&mut self, key: &TopicPartition, offset: Offset) -> Action {
+        self.acknowledged = Some(offset.next());
+        self.blocking = None;
+        Action::MovePage { item: key.clone(), next: offset.next() }
+    }
+
+    /// Its page begins anew.
+    pub(crate) fn new_page(&mut self) {
+        let (messages, bytes) = self.totals(self.messages, self.bytes);
+        self.counted = (messages.cast_signed(), bytes.cast_signed());
+        (self.messages, self.bytes) = (0, 0);
+    }
+
+    /// Its page is one that an earlier supervisor left.
+    pub(crate) fn old_page(&mut self, page: &Progress) {
+        self.new_page();
+        (self.messages, self.bytes) = (page.messages, page.bytes);
+        self.counted.0 = self.counted.0.wrapping_sub(page.messages.cast_signed());
+        self.counted.1 = self.counted.1.wrapping_sub(page.bytes.cast_signed());
+    }
+
+    /// Messages and bytes acknowledged since this supervisor's start, where its page says so many.
+    pub fn totals(&self, messages: u64, bytes: u64) -> (u64, u64) {
+        (messages.wrapping_add_signed(self.counted.0), bytes.wrapping_add_signed(self.counted.1))
+    }
+
+    /// Restarts for whatever reason.
+    pub fn restarts_total(&self) -> u64 {
+        self.restarts.values().sum()
+    }
+
+    pub fn count_restart(&mut self, reason: Reason) {
+        *self.restarts.entry(reason).or_default() += 1;
     }
 
     /// What is acknowledged and not committed.

@@ -6,16 +6,20 @@
 mod assignment;
 mod commits;
 mod launching;
+pub(crate) mod operator;
 mod recovery;
+pub(crate) mod roll;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use kafkavisor::ids::{Generation, TopicPartition};
 
-use super::item::{Item, Phase};
+use super::item::{After, Item, Phase};
 use super::messages::{Action, Event, Settings};
 use super::poison::Judge;
+use super::spawns::Spawns;
+use roll::Roll;
 
 /// A start that could not be found out is looked for again after this.
 const LOCATE_AGAIN: Duration = Duration::from_millis(300);
@@ -48,6 +52,8 @@ pub struct Core {
     commit_errors: u64,
     last_acknowledged: Option<Instant>,
     judge: Judge,
+    spawns: Spawns,
+    roll: Option<Roll>,
     chance: fastrand::Rng,
 }
 
@@ -55,6 +61,8 @@ impl Core {
     pub fn new(settings: Settings) -> Self {
         Self {
             judge: Judge::new(settings.poison.clone()),
+            spawns: Spawns::default(),
+            roll: None,
             chance: fastrand::Rng::with_seed(settings.seed),
             items: BTreeMap::new(),
             generation: Generation(0),
@@ -93,6 +101,11 @@ impl Core {
         self.stopping
     }
 
+    /// The replacement of all workers that is under way, or the last one.
+    pub fn roll(&self) -> Option<&Roll> {
+        self.roll.as_ref()
+    }
+
     pub fn commit_errors(&self) -> u64 {
         self.commit_errors
     }
@@ -101,7 +114,8 @@ impl Core {
     pub fn next_deadline(&self) -> Option<Instant> {
         let items = self.items.values().filter_map(Item::deadline).min();
         let commit = self.commit_at.filter(|_| !self.commit_under_way && !self.items.is_empty());
-        [items, commit, self.leave_by].into_iter().flatten().min()
+        let roll = self.roll.as_ref().and_then(Roll::deadline);
+        [items, commit, self.leave_by, roll].into_iter().flatten().min()
     }
 
     #[must_use]
@@ -142,12 +156,44 @@ impl Core {
             }
             Event::PagesRead { pages, at } => self.pages_read(now, at, pages),
             Event::Committed { answers } => self.committed(now, answers),
+            Event::Reloaded { settings } => self.reloaded(settings),
+            Event::Resumed => self.resumed(now),
             Event::StopRequested => self.stop_requested(now),
             Event::Woken => self.woken(now),
         };
+        actions.extend(self.settle(now));
+        actions
+    }
+
+    /// What follows from whatever happened.
+    fn settle(&mut self, now: Instant) -> Vec<Action> {
+        let mut actions = self.advance_roll(now);
         actions.extend(self.commit(now));
         actions.extend(self.finish(now));
         actions
+    }
+
+    /// Time passed without us, and nobody could know: every deadline of ours begins afresh.
+    fn resumed(&mut self, now: Instant) -> Vec<Action> {
+        let within = self.settings.stop_timeout;
+        for item in self.items.values_mut() {
+            item.still_since = None;
+            match &mut item.phase {
+                Phase::Draining { until, .. } => *until = (*until).max(now + within + KILL_AFTER),
+                Phase::Releasing { until } => *until = (*until).max(now + within),
+                Phase::Locating { .. }
+                | Phase::LocatingAgain { .. }
+                | Phase::AwaitingLease
+                | Phase::AwaitingTurn { .. }
+                | Phase::Starting { .. }
+                | Phase::Ready { .. }
+                | Phase::Killing { .. }
+                | Phase::BackingOff { .. }
+                | Phase::Parked { .. }
+                | Phase::Paused => {}
+            }
+        }
+        Vec::new()
     }
 
     fn next_request(&mut self) -> u64 {
@@ -173,8 +219,13 @@ impl Core {
         let Some(item) = self.items.get_mut(key) else { return Vec::new() };
         match item.phase.clone() {
             Phase::LocatingAgain { .. } => self.locate(key),
-            Phase::BackingOff { .. } => self.launch(now, key),
-            Phase::Draining { pid, .. } | Phase::Killing { pid, .. } => {
+            Phase::BackingOff { .. } | Phase::AwaitingTurn { .. } => self.launch(now, key),
+            Phase::Draining { pid, .. } => {
+                self.cut_short |= item.after == After::Release;
+                item.phase = Phase::Killing { pid, again: now + KILL_AGAIN };
+                vec![Action::KillWorker { item: key.clone(), pid }]
+            }
+            Phase::Killing { pid, .. } => {
                 item.phase = Phase::Killing { pid, again: now + KILL_AGAIN };
                 vec![Action::KillWorker { item: key.clone(), pid }]
             }
@@ -189,7 +240,8 @@ impl Core {
             | Phase::AwaitingLease
             | Phase::Starting { .. }
             | Phase::Ready { .. }
-            | Phase::Parked { .. } => Vec::new(),
+            | Phase::Parked { .. }
+            | Phase::Paused => Vec::new(),
         }
     }
 }

@@ -8,7 +8,7 @@ use kafkavisor::config::{Poison, Restart};
 use kafkavisor::ids::{FencingToken, Generation, Offset, TopicPartition};
 use kafkavisor::protocol::StopReason;
 use kafkavisor_link::attempts::Attempts;
-use kafkavisor_link::message::{FromWorker, Verdict};
+use kafkavisor_link::message::{FromWorker, Letter, Verdict};
 use kafkavisor_link::page::Progress;
 use kafkavisor_link::process::Exit;
 use nix::unistd::Pid;
@@ -115,6 +115,12 @@ pub enum Event {
     Committed {
         answers: Vec<CommitAnswer>,
     },
+    /// The configuration is another one, or the handler on disk: workers are to be replaced one after the other.
+    Reloaded {
+        settings: Settings,
+    },
+    /// We were stopped, suspended or starved for a while.
+    Resumed,
     /// Finish and exit; the second time at once.
     StopRequested,
     /// A deadline may have passed.
@@ -128,6 +134,8 @@ pub struct WorkerStart {
     pub generation: Generation,
     pub token: Option<FencingToken>,
     pub offset: Offset,
+    /// The message at `offset`, where it goes to the dead-letter topic.
+    pub letter: Option<Letter>,
 }
 
 /// What to do.
@@ -166,8 +174,8 @@ pub enum Action {
         item: TopicPartition,
         attempts: Attempts,
     },
-    /// The message is passed over.
-    SkipMessage {
+    /// The page goes on at `next`: a message is passed over, or an operator wants it so.
+    MovePage {
         item: TopicPartition,
         next: Offset,
     },

@@ -43,6 +43,11 @@ impl Judge {
         Self { rule, applied: VecDeque::new() }
     }
 
+    /// Judges by another rule from here on.
+    pub(crate) fn set_rule(&mut self, rule: Poison) {
+        self.rule = rule;
+    }
+
     /// Whether `attempts` are enough.
     pub(crate) fn enough(&self, attempts: u64) -> bool {
         attempts >= u64::from(self.rule.attempts)

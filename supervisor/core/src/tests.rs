@@ -17,6 +17,9 @@ use nix::unistd::Pid;
 use super::start::{Decision, Why};
 use super::{Action, CommitAnswer, Core, Event, Settings};
 
+mod operator;
+mod roll;
+
 const SECOND: Duration = Duration::from_secs(1);
 const TOKEN: FencingToken = FencingToken(7);
 
@@ -44,16 +47,20 @@ fn progress(acknowledged: i64, delivered: i64) -> Progress {
     }
 }
 
+fn settings(fixed: bool, action: PoisonAction) -> Settings {
+    Settings {
+        restart: Restart { initial: SECOND / 2, max: 30 * SECOND, healthy_after: 60 * SECOND },
+        poison: Poison { attempts: 3, action, topic: None, max_per_minute: 60 },
+        stop_timeout: 10 * SECOND,
+        commit_interval: SECOND,
+        fixed,
+        seed: 1,
+    }
+}
+
 impl Fixture {
     fn new(fixed: bool, action: PoisonAction) -> Self {
-        let core = Core::new(Settings {
-            restart: Restart { initial: SECOND / 2, max: 30 * SECOND, healthy_after: 60 * SECOND },
-            poison: Poison { attempts: 3, action, topic: None, max_per_minute: 60 },
-            stop_timeout: 10 * SECOND,
-            commit_interval: SECOND,
-            fixed,
-            seed: 1,
-        });
+        let core = Core::new(settings(fixed, action));
         let mut fixture = Self { core, now: now(), pids: 100, done: Vec::new(), attempts: BTreeMap::new() };
         if !fixed {
             fixture.event(Event::LeaseRenewed);
@@ -63,7 +70,11 @@ impl Fixture {
 
     /// Hands in an event, spawns what is to be spawned, and returns the actions.
     fn event(&mut self, event: Event) -> Vec<Action> {
-        let mut actions = self.core.handle(self.now, event);
+        let actions = self.core.handle(self.now, event);
+        self.perform(actions)
+    }
+
+    fn perform(&mut self, mut actions: Vec<Action>) -> Vec<Action> {
         let starts: Vec<_> = actions
             .iter()
             .filter_map(|action| match action {
@@ -91,6 +102,18 @@ impl Fixture {
     fn pass(&mut self, time: Duration) -> Vec<Action> {
         self.now += time;
         self.event(Event::Woken)
+    }
+
+    /// The handler dies of the message at `offset`, alone in flight, so often that it is poison.
+    fn poison(&mut self, partition: i32, offset: i64) {
+        self.page(partition, progress(offset, offset + 1));
+        for _ in 0..3 {
+            let before = self.attempts.get(&item(partition)).copied().unwrap_or_default();
+            let after = before.after_death(Offset(offset), Offset(offset + 1));
+            self.attempts.insert(item(partition), after);
+            self.exits(partition, Some(CRASHED), Exit::Status(1), progress(offset, offset + 1));
+            self.pass(10 * SECOND);
+        }
     }
 
     /// A partition at work from offset 0.
@@ -131,7 +154,7 @@ impl Fixture {
     ) -> Vec<Action> {
         let (item, pid) = (item(partition), self.pid(partition));
         if let Some(ending) = ending {
-            let message = FromWorker::Ended(ending);
+            let message = FromWorker::Ended { ending, stderr: "its last words".to_owned() };
             self.event(Event::WorkerSaid { item: item.clone(), pid, message });
         }
         let attempts = self.attempts.get(&item).copied().unwrap_or_default();
@@ -260,7 +283,7 @@ fn stale_events_change_nothing() {
     fixture.ready(0);
     let pid = fixture.pid(0);
     let stranger = Pid::from_raw(1);
-    let message = FromWorker::Ended(STOPPED);
+    let message = FromWorker::Ended { ending: STOPPED, stderr: String::new() };
     let stale = [
         Event::WorkerSaid { item: item(0), pid: stranger, message },
         Event::WorkerExited {
@@ -344,14 +367,7 @@ fn five_failures_without_progress_are_a_crash_loop_until_something_is_acknowledg
 fn the_message_that_kills_its_handlers_is_parked_and_no_other() {
     let mut fixture = Fixture::new(false, PoisonAction::Park);
     fixture.ready(0);
-    fixture.page(0, progress(10, 12));
-    for _ in 0..3 {
-        assert_eq!(fixture.state(0), "ready");
-        let before = fixture.attempts.get(&item(0)).copied().unwrap_or_default();
-        fixture.attempts.insert(item(0), before.after_death(Offset(10), Offset(11)));
-        fixture.exits(0, Some(CRASHED), Exit::Status(1), progress(10, 11));
-        fixture.pass(10 * SECOND);
-    }
+    fixture.poison(0, 10);
     assert_eq!(fixture.state(0), "parked");
 }
 
@@ -359,14 +375,8 @@ fn the_message_that_kills_its_handlers_is_parked_and_no_other() {
 fn poison_may_be_skipped() {
     let mut fixture = Fixture::new(false, PoisonAction::Skip);
     fixture.ready(0);
-    fixture.page(0, progress(10, 12));
-    for _ in 0..3 {
-        let before = fixture.attempts.get(&item(0)).copied().unwrap_or_default();
-        fixture.attempts.insert(item(0), before.after_death(Offset(10), Offset(11)));
-        fixture.exits(0, Some(CRASHED), Exit::Status(1), progress(10, 11));
-        fixture.pass(10 * SECOND);
-    }
-    assert!(fixture.done.contains(&Action::SkipMessage { item: item(0), next: Offset(11) }));
+    fixture.poison(0, 10);
+    assert!(fixture.done.contains(&Action::MovePage { item: item(0), next: Offset(11) }));
     let last = spawns(&fixture.done).last().copied();
     assert_eq!(last, Some(Offset(11)));
 }

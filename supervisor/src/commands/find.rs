@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use kafkavisor::ids::Group;
+use kafkavisor_link::control::Request;
 
 use crate::cli::WhichArgs;
 use crate::exit::Failure;
+use crate::shell::ask;
 use crate::shell::runtime_directory::{candidates, path_of, socket_in};
 use crate::shell::status::Status;
-use crate::shell::{Request, ask};
 
 /// The instance's control socket.
 pub(super) fn socket(which: &WhichArgs) -> Result<PathBuf, Failure> {

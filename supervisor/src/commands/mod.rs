@@ -3,12 +3,14 @@
 mod check;
 mod demo;
 mod find;
+mod operate;
 mod run;
 mod status;
 mod stop;
 mod table;
 
 use clap::CommandFactory;
+use kafkavisor_link::control::Request;
 
 use crate::cli::{Cli, Command};
 use crate::exit::{Exit, Failure};
@@ -21,6 +23,11 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Demo(args) => demo::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Stop(args) => stop::run(&args),
+        Command::Pause(args) => operate::all(&args, |partitions| Request::Pause { partitions }),
+        Command::Resume(args) => operate::all(&args, |partitions| Request::Resume { partitions }),
+        Command::Restart(args) => operate::all(&args, |partitions| Request::Restart { partitions }),
+        Command::Skip(args) => operate::skip(&args),
+        Command::Seek(args) => operate::seek(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "kafkavisor", &mut script);

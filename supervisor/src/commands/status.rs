@@ -8,7 +8,8 @@ use super::find;
 use super::table::{Style, table};
 use crate::cli::StatusArgs;
 use crate::exit::{Exit, Failure};
-use crate::shell::{Request, ask};
+use crate::shell::ask;
+use kafkavisor_link::control::Request;
 
 /// Clears what is behind the cursor's home position, without the flicker of clearing everything first.
 const HOME: &str = "\x1b[H";

@@ -4,12 +4,13 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use kafkavisor::clock::now;
+use kafkavisor_link::control::Request;
 use nix::poll::{PollTimeout, poll};
 
 use super::find;
 use crate::cli::StopArgs;
 use crate::exit::{Exit, Failure};
-use crate::shell::{Request, ask};
+use crate::shell::ask;
 
 /// Longest that a drain may be configured to take, and a little.
 const WITHIN: Duration = Duration::from_secs(3600);

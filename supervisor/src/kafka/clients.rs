@@ -36,7 +36,6 @@ pub(crate) struct Clients {
     group: BaseConsumer,
     reader: BaseConsumer,
     group_id: String,
-    properties: BTreeMap<String, String>,
 }
 
 /// A member of a group as Kafka knows it.
@@ -46,7 +45,7 @@ pub(crate) struct ForeignMember {
 }
 
 /// The properties of every client of this instance.
-fn client_properties(config: &Config) -> BTreeMap<String, String> {
+pub(crate) fn client_properties(config: &Config) -> BTreeMap<String, String> {
     let mut properties = config.kafka.clone();
     properties.insert("bootstrap.servers".to_owned(), config.cluster.brokers.join(","));
     properties.entry("client.id".to_owned()).or_insert_with(|| "kafkavisor".to_owned());
@@ -91,13 +90,7 @@ impl Clients {
             group: client(config, &[])?,
             reader: client(config, &[("isolation.level", "read_uncommitted")])?,
             group_id: config.group.to_string(),
-            properties: client_properties(config),
         })
-    }
-
-    /// The properties that workers start from.
-    pub(crate) fn properties(&self) -> &BTreeMap<String, String> {
-        &self.properties
     }
 
     /// Waits for a first answer of Kafka.

@@ -12,13 +12,11 @@ use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded};
 use kafkavisor::clock::now;
+use kafkavisor_link::control::{MAX_REQUEST, Request};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::{Uid, geteuid};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// Longest request.
-const MAX_REQUEST: usize = 64 * 1024;
 /// Conversations at once.
 const MAX_CONVERSATIONS: usize = 32;
 /// Longest that either side may take.
@@ -26,16 +24,6 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// After no connection could be taken.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
-
-/// What can be asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "command", rename_all = "kebab-case")]
-pub(crate) enum Request {
-    /// What the instance does.
-    Status,
-    /// Drain and exit.
-    Stop,
-}
 
 /// A request, who asks, and where the answer goes.
 pub(crate) struct Asked {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, at, never, select};
-use kafkavisor::clock::{Boottime, now, wall_millis};
+use kafkavisor::clock::{Boottime, now};
 use kafkavisor::config::{Assignment as AssignmentMode, Config};
 use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor::membership::Membership;
@@ -14,19 +14,22 @@ use kafkavisor_link::message::{FromWorker, Start, ToWorker};
 use kafkavisor_link::page::{Lease, Progress};
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpid};
-use serde_json::{Value, json};
 
 use super::assignment::{Assignment, Meaning};
-use super::control::{Asked, Request};
+use super::control::Asked;
+use super::instance::core_settings;
 use super::pages::Pages;
-use super::status::{self, Moment, Status};
+use super::reload::{self, Load, Loaded};
+use super::service::Service;
 use super::workers::{Heard as WorkerHeard, Workers};
-use crate::kafka::{Ask, Commits, Found, Heard as KafkaHeard, Lookups, SharedLease};
+use crate::kafka::{Ask, Commits, Found, Heard as KafkaHeard, Lookups, SharedLease, client_properties};
 use kafkavisor_supervisor_core::start::{CommitNote, Decision, Why};
 use kafkavisor_supervisor_core::{Action, CommitAnswer, Core, Event, Item, WorkerStart};
 
 /// Pages are read at least this often while anything runs.
 const PAGES_EVERY: Duration = Duration::from_secs(1);
+/// A loop so late did not run: it was stopped, suspended or starved.
+const STOOD_STILL: Duration = Duration::from_secs(2);
 /// What a dying worker left is looked at again after this.
 const STRAYS_AGAIN: Duration = Duration::from_millis(5);
 
@@ -38,6 +41,7 @@ pub(crate) struct Sources {
     pub(crate) kafka: Receiver<KafkaHeard>,
     pub(crate) commits: Receiver<Vec<CommitAnswer>>,
     pub(crate) asked: Receiver<Asked>,
+    pub(crate) loaded: Receiver<Loaded>,
 }
 
 /// What the loop works with.
@@ -57,6 +61,9 @@ pub(crate) struct EventLoop {
     pub(crate) unfetched: BTreeSet<TopicPartition>,
     pub(crate) leased: bool,
     pub(crate) dead_by_passed: bool,
+    pub(crate) service: Service,
+    pub(crate) load: Load,
+    pub(crate) loaded: Sender<Loaded>,
     pub(crate) exit: Option<bool>,
 }
 
@@ -67,6 +74,7 @@ enum Happened {
     Kafka(KafkaHeard),
     Commits(Vec<CommitAnswer>),
     Asked(Asked),
+    Loaded(Loaded),
     Time,
 }
 
@@ -75,8 +83,16 @@ impl EventLoop {
     pub(crate) fn run(mut self, sources: &Sources) -> bool {
         let mut pages_read = now();
         loop {
-            let happened = self.wait(sources);
+            let until = self.deadline();
+            let happened = wait(sources, until);
             let time = now();
+            if until.is_some_and(|until| time.saturating_duration_since(until) > STOOD_STILL) {
+                log::warn!(
+                    "this process stood still for {:.1?}",
+                    time.saturating_duration_since(until.unwrap_or(time))
+                );
+                self.decide(Event::Resumed);
+            }
             let urgent = matches!(happened, Happened::Worker(..) | Happened::Asked(_) | Happened::Notice(_));
             if urgent || time.saturating_duration_since(pages_read) >= PAGES_EVERY {
                 pages_read = time;
@@ -88,22 +104,10 @@ impl EventLoop {
             self.finish_workers();
             self.decide(Event::Woken);
             self.tell_unfetched();
+            self.tell_service(time);
             if let Some(cut_short) = self.exit {
                 return cut_short;
             }
-        }
-    }
-
-    fn wait(&self, sources: &Sources) -> Happened {
-        let timer = self.deadline().map_or_else(never, at);
-        select! {
-            recv(sources.signals) -> signal => signal.map_or(Happened::Time, Happened::Signal),
-            recv(sources.workers) -> heard => heard.map_or(Happened::Time, |(pid, heard)| Happened::Worker(pid, heard)),
-            recv(sources.notices) -> notice => notice.map_or(Happened::Time, Happened::Notice),
-            recv(sources.kafka) -> heard => heard.map_or(Happened::Time, Happened::Kafka),
-            recv(sources.commits) -> answers => answers.map_or(Happened::Time, Happened::Commits),
-            recv(sources.asked) -> asked => asked.map_or(Happened::Time, Happened::Asked),
-            recv(timer) -> _ => Happened::Time,
         }
     }
 
@@ -117,7 +121,10 @@ impl EventLoop {
         let lease_end =
             (!self.core.items().is_empty() && next_lease > boottime && next_lease < Boottime(u64::MAX))
                 .then(|| time + next_lease.since(boottime) + Duration::from_millis(1));
-        [beat, strays, lease_end, self.core.next_deadline()].into_iter().flatten().min()
+        [beat, strays, lease_end, self.core.next_deadline(), self.service.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn happened(&mut self, happened: Happened) {
@@ -129,16 +136,20 @@ impl EventLoop {
             Happened::Kafka(heard) => self.kafka_said(heard),
             Happened::Commits(answers) => self.committed(answers),
             Happened::Asked(asked) => self.asked(&asked),
+            Happened::Loaded(loaded) => self.reloaded(loaded),
             Happened::Time => {}
         }
     }
 
-    fn decide(&mut self, event: Event) {
-        let mut events = vec![event];
-        while let Some(event) = events.pop() {
-            let actions = self.core.handle(now(), event);
-            for action in actions {
-                events.extend(self.perform(action));
+    pub(super) fn decide(&mut self, event: Event) {
+        let actions = self.core.handle(now(), event);
+        self.perform_all(actions);
+    }
+
+    pub(super) fn perform_all(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            if let Some(event) = self.perform(action) {
+                self.decide(event);
             }
         }
     }
@@ -155,7 +166,9 @@ impl EventLoop {
             }
             Signal::SIGUSR1 => self.log_everything(),
             Signal::SIGHUP => {
-                log::warn!("SIGHUP: re-reading the configuration is not available yet; nothing changed");
+                log::info!("{signal}: reading the configuration again");
+                Service::reloading();
+                reload::start(&self.load, self.loaded.clone());
             }
             _ => self.workers.reap(now()),
         }
@@ -280,7 +293,7 @@ impl EventLoop {
                 }
                 None
             }
-            Action::SkipMessage { item, next } => {
+            Action::MovePage { item, next } => {
                 if let Some(entry) = self.pages.get(&item) {
                     entry.page.rewind(next);
                 }
@@ -330,7 +343,7 @@ impl EventLoop {
     }
 
     fn spawn(&mut self, start: WorkerStart) -> Event {
-        let WorkerStart { item, generation, token, offset } = start;
+        let WorkerStart { item, generation, token, offset, letter } = start;
         if let Err(error) = self.pages.repair(&item, offset) {
             return Event::SpawnFailed { item, error: error.to_string() };
         }
@@ -350,6 +363,7 @@ impl EventLoop {
             kafka: self.kafka_properties.clone(),
             commit_messages: self.config.offsets.commit_messages,
             log: self.config.log.clone(),
+            letter,
         }));
         match self.workers.spawn(&item, &message) {
             Ok(pid) => {
@@ -360,6 +374,46 @@ impl EventLoop {
         }
     }
 
+    /// What came of a reload.
+    fn reloaded(&mut self, loaded: Loaded) {
+        match loaded.map(|new| reload::apply(&self.config, *new)) {
+            Err(why) => log::error!("nothing is changed, the configuration is refused: {why}"),
+            Ok(Err(keys)) => log::error!(
+                "nothing is changed: {} can't change while this runs; stop it and start it again",
+                keys.join(", ")
+            ),
+            Ok(Ok((config, later))) => {
+                if !later.is_empty() {
+                    log::warn!("{} is taken up at the next start", later.join(", "));
+                }
+                self.kafka_properties = client_properties(&config);
+                log::set_max_level(config.log.level);
+                let settings = core_settings(&config);
+                self.config = config;
+                self.decide(Event::Reloaded { settings });
+            }
+        }
+        self.service.reloaded();
+    }
+
+    fn tell_service(&mut self, time: Instant) {
+        self.service.beat(time);
+        if self.membership.is_none() || self.assignment.member.is_some() {
+            self.service.ready();
+        }
+        let items = self.core.items();
+        if self.core.stopping() {
+            let acknowledged = items.values().filter_map(|item| Some(item.acknowledged?.0)).sum();
+            self.service.stopping(items.len(), acknowledged, self.config.stop.timeout);
+        }
+        let mut states: BTreeMap<&str, usize> = BTreeMap::new();
+        items.values().for_each(|item| *states.entry(item.state()).or_default() += 1);
+        let states: Vec<_> = states.into_iter().map(|(state, count)| format!("{count} {state}")).collect();
+        let members = self.assignment.members;
+        let line = format!("{} partitions ({}), {members} members", items.len(), states.join(", "));
+        self.service.status(time, line);
+    }
+
     fn tell_unfetched(&mut self) {
         let without = |(_, item): &(&TopicPartition, &Item)| item.pid().is_none();
         let unfetched: BTreeSet<_> =
@@ -367,69 +421,6 @@ impl EventLoop {
         if unfetched != self.unfetched {
             self.lookups.ask(Ask::Unfetched(unfetched.clone()));
             self.unfetched = unfetched;
-        }
-    }
-
-    fn asked(&mut self, asked: &Asked) {
-        let answer = match asked.request {
-            Request::Status => serde_json::to_value(self.status()).unwrap_or(Value::Null),
-            Request::Stop => {
-                log::info!("stop asked for by user {} (process {})", asked.uid, asked.pid);
-                self.decide(Event::StopRequested);
-                json!({"stopping": true})
-            }
-        };
-        // Who does not wait for the answer does not get it.
-        let _nobody_waits = asked.answer.try_send(answer);
-    }
-
-    fn status(&self) -> Status {
-        let settled = self.core.settled();
-        let moment = Moment { boottime: Boottime::now(), wall_millis: wall_millis() };
-        let partition = |(key, item): (&TopicPartition, &Item)| {
-            let progress = self.pages.get(key).map(|entry| entry.page.progress());
-            let end = self.ends.get(key).copied();
-            status::Partition::of(key, item, progress.as_ref(), end, moment)
-        };
-        let state = match (self.core.stopping(), settled) {
-            (true, _) => "stopping",
-            (false, None) if self.core.generation().0 == 0 => "starting",
-            (false, _) => "running",
-        };
-        let pid = u32::try_from(getpid().as_raw()).unwrap_or_default();
-        Status {
-            group: self.config.group.clone(),
-            name: self.config.name.clone(),
-            topics: self.config.topics.clone(),
-            state: state.to_owned(),
-            generation: self.core.generation(),
-            pid,
-            uptime_seconds: now().saturating_duration_since(self.started).as_secs_f64(),
-            commit_errors_total: self.core.commit_errors(),
-            assignment: status::Assignment {
-                mode: self.assignment.mode.to_owned(),
-                state: self.assignment.state(settled).to_owned(),
-                session: self.assignment.session.clone(),
-                member: self.assignment.member.clone(),
-                members: self.assignment.members,
-                blocked: self.assignment.blocked.clone(),
-            },
-            partitions: self.core.items().iter().map(partition).collect(),
-        }
-    }
-
-    fn log_everything(&self) {
-        let status = self.status();
-        log::info!(
-            "{}: {}, generation {}, assignment {} with {} members",
-            status.group,
-            status.state,
-            status.generation,
-            status.assignment.state,
-            status.assignment.members
-        );
-        for partition in &status.partitions {
-            log::info!("{}", serde_json::to_string(partition).unwrap_or_default());
         }
     }
 
@@ -445,6 +436,20 @@ impl EventLoop {
             }
         }
         self.decide(Event::Settled { members: 1 });
+    }
+}
+
+fn wait(sources: &Sources, until: Option<Instant>) -> Happened {
+    let timer = until.map_or_else(never, at);
+    select! {
+        recv(sources.signals) -> signal => signal.map_or(Happened::Time, Happened::Signal),
+        recv(sources.workers) -> heard => heard.map_or(Happened::Time, |(pid, heard)| Happened::Worker(pid, heard)),
+        recv(sources.notices) -> notice => notice.map_or(Happened::Time, Happened::Notice),
+        recv(sources.kafka) -> heard => heard.map_or(Happened::Time, Happened::Kafka),
+        recv(sources.commits) -> answers => answers.map_or(Happened::Time, Happened::Commits),
+        recv(sources.asked) -> asked => asked.map_or(Happened::Time, Happened::Asked),
+        recv(sources.loaded) -> loaded => loaded.map_or(Happened::Time, Happened::Loaded),
+        recv(timer) -> _ => Happened::Time,
     }
 }
 

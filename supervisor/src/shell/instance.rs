@@ -25,16 +25,18 @@ use uuid::Uuid;
 use super::assignment::Assignment;
 use super::control::Control;
 use super::event_loop::{EventLoop, Sources, sink};
+use super::limits;
 use super::pages::Pages;
+use super::reload::Load;
 use super::runtime_directory::RuntimeDirectory;
+use super::service::Service;
 use super::workers::Workers;
 use crate::exit::{Exit, Failure};
-use crate::kafka::{Clients, Commits, KafkaError, Lookups, Scope, SharedLease};
+use crate::kafka::{Clients, Commits, KafkaError, Lookups, Scope, SharedLease, client_properties};
 use kafkavisor_supervisor_core::{Core, Settings};
 
 /// Runs an instance to its end.
-pub(crate) fn run(mut config: Config, worker: &Path) -> Result<Exit, Failure> {
-    config.handler.command = resolved(&config.handler.command)?;
+pub(crate) fn run(config: Config, worker: &Path, load: Load) -> Result<Exit, Failure> {
     let directory =
         RuntimeDirectory::take(&config.name).map_err(|e| Failure::configuration(e.to_string()))?;
     let runtime = start_runtime()?;
@@ -55,6 +57,7 @@ pub(crate) fn run(mut config: Config, worker: &Path) -> Result<Exit, Failure> {
     let (kafka_in, kafka) = unbounded();
     let (commits_in, commits_out) = unbounded();
     let (notices_in, notices) = unbounded();
+    let (loaded_in, loaded) = unbounded();
     let id = Uuid::new_v4().simple().to_string();
     let workers = Workers::new(worker, id, runtime.clone(), workers_in)
         .map_err(|e| Failure::configuration(format!("worker binary {}: {e}", worker.display())))?;
@@ -67,7 +70,8 @@ pub(crate) fn run(mut config: Config, worker: &Path) -> Result<Exit, Failure> {
     };
     let (lookups, items) = Lookups::start(Arc::clone(&clients), lease.clone(), scope, sink(kafka_in))
         .map_err(|error| Failure::unreachable(format!("Kafka: {error}")))?;
-    let kafka_properties = clients.properties().clone();
+    limits::check(items.len()).map_err(Failure::configuration)?;
+    let kafka_properties = client_properties(&config);
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let identity = format!("{} {} {}", boot.trim(), clients.cluster_id(), config.group);
     let commits = Commits::start(clients, lease.clone(), sink(commits_in))
@@ -93,17 +97,21 @@ pub(crate) fn run(mut config: Config, worker: &Path) -> Result<Exit, Failure> {
         unfetched: BTreeSet::new(),
         leased: false,
         dead_by_passed: true,
+        service: Service::new(),
+        load,
+        loaded: loaded_in,
         exit: None,
         config,
     };
     event_loop.assign_fixed();
-    let sources = Sources { signals, workers: workers_out, notices, kafka, commits: commits_out, asked };
+    let sources =
+        Sources { signals, workers: workers_out, notices, kafka, commits: commits_out, asked, loaded };
     let cut_short = event_loop.run(&sources);
     drop(control);
     Ok(if cut_short { Exit::CutShort } else { Exit::Clean })
 }
 
-fn core_settings(config: &Config) -> Settings {
+pub(super) fn core_settings(config: &Config) -> Settings {
     Settings {
         restart: config.restart.clone(),
         poison: config.handler.poison.clone(),

@@ -7,7 +7,7 @@ use kafkavisor::ids::{Generation, Group, Offset, Topic, TopicPartition};
 use kafkavisor_link::page::Progress;
 use serde::{Deserialize, Serialize};
 
-use kafkavisor_supervisor_core::Item;
+use kafkavisor_supervisor_core::{Item, RollState};
 
 /// A running instance.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub(crate) struct Status {
     pub(crate) uptime_seconds: f64,
     pub(crate) commit_errors_total: u64,
     pub(crate) assignment: Assignment,
+    /// The last reload's replacement of workers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) roll: Option<Roll>,
     pub(crate) partitions: Vec<Partition>,
 }
 
@@ -38,6 +41,29 @@ pub(crate) struct Assignment {
     /// Partitions that are ours and that a member with other topics still holds, with the lock in the way.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) blocked: BTreeMap<String, String>,
+}
+
+/// How far the replacement of all workers is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Roll {
+    /// running, done, stopped.
+    pub(crate) state: String,
+    pub(crate) rolled: usize,
+    pub(crate) of: usize,
+    /// What stopped it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<String>,
+}
+
+impl Roll {
+    pub(crate) fn of(roll: &kafkavisor_supervisor_core::Roll) -> Self {
+        let (state, error) = match &roll.state {
+            RollState::Running => ("running", None),
+            RollState::Done => ("done", None),
+            RollState::Stopped { item, why } => ("stopped", Some(format!("{item}: {why}"))),
+        };
+        Self { state: state.to_owned(), rolled: roll.rolled, of: roll.of, error }
+    }
 }
 
 /// One partition. Offsets are the *next* ones.
@@ -60,6 +86,9 @@ pub(crate) struct Partition {
     pub(crate) messages_total: u64,
     pub(crate) bytes_total: u64,
     pub(crate) restarts_total: u64,
+    /// By reason.
+    #[serde(default)]
+    pub(crate) restarts: BTreeMap<String, u64>,
     pub(crate) dead_lettered_total: u64,
     pub(crate) last_exit: Option<String>,
     /// Why commits fail, while they do.
@@ -115,6 +144,7 @@ impl Partition {
         } else {
             0.0
         };
+        let (messages_total, bytes_total) = item.totals(page.messages, page.bytes);
         Self {
             topic: key.topic.clone(),
             partition: key.partition.0,
@@ -132,9 +162,14 @@ impl Partition {
             oldest_in_flight_seconds: oldest,
             lag_seconds,
             fencing_token: item.token.map(|token| token.0),
-            messages_total: page.messages,
-            bytes_total: page.bytes,
-            restarts_total: item.restarts,
+            messages_total,
+            bytes_total,
+            restarts_total: item.restarts_total(),
+            restarts: item
+                .restarts
+                .iter()
+                .map(|(reason, count)| (reason.name().to_owned(), *count))
+                .collect(),
             dead_lettered_total: item.dead_lettered,
             last_exit: item.waiting.clone().or_else(|| item.last_exit.clone()),
             commit_error: item.commit_error.clone(),

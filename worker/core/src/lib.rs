@@ -10,4 +10,4 @@ mod tests;
 mod uncommitted;
 mod window;
 
-pub use machine::{Action, Core, Delivery, Event, Settings};
+pub use machine::{Action, Core, Delivery, Event, Failure, Settings};

@@ -7,7 +7,10 @@
 //! | running | no answer in time | killing | ABRT |
 //! | running | output broken or closed | killing | KILL |
 //! | running | handler exited | ended | end |
-//! | running | parked by verdict, start lost | stopping | stop, close input |
+//! | running | parked by verdict, dead letter refused, start lost | stopping | stop, close input |
+//! | running, handler not started | stop requested, lease ended, ... | ended | end |
+//! | stopping | handler exited, fates of messages open | settling | |
+//! | settling | the last fate is settled, time is up | ended | end |
 //! | stopping | time is up | killing | TERM, CONT |
 //! | stopping, killing | handler exited | ended | end |
 //! | killing | time is up | killing | KILL |
@@ -51,11 +54,15 @@ pub struct Settings {
     pub timeouts: Option<(Duration, Duration)>,
     pub commit_messages: u64,
     pub attempts: Attempts,
+    /// The message to begin at goes to the dead-letter topic before the handler starts.
+    pub letter: bool,
 }
 
 /// Past participles: what happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
+    /// The worker is set up; the handler is not started yet.
+    Begun,
     HandlerStarted,
     /// Nothing more can be delivered for now.
     Quiet {
@@ -80,6 +87,15 @@ pub enum Event {
         offset: Offset,
         verdict: Verdict,
     },
+    /// The broker has confirmed it.
+    DeadLettered {
+        offset: Offset,
+        bytes: u64,
+    },
+    DeadLetterFailed {
+        offset: Offset,
+        error: String,
+    },
     LeaseEnded {
         dead_within: Duration,
     },
@@ -93,16 +109,44 @@ pub enum Event {
 /// Imperatives: what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    Flush { full: bool },
+    StartHandler,
+    /// What the letter says besides; none for the one that the worker was started with.
+    DeadLetter {
+        offset: Offset,
+        why: Option<Failure>,
+    },
+    /// The handler's side learns what became of a message it failed on.
+    Settle {
+        offset: Offset,
+        verdict: Verdict,
+    },
+    SayDeadLettered {
+        offset: Offset,
+    },
+    Flush {
+        full: bool,
+    },
     DropUnwritten,
     Stop(StopReason),
     CloseInput,
     SignalHandler(Signal),
     SayReady,
-    SayFailed { offset: Offset, attempts: u32, error: String, rejected: bool },
+    SayFailed {
+        offset: Offset,
+        attempts: u32,
+        error: String,
+        rejected: bool,
+    },
     AskForCommit,
     NoteAttempts(Attempts),
     End(Ending),
+}
+
+/// What is wrong with a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub attempts: u32,
+    pub error: String,
 }
 
 /// One message on its way to the handler.
@@ -116,8 +160,19 @@ pub struct Delivery {
 #[derive(Debug, Clone)]
 enum State {
     Running,
-    Stopping { until: Instant, ending: Ending },
-    Killing { until: Instant, ending: Ending },
+    Stopping {
+        until: Instant,
+        ending: Ending,
+    },
+    /// The handler is gone; a message it refused is not dead-lettered yet.
+    Settling {
+        until: Instant,
+        ending: Ending,
+    },
+    Killing {
+        until: Instant,
+        ending: Ending,
+    },
     Ended,
 }
 
@@ -131,7 +186,7 @@ pub struct Core {
     uncommitted: Uncommitted,
     attempts: Attempts,
     /// Messages whose fate the supervisor decides, and what is wrong with them.
-    failures: BTreeMap<Offset, String>,
+    failures: BTreeMap<Offset, Failure>,
     started: bool,
     fetched: bool,
     ready: bool,
@@ -241,7 +296,7 @@ impl Core {
             Answer::Ack(offset) => self.window.acknowledge(offset).map(|s| (s, Some(offset))),
             Answer::Reject { offset, error } => self.window.refuse(offset).map(|settled| {
                 let attempts = self.attempts.attempt(offset);
-                self.failures.insert(offset, error.clone());
+                self.failures.insert(offset, Failure { attempts, error: error.clone() });
                 actions.push(Action::SayFailed { offset, attempts, error, rejected: true });
                 (settled, Some(offset))
             }),
@@ -287,7 +342,9 @@ impl Core {
     pub fn next_deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Running => [self.flush_at, self.silence_ends()].into_iter().flatten().min(),
-            State::Stopping { until, .. } | State::Killing { until, .. } => Some(*until),
+            State::Stopping { until, .. } | State::Settling { until, .. } | State::Killing { until, .. } => {
+                Some(*until)
+            }
             State::Ended => None,
         }
     }
@@ -300,6 +357,10 @@ impl Core {
 
     pub fn handle(&mut self, now: Instant, event: Event) -> Vec<Action> {
         match event {
+            Event::Begun if self.settings.letter => {
+                vec![Action::DeadLetter { offset: self.window.acknowledged(), why: None }]
+            }
+            Event::Begun => vec![Action::StartHandler],
             Event::HandlerStarted => {
                 self.started = true;
                 self.say_ready()
@@ -311,10 +372,21 @@ impl Core {
             Event::OutputBroken(detail) => self.output_broken(now, detail),
             Event::StopRequested { reason, within } => self.stop_requested(now, reason, within),
             Event::Poisoned { offset, attempts, error } => {
-                self.failures.insert(offset, error.clone());
+                self.failures.insert(offset, Failure { attempts, error: error.clone() });
                 vec![Action::SayFailed { offset, attempts, error, rejected: false }]
             }
-            Event::Decided { offset, verdict } => self.decided(now, offset, verdict),
+            Event::Decided { offset, verdict } => {
+                let actions = self.decided(now, offset, verdict);
+                self.and_settled(actions)
+            }
+            Event::DeadLettered { offset, bytes } => {
+                let actions = self.dead_lettered(offset, bytes);
+                self.and_settled(actions)
+            }
+            Event::DeadLetterFailed { offset, error } => {
+                let actions = self.dead_letter_failed(now, offset, &error);
+                self.and_settled(actions)
+            }
             Event::LeaseEnded { dead_within } => self.lease_ended(now, dead_within),
             Event::StartLost(error) => {
                 self.stop(now, StopReason::Restart, PARK_WITHIN, Ending::StartLost { error })
@@ -383,7 +455,16 @@ impl Core {
                 }));
                 actions
             }
-            State::Stopping { ending, .. } | State::Killing { ending, .. } => vec![Action::End(ending)],
+            State::Stopping { until, ending }
+                if !self.failures.is_empty()
+                    && matches!(ending, Ending::Stopped { .. } | Ending::Parked { .. }) =>
+            {
+                self.state = State::Settling { until, ending };
+                Vec::new()
+            }
+            State::Stopping { ending, .. }
+            | State::Settling { ending, .. }
+            | State::Killing { ending, .. } => vec![Action::End(ending)],
             State::Ended => Vec::new(),
         }
     }
@@ -403,7 +484,9 @@ impl Core {
                 let detail = "it closed its output, so that nothing can be acknowledged any more".to_owned();
                 self.output_broken(now, detail)
             }
-            State::Stopping { .. } | State::Killing { .. } | State::Ended => Vec::new(),
+            State::Stopping { .. } | State::Settling { .. } | State::Killing { .. } | State::Ended => {
+                Vec::new()
+            }
         }
     }
 
@@ -411,7 +494,7 @@ impl Core {
         let (ending, mut actions) = match &self.state {
             State::Running => (Ending::ProtocolError { detail }, self.count_death(false)),
             State::Stopping { ending, .. } => (ending.clone(), Vec::new()),
-            State::Killing { .. } | State::Ended => return Vec::new(),
+            State::Settling { .. } | State::Killing { .. } | State::Ended => return Vec::new(),
         };
         self.state = State::Killing { until: now + KILL_AFTER, ending };
         actions.push(Action::SignalHandler(Signal::SIGKILL));
@@ -419,7 +502,7 @@ impl Core {
     }
 
     fn stop_requested(&mut self, now: Instant, reason: StopReason, within: Duration) -> Vec<Action> {
-        if let State::Stopping { until, .. } = &mut self.state {
+        if let State::Stopping { until, .. } | State::Settling { until, .. } = &mut self.state {
             *until = (*until).min(now + within);
             return Vec::new();
         }
@@ -438,6 +521,10 @@ impl Core {
                 *ending = Ending::LeaseLost;
                 vec![Action::DropUnwritten]
             }
+            State::Settling { .. } => {
+                self.state = State::Ended;
+                vec![Action::End(Ending::LeaseLost)]
+            }
             State::Killing { .. } | State::Ended => Vec::new(),
         }
     }
@@ -446,23 +533,71 @@ impl Core {
         if !matches!(self.state, State::Running) {
             return Vec::new();
         }
+        if !self.started {
+            self.state = State::Ended;
+            return vec![Action::End(ending)];
+        }
         self.state = State::Stopping { until: now + within, ending };
         vec![Action::Stop(reason), Action::CloseInput]
     }
 
     fn decided(&mut self, now: Instant, offset: Offset, verdict: Verdict) -> Vec<Action> {
-        let Some(error) = self.failures.remove(&offset) else { return Vec::new() };
+        let Some(failure) = self.failures.get(&offset).cloned() else { return Vec::new() };
         match verdict {
-            Verdict::Retry => Vec::new(),
-            Verdict::Apply(PoisonAction::Skip) => {
-                let settled = self.window.resolve(offset);
-                self.note(settled);
-                Vec::new()
+            Verdict::Retry => {
+                self.failures.remove(&offset);
+                vec![Action::Settle { offset, verdict }]
             }
-            Verdict::Apply(PoisonAction::Park | PoisonAction::DeadLetter) => {
-                self.stop(now, StopReason::Restart, PARK_WITHIN, Ending::Parked { offset, error })
+            Verdict::Apply(PoisonAction::Skip) => {
+                self.resolve(offset);
+                vec![Action::Settle { offset, verdict }]
+            }
+            Verdict::Apply(PoisonAction::DeadLetter) => {
+                vec![Action::DeadLetter { offset, why: Some(failure) }]
+            }
+            Verdict::Apply(PoisonAction::Park) => {
+                self.failures.remove(&offset);
+                self.park(now, offset, failure.error)
             }
         }
+    }
+
+    fn and_settled(&mut self, mut actions: Vec<Action>) -> Vec<Action> {
+        actions.extend(self.settled());
+        actions
+    }
+
+    fn resolve(&mut self, offset: Offset) {
+        self.failures.remove(&offset);
+        let settled = self.window.resolve(offset);
+        self.note(settled);
+    }
+
+    fn park(&mut self, now: Instant, offset: Offset, error: String) -> Vec<Action> {
+        self.stop(now, StopReason::Restart, PARK_WITHIN, Ending::Parked { offset, error })
+    }
+
+    /// Only a confirmed dead letter counts as done.
+    fn dead_lettered(&mut self, offset: Offset, bytes: u64) -> Vec<Action> {
+        let said = Action::SayDeadLettered { offset };
+        if self.failures.contains_key(&offset) {
+            self.resolve(offset);
+            let verdict = Verdict::Apply(PoisonAction::DeadLetter);
+            return vec![said, Action::Settle { offset, verdict }];
+        }
+        if self.started || !matches!(self.state, State::Running) {
+            return Vec::new();
+        }
+        self.window.begin_at(offset.next());
+        self.note(Settled { messages: 1, bytes });
+        vec![said, Action::StartHandler]
+    }
+
+    fn dead_letter_failed(&mut self, now: Instant, offset: Offset, error: &str) -> Vec<Action> {
+        let what =
+            self.failures.remove(&offset).map_or_else(String::new, |failure| format!("{}; ", failure.error));
+        let error = format!("{what}it could not be dead-lettered: {error}");
+        self.park(now, offset, error)
     }
 
     fn woken(&mut self, now: Instant) -> Vec<Action> {
@@ -478,7 +613,29 @@ impl Core {
                 self.state = State::Killing { until: now + KILL_AFTER, ending };
                 vec![Action::SignalHandler(Signal::SIGKILL)]
             }
-            State::Stopping { .. } | State::Killing { .. } | State::Ended => Vec::new(),
+            State::Settling { until, .. } if now >= until => {
+                self.failures.clear();
+                self.settled()
+            }
+            State::Stopping { .. } | State::Settling { .. } | State::Killing { .. } | State::Ended => {
+                Vec::new()
+            }
+        }
+    }
+
+    /// Ends if only the fate of messages was waited for.
+    fn settled(&mut self) -> Vec<Action> {
+        match &self.state {
+            State::Settling { ending, .. } if self.failures.is_empty() => {
+                let ending = ending.clone();
+                self.state = State::Ended;
+                vec![Action::End(ending)]
+            }
+            State::Running
+            | State::Stopping { .. }
+            | State::Settling { .. }
+            | State::Killing { .. }
+            | State::Ended => Vec::new(),
         }
     }
 

@@ -11,7 +11,7 @@ use kafkavisor_link::message::{Ending, Verdict};
 use kafkavisor_link::process::Exit;
 use nix::sys::signal::Signal;
 
-use super::{Action, Core, Delivery, Event, Settings};
+use super::{Action, Core, Delivery, Event, Failure, Settings};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -30,6 +30,7 @@ fn settings() -> Settings {
         timeouts: Some((120 * SECOND, 60 * SECOND)),
         commit_messages: 10_000,
         attempts: Attempts::default(),
+        letter: false,
     }
 }
 
@@ -218,7 +219,9 @@ fn a_refused_message_is_settled_by_the_verdict() {
     fixture.ack(3);
     assert_eq!(fixture.core.window().acknowledged(), Offset(1));
     let decided = |action| Event::Decided { offset: Offset(1), verdict: Verdict::Apply(action) };
-    assert_eq!(fixture.event(decided(PoisonAction::Skip)), []);
+    let verdict = Verdict::Apply(PoisonAction::Skip);
+    let settle = Action::Settle { offset: Offset(1), verdict };
+    assert_eq!(fixture.event(decided(PoisonAction::Skip)), [settle]);
     assert_eq!(fixture.core.window().acknowledged(), Offset(4));
     assert_eq!(fixture.event(decided(PoisonAction::Park)), [], "it is settled");
 }
@@ -235,6 +238,94 @@ fn a_parked_message_ends_the_worker_and_is_not_acknowledged() {
     let end = fixture.event(Event::HandlerExited(Exit::Status(0)));
     assert_eq!(end, [Action::End(Ending::Parked { offset: Offset(0), error: "bad".to_owned() })]);
     assert_eq!(fixture.core.window().acknowledged(), Offset(0));
+}
+
+fn refused(fixture: &mut Fixture, offset: i64) {
+    let reject = Answer::Reject { offset: Offset(offset), error: "bad".to_owned() };
+    fixture.core.answered(fixture.now, reject);
+    let verdict = Verdict::Apply(PoisonAction::DeadLetter);
+    let why = Some(Failure { attempts: 1, error: "bad".to_owned() });
+    let offset = Offset(offset);
+    assert_eq!(fixture.event(Event::Decided { offset, verdict }), [Action::DeadLetter { offset, why }]);
+}
+
+#[test]
+fn a_dead_letter_counts_as_done_once_it_is_confirmed() {
+    let mut fixture = Fixture::new(settings());
+    fixture.deliver(3);
+    refused(&mut fixture, 1);
+    fixture.ack(2);
+    assert_eq!(fixture.core.window().acknowledged(), Offset(1), "not confirmed yet");
+    let said = fixture.event(Event::DeadLettered { offset: Offset(1), bytes: 10 });
+    assert_eq!(said.first(), Some(&Action::SayDeadLettered { offset: Offset(1) }));
+    assert_eq!(fixture.core.window().acknowledged(), Offset(3));
+}
+
+#[test]
+fn a_dead_letter_that_cannot_be_produced_parks() {
+    let mut fixture = Fixture::new(settings());
+    fixture.deliver(1);
+    refused(&mut fixture, 0);
+    let failed = Event::DeadLetterFailed { offset: Offset(0), error: "no such topic".to_owned() };
+    assert_eq!(fixture.event(failed), [Action::Stop(StopReason::Restart), Action::CloseInput]);
+    let end = fixture.event(Event::HandlerExited(Exit::Status(0)));
+    let error = "bad; it could not be dead-lettered: no such topic".to_owned();
+    assert_eq!(end, [Action::End(Ending::Parked { offset: Offset(0), error })]);
+    assert_eq!(fixture.core.window().acknowledged(), Offset(0));
+}
+
+#[test]
+fn a_drain_waits_for_a_dead_letter_but_not_for_ever() {
+    let stop = Event::StopRequested { reason: StopReason::Rebalance, within: SECOND };
+    let ended = Action::End(Ending::Stopped { cut_short: false });
+    let mut fixture = Fixture::new(settings());
+    fixture.deliver(1);
+    refused(&mut fixture, 0);
+    fixture.event(stop.clone());
+    assert_eq!(fixture.event(Event::HandlerExited(Exit::Status(0))), []);
+    let said = fixture.event(Event::DeadLettered { offset: Offset(0), bytes: 10 });
+    assert_eq!(said.last(), Some(&ended));
+    assert_eq!(fixture.core.window().acknowledged(), Offset(1));
+    let mut fixture = Fixture::new(settings());
+    fixture.deliver(1);
+    refused(&mut fixture, 0);
+    fixture.event(stop);
+    fixture.event(Event::HandlerExited(Exit::Status(0)));
+    assert_eq!(fixture.pass(SECOND), [ended]);
+    assert_eq!(fixture.core.window().acknowledged(), Offset(0));
+}
+
+#[test]
+fn a_letter_goes_before_the_handler_starts() {
+    let mut core = Core::new(Settings { letter: true, ..settings() }, Offset(5));
+    let time = now();
+    let letter = Action::DeadLetter { offset: Offset(5), why: None };
+    assert_eq!(core.handle(time, Event::Begun), [letter]);
+    assert!(!core.admits(1));
+    let said = core.handle(time, Event::DeadLettered { offset: Offset(5), bytes: 3 });
+    assert_eq!(said, [Action::SayDeadLettered { offset: Offset(5) }, Action::StartHandler]);
+    assert_eq!((core.window().acknowledged(), core.totals()), (Offset(6), (1, 3)));
+    let mut core = Core::new(Settings { letter: true, ..settings() }, Offset(5));
+    core.handle(time, Event::Begun);
+    let stop = Event::StopRequested { reason: StopReason::Shutdown, within: SECOND };
+    let ended = Action::End(Ending::Stopped { cut_short: false });
+    assert_eq!(core.handle(time, stop), [ended], "there is no handler to wait for");
+}
+
+#[test]
+fn a_gap_before_a_message_is_done_with_it_in_flight() {
+    let mut fixture = Fixture::new(settings());
+    fixture.next = 4;
+    fixture.deliver(1);
+    assert_eq!(
+        fixture.core.window().acknowledged(),
+        Offset(4),
+        "its deaths are counted under its own offset"
+    );
+    fixture.next = 9;
+    fixture.deliver(1);
+    fixture.ack(4);
+    assert_eq!(fixture.core.window().acknowledged(), Offset(9));
 }
 
 #[test]

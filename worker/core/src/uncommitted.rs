@@ -16,6 +16,7 @@ pub(crate) struct Uncommitted {
     /// Next offset after a stretch, and its messages.
     stretches: VecDeque<(i64, u64)>,
     messages: u64,
+    committed: Option<i64>,
     asked: bool,
 }
 
@@ -36,13 +37,15 @@ impl Uncommitted {
     }
 
     pub(crate) fn committed(&mut self, offset: Offset) {
+        // It may end inside a stretch: what is left of that may be asked for again.
+        self.asked &= self.committed.is_some_and(|committed| committed >= offset.0);
+        self.committed = self.committed.max(Some(offset.0));
         while let Some((end, count)) = self.stretches.front().copied() {
             if end > offset.0 {
                 break;
             }
             self.stretches.pop_front();
             self.messages -= count;
-            self.asked = false;
         }
     }
 
@@ -76,5 +79,15 @@ mod tests {
         uncommitted.committed(Offset(50));
         assert!(!uncommitted.too_much(10));
         assert!(uncommitted.ask(10, 10_000));
+    }
+
+    #[test]
+    fn asks_again_after_a_commit_inside_a_stretch() {
+        let mut uncommitted = Uncommitted::default();
+        (1..=100).for_each(|offset| uncommitted.acknowledged(Offset(offset), 1, 10_000));
+        assert!(uncommitted.ask(10_000, 100));
+        uncommitted.committed(Offset(90));
+        (101..=200).for_each(|offset| uncommitted.acknowledged(Offset(offset), 1, 10_000));
+        assert!(uncommitted.ask(10_000, 100));
     }
 }

@@ -102,6 +102,9 @@ impl Window {
 
     pub fn deliver(&mut self, message: InFlight) {
         self.first_delivered.get_or_insert(message.offset);
+        if self.messages.is_empty() {
+            self.begin_at(Offset(message.offset));
+        }
         self.delivered = message.offset.saturating_add(1);
         self.bytes = self.bytes.saturating_add(message.bytes);
         self.messages.push_back(message);
@@ -153,9 +156,10 @@ impl Window {
         if known { Ok(()) } else { Err(self.not_delivered("busy with", offset.0)) }
     }
 
-    /// The fate of a refused message is settled: it counts as done.
+    /// The fate of a message that its handler refused or died of is settled: it counts as done.
     pub fn resolve(&mut self, offset: Offset) -> Settled {
         self.refused.remove(&offset.0);
+        self.answered = self.answered.max(Some(offset.0));
         self.settle()
     }
 
@@ -173,7 +177,17 @@ impl Window {
             settled.messages += 1;
             settled.bytes += front.bytes;
         }
+        if let Some(head) = self.messages.front() {
+            self.begin_at(Offset(head.offset));
+        }
         settled
+    }
+
+    /// Everything below `offset` is done: there is no message between what was acknowledged last and it. So the
+    /// acknowledged offset is the head's own while anything is in flight.
+    pub fn begin_at(&mut self, offset: Offset) {
+        self.acknowledged = self.acknowledged.max(offset.0);
+        self.delivered = self.delivered.max(offset.0);
     }
 
     /// The log ends at `end` and everything before it has been seen: with nothing in flight there is nothing left to
@@ -182,8 +196,7 @@ impl Window {
         if !self.messages.is_empty() || end.0 <= self.acknowledged {
             return false;
         }
-        self.acknowledged = end.0;
-        self.delivered = self.delivered.max(end.0);
+        self.begin_at(end);
         true
     }
 }
@@ -276,15 +289,20 @@ mod tests {
                         if known { answered = number; refused.insert(number); }
                     }
                     _ => {
-                        window.resolve(Offset(number));
-                        refused.remove(&number);
+                        let head = model.iter().find(|(_, done)| !done).map(|(o, _)| *o);
+                        if refused.contains(&number) || head == Some(number) {
+                            window.resolve(Offset(number));
+                            refused.remove(&number);
+                            answered = answered.max(number);
+                        }
                     }
                 }
                 let hold = refused.iter().next().copied().unwrap_or(i64::MAX);
                 for (offset, done) in &mut model {
                     *done |= *offset <= answered && *offset < hold;
                 }
-                let expected = model.iter().rev().find(|(_, done)| *done).map_or(0, |(o, _)| o + 1);
+                let last = model.last().map_or(0, |(o, _)| o + 1);
+                let expected = model.iter().find(|(_, done)| !done).map_or(last, |(o, _)| *o);
                 prop_assert_eq!(window.acknowledged().0, expected);
                 prop_assert_eq!(window.len() as usize, model.iter().filter(|(_, done)| !done).count());
             }

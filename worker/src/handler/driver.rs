@@ -70,6 +70,8 @@ pub(crate) trait Driver {
     fn descriptors(&self) -> Vec<(BorrowedFd<'_>, PollFlags)>;
     /// Writes (if it may), reads, reaps: everything that can be done now. True when there may be more at once.
     fn turn(&mut self, now: Instant, may_write: bool, said: &mut Vec<Said>) -> bool;
+    /// The last lines that it logged, for those who look into its death.
+    fn last_lines(&self) -> String;
     /// When [`Driver::turn`] is due although no descriptor is.
     fn next_deadline(&self, now: Instant) -> Option<Instant>;
     /// Sends a signal to all of it.

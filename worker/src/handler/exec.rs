@@ -246,6 +246,10 @@ impl Driver for Exec {
         more
     }
 
+    fn last_lines(&self) -> String {
+        self.log.last_lines()
+    }
+
     fn next_deadline(&self, now: Instant) -> Option<Instant> {
         match &self.running {
             Some(running) => Some(running.give_up_at),

@@ -10,8 +10,9 @@ const MAX_LINE: usize = 8 * 1024;
 /// Lines passed on in each period.
 const LINES: u32 = 1000;
 const PERIOD: Duration = Duration::from_secs(1);
-/// Lines kept for the log of a death.
-const KEPT: usize = 10;
+/// Lines kept for a dead letter, and how much of each.
+const KEPT: usize = 20;
+const KEPT_LINE: usize = 512;
 
 /// Cuts what a handler writes into log lines.
 #[derive(Debug, Default)]
@@ -25,6 +26,11 @@ pub(crate) struct LogLines {
 }
 
 impl LogLines {
+    /// The last lines, as text.
+    pub(crate) fn last_lines(&self) -> String {
+        self.last.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
+    }
+
     /// The process that speaks from here on.
     pub(crate) fn of(&mut self, pid: Pid) {
         self.pid = pid.as_raw();
@@ -66,7 +72,7 @@ impl LogLines {
         if self.last.len() == KEPT {
             self.last.pop_front();
         }
-        self.last.push_back(text.to_owned());
+        self.last.push_back(text.chars().take(KEPT_LINE).collect());
         if self.period_began.is_none_or(|began| now.saturating_duration_since(began) >= PERIOD) {
             self.period_began = Some(now);
             self.in_period = 0;
@@ -97,8 +103,8 @@ mod tests {
         lines.push(now(), b"o\r\n");
         lines.push(now(), &vec![b'x'; 10 * MAX_LINE]);
         lines.end(now());
-        let last: Vec<&String> = lines.last.iter().collect();
-        assert_eq!((last[0].as_str(), last[1].as_str(), last[2].len()), ("one", "two", MAX_LINE));
+        let long = "x".repeat(KEPT_LINE);
+        assert_eq!(lines.last_lines(), format!("one\ntwo\n{long}"));
     }
 
     #[test]

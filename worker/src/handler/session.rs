@@ -265,6 +265,10 @@ impl Driver for Session {
         more || more_log
     }
 
+    fn last_lines(&self) -> String {
+        self.log.last_lines()
+    }
+
     fn next_deadline(&self, _now: Instant) -> Option<Instant> {
         self.output_ended.map(|ended| ended + LIVES_ON)
     }

@@ -60,9 +60,11 @@ impl Core {
             Phase::Locating { .. }
             | Phase::LocatingAgain { .. }
             | Phase::AwaitingLease
+            | Phase::AwaitingTurn { .. }
             | Phase::Starting { pid: None }
             | Phase::BackingOff { .. }
-            | Phase::Parked { .. } => {
+            | Phase::Parked { .. }
+            | Phase::Paused => {
                 item.phase = Phase::Releasing { until: now + within.max(HURRIED) };
                 Vec::new()
             }
@@ -150,11 +152,13 @@ impl Core {
                 Phase::Locating { .. }
                 | Phase::LocatingAgain { .. }
                 | Phase::AwaitingLease
+                | Phase::AwaitingTurn { .. }
                 | Phase::Starting { .. }
                 | Phase::Ready { .. }
                 | Phase::Killing { .. }
                 | Phase::BackingOff { .. }
-                | Phase::Parked { .. } => {}
+                | Phase::Parked { .. }
+                | Phase::Paused => {}
             }
         }
         actions

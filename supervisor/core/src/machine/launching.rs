@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 use super::{Core, KILL_AFTER, LOCATE_AGAIN};
 use crate::item::{After, Phase};
 use crate::messages::{Action, WorkerStart};
+use crate::reason::Reason;
 use crate::start::Decision;
 
 impl Core {
@@ -45,10 +46,10 @@ impl Core {
                         page.acknowledged
                     );
                     item.acknowledged = Some(Offset(page.acknowledged));
-                    item.messages = page.messages;
+                    item.old_page(&page);
                 } else {
                     item.acknowledged = Some(offset);
-                    item.messages = 0;
+                    item.new_page();
                     actions.push(Action::MakePage { item: key.clone(), start: offset });
                 }
                 actions.extend(self.launch(now, key));
@@ -107,17 +108,27 @@ impl Core {
         let (leased, generation) = (self.leased, self.generation);
         let Some(item) = self.items.get_mut(key) else { return Vec::new() };
         let Some(offset) = item.acknowledged else { return self.locate(key) };
+        if item.paused {
+            item.phase = Phase::Paused;
+            return Vec::new();
+        }
         if !leased {
             item.phase = Phase::AwaitingLease;
             return Vec::new();
         }
+        if let Err(at) = self.spawns.take(now) {
+            item.phase = Phase::AwaitingTurn { at };
+            return Vec::new();
+        }
+        // A letter is about the message to begin with, or about none any more.
+        item.letter.take_if(|letter| letter.offset != offset);
         item.phase = Phase::Starting { pid: None };
         item.started_at = now;
         item.generation = generation;
         item.ending = None;
         item.killed_for = None;
-        let (token, item) = (item.token, key.clone());
-        vec![Action::SpawnWorker(WorkerStart { item, generation, token, offset })]
+        let (token, letter, item) = (item.token, item.letter.clone(), key.clone());
+        vec![Action::SpawnWorker(WorkerStart { item, generation, token, offset, letter })]
     }
 
     pub(super) fn spawned(&mut self, now: Instant, key: &TopicPartition, pid: Pid) -> Vec<Action> {
@@ -132,7 +143,7 @@ impl Core {
     }
 
     pub(super) fn spawn_failed(&mut self, now: Instant, key: &TopicPartition, error: String) -> Vec<Action> {
-        self.back_off(now, key, format!("worker could not be started: {error}"));
+        self.back_off(now, key, Reason::WorkerExit, format!("worker could not be started: {error}"));
         Vec::new()
     }
 }

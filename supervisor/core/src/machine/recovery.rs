@@ -6,7 +6,7 @@ use kafkavisor::clock::Boottime;
 use kafkavisor::config::PoisonAction;
 use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor_link::attempts::Attempts;
-use kafkavisor_link::message::{Ending, FromWorker, Verdict};
+use kafkavisor_link::message::{Ending, FromWorker, Letter, Verdict};
 use kafkavisor_link::page::Progress;
 use kafkavisor_link::process::Exit;
 use nix::unistd::Pid;
@@ -15,14 +15,16 @@ use super::{Core, HURRIED, KILL_AGAIN, LOCATE_AGAIN};
 use crate::item::{After, Phase};
 use crate::messages::Action;
 use crate::poison::Surroundings;
+use crate::reason::Reason;
 
 impl Core {
-    pub(super) fn back_off(&mut self, now: Instant, key: &TopicPartition, why: String) {
+    pub(super) fn back_off(&mut self, now: Instant, key: &TopicPartition, reason: Reason, why: String) {
+        self.roll_failed(key, &why);
         let chance = self.chance.f64();
         let Some(item) = self.items.get_mut(key) else { return };
         let ran = now.saturating_duration_since(item.started_at);
         let wait = item.failures.failed(now, ran, &self.settings.restart, chance);
-        item.restarts += 1;
+        item.count_restart(reason);
         item.last_death = Some(now);
         if item.failures.looping() {
             log::error!("{key}: crash loop: {why}; tried again in {wait:.1?}");
@@ -58,16 +60,18 @@ impl Core {
                 let surroundings = self.surroundings(key, offset);
                 let verdict =
                     if rejected { self.judge.refused(now) } else { self.judge.killed(now, surroundings) };
-                let failure = format!("offset {offset} (attempt {attempts}): {error}");
-                log::warn!("{key}: {failure}: {verdict:?}");
-                if let Some(item) = self.items.get_mut(key) {
-                    item.dead_lettered += u64::from(verdict == Verdict::Apply(PoisonAction::DeadLetter));
-                    item.failure = Some(failure);
-                }
+                log::warn!("{key}: offset {offset} (attempt {attempts}): {error}: {verdict:?}");
                 vec![Action::Decide { item: key.clone(), pid, offset, verdict }]
             }
-            FromWorker::Ended(ending) => {
+            FromWorker::DeadLettered { offset } => {
+                log::warn!("{key}: offset {offset} is in the dead-letter topic");
+                item.dead_lettered += 1;
+                item.letter.take_if(|letter| letter.offset == offset);
+                Vec::new()
+            }
+            FromWorker::Ended { ending, stderr } => {
                 item.ending = Some(ending);
+                item.stderr = stderr;
                 Vec::new()
             }
         }
@@ -152,7 +156,7 @@ impl Core {
             Err(nonsense) => {
                 item.killed_for.get_or_insert(nonsense);
                 if let Some(start) = item.acknowledged {
-                    item.messages = 0;
+                    item.new_page();
                     actions.push(Action::MakePage { item: key.clone(), start });
                 }
             }
@@ -164,6 +168,7 @@ impl Core {
                 item.after = After::Recover;
                 self.locate(key)
             }
+            After::Replace(reason) => self.replace(now, key, reason),
             After::Recover => self.recover(now, key, exit, ending, progress, attempts),
         });
         actions
@@ -181,8 +186,9 @@ impl Core {
         let whole = matches!(ending, Some(Ending::Stopped { cut_short: false }));
         if !whole {
             let how = describe(exit, ending, item.killed_for.as_deref());
-            log::warn!("{key}: the drain was cut short: {how}");
-            self.cut_short = true;
+            log::warn!("{key}: the drain was not finished: {how}; what was in flight comes again");
+            // A handler that died of itself meanwhile was not cut short by us.
+            self.cut_short |= matches!(ending, Some(Ending::Stopped { .. }));
             item.last_exit = Some(how);
         }
         item.phase = Phase::Releasing { until: now + within };
@@ -204,11 +210,16 @@ impl Core {
             Some(Ending::Stopped { .. }) => self.launch(now, key),
             Some(Ending::LeaseLost) => {
                 item.last_exit = Some(how);
-                item.restarts += 1;
+                item.count_restart(Reason::LeaseLost);
                 self.launch(now, key)
             }
-            Some(Ending::Parked { .. }) => {
+            Some(Ending::Parked { offset, error }) => {
                 log::error!("{key}: parked: {how}");
+                let attempts = attempts.attempt(offset);
+                let stderr = std::mem::take(&mut item.stderr);
+                item.blocking = Some(Letter { offset, attempts, error, stderr });
+                self.roll_failed(key, &how);
+                let Some(item) = self.items.get_mut(key) else { return Vec::new() };
                 item.last_exit = Some(how.clone());
                 item.phase = Phase::Parked { why: how };
                 Vec::new()
@@ -228,7 +239,7 @@ impl Core {
                 | Ending::ProtocolError { .. }
                 | Ending::Unable { .. },
             )
-            | None => self.failed(now, key, how, progress, attempts),
+            | None => self.failed(now, key, (Reason::of(exit, ending.as_ref()), how), progress, attempts),
         }
     }
 
@@ -237,7 +248,7 @@ impl Core {
         &mut self,
         now: Instant,
         key: &TopicPartition,
-        how: String,
+        (reason, how): (Reason, String),
         progress: &Progress,
         attempts: Attempts,
     ) -> Vec<Action> {
@@ -249,8 +260,15 @@ impl Core {
         {
             item.first_attempt = Some((head.0, item.started_at));
         }
+        if let Some(item) = self.items.get_mut(key)
+            && deaths > 0
+        {
+            let attempts = u32::try_from(deaths).unwrap_or(u32::MAX);
+            let stderr = item.stderr.clone();
+            item.blocking = Some(Letter { offset: head, attempts, error: how.clone(), stderr });
+        }
         let surroundings = self.surroundings(key, head);
-        self.back_off(now, key, how.clone());
+        self.back_off(now, key, reason, how.clone());
         let alone = progress.in_flight == 1 && attempts.head_deaths > 0;
         if !alone || !self.judge.enough(deaths) {
             return Vec::new();
@@ -274,10 +292,14 @@ impl Core {
         match action {
             PoisonAction::Skip => {
                 log::error!("{key}: {what}: skipped");
-                item.acknowledged = Some(offset.next());
-                vec![Action::SkipMessage { item: key.clone(), next: offset.next() }]
+                vec![item.pass_over(key, offset)]
             }
-            PoisonAction::Park | PoisonAction::DeadLetter => {
+            PoisonAction::DeadLetter => {
+                log::error!("{key}: {what}: it goes to the dead-letter topic");
+                item.letter = item.blocking.clone();
+                Vec::new()
+            }
+            PoisonAction::Park => {
                 log::error!("{key}: {what}: parked");
                 item.last_exit = Some(what.clone());
                 item.phase = Phase::Parked { why: what };

@@ -1,0 +1,145 @@
+//! What can be asked over the control socket: one JSON object a line.
+
+use std::fmt;
+use std::str::FromStr;
+
+use kafkavisor::ids::{InvalidName, Offset, Partition, Topic, TopicPartition};
+use serde::{Deserialize, Serialize};
+
+/// Longest request, in bytes.
+pub const MAX_REQUEST: usize = 64 * 1024;
+
+/// A topic, or one partition of it. As text `orders` or `orders:3`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Selector {
+    /// The topic.
+    pub topic: Topic,
+    /// The partition; none means all of them.
+    pub partition: Option<Partition>,
+}
+
+impl Selector {
+    /// Whether it means `item`.
+    pub fn matches(&self, item: &TopicPartition) -> bool {
+        self.topic == item.topic && self.partition.is_none_or(|partition| partition == item.partition)
+    }
+}
+
+impl FromStr for Selector {
+    type Err = InvalidName;
+
+    fn from_str(given: &str) -> Result<Self, InvalidName> {
+        if given.contains(':') {
+            let item: TopicPartition = given.parse()?;
+            return Ok(Self { topic: item.topic, partition: Some(item.partition) });
+        }
+        Ok(Self { topic: Topic::new(given)?, partition: None })
+    }
+}
+
+impl TryFrom<String> for Selector {
+    type Error = InvalidName;
+
+    fn try_from(given: String) -> Result<Self, InvalidName> {
+        given.parse()
+    }
+}
+
+impl From<Selector> for String {
+    fn from(selector: Selector) -> Self {
+        selector.to_string()
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.partition {
+            Some(partition) => write!(f, "{}:{partition}", self.topic),
+            None => write!(f, "{}", self.topic),
+        }
+    }
+}
+
+/// What can be asked. Where `partitions` is empty, all of the instance's are meant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// What the instance does.
+    Status,
+    /// Drain and exit.
+    Stop,
+    /// Deliver nothing until resumed.
+    Pause {
+        /// Which.
+        partitions: Vec<Selector>,
+    },
+    /// Go on after a pause, or try what is parked again.
+    Resume {
+        /// Which.
+        partitions: Vec<Selector>,
+    },
+    /// Drain, and start again.
+    Restart {
+        /// Which.
+        partitions: Vec<Selector>,
+    },
+    /// Apply the poison action to the message that blocks a partition.
+    Skip {
+        /// Which.
+        partition: Selector,
+    },
+    /// Go on at another offset.
+    Seek {
+        /// Which.
+        partition: Selector,
+        /// The next one to deliver.
+        offset: Offset,
+    },
+}
+
+/// What became of one partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The partition, or what was asked for where there is none.
+    pub partition: String,
+    /// What is done about it; none where it is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done: Option<String>,
+    /// Why it is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_survive_the_socket() {
+        let partition: Selector = "orders:3".parse().unwrap();
+        let requests = [
+            Request::Status,
+            Request::Pause { partitions: vec!["orders".parse().unwrap(), partition.clone()] },
+            Request::Seek { partition, offset: Offset(7) },
+        ];
+        for request in requests {
+            let text = serde_json::to_string(&request).unwrap();
+            assert_eq!(serde_json::from_str::<Request>(&text).unwrap(), request, "{text}");
+        }
+        for bad in
+            [r#"{"command":"sing"}"#, r#"{"command":"pause","partitions":["a b"]}"#, r#"{"command":"skip"}"#]
+        {
+            assert!(serde_json::from_str::<Request>(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_selector_means_a_topic_or_one_partition() {
+        let item: TopicPartition = "orders:3".parse().unwrap();
+        let matches = |text: &str| text.parse::<Selector>().unwrap().matches(&item);
+        assert!(matches("orders") && matches("orders:3"));
+        assert!(!matches("orders:4") && !matches("refunds"));
+        assert!("orders:x".parse::<Selector>().is_err() && "orders:-1".parse::<Selector>().is_err());
+    }
+}

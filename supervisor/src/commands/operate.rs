@@ -1,0 +1,45 @@
+//! `kafkavisor pause`, `resume`, `restart`, `skip`, `seek`: asks a running instance, and says what it does about each partition.
+
+use kafkavisor::ids::{Offset, TopicPartition};
+use kafkavisor_link::control::{Outcome, Request, Selector};
+
+use super::find;
+use crate::cli::{SeekArgs, SelectArgs, SkipArgs, WhichArgs};
+use crate::exit::{Exit, Failure};
+use crate::shell::ask;
+
+pub(super) fn all(args: &SelectArgs, request: fn(Vec<Selector>) -> Request) -> Result<Exit, Failure> {
+    operate(&args.which, args.json, &request(args.partitions.clone()))
+}
+
+pub(super) fn skip(args: &SkipArgs) -> Result<Exit, Failure> {
+    operate(&args.which, args.json, &Request::Skip { partition: one(&args.partition) })
+}
+
+pub(super) fn seek(args: &SeekArgs) -> Result<Exit, Failure> {
+    let (partition, offset) = (one(&args.partition), Offset(args.offset));
+    operate(&args.which, args.json, &Request::Seek { partition, offset })
+}
+
+fn one(item: &TopicPartition) -> Selector {
+    Selector { topic: item.topic.clone(), partition: Some(item.partition) }
+}
+
+fn operate(which: &WhichArgs, json: bool, request: &Request) -> Result<Exit, Failure> {
+    let socket = find::socket(which)?;
+    let answer = ask(&socket, request).map_err(|error| find::nobody(&socket, &error))?;
+    if let Some(error) = answer.get("error").and_then(serde_json::Value::as_str) {
+        return Err(find::nobody(&socket, &error));
+    }
+    let outcomes: Vec<Outcome> =
+        serde_json::from_value(answer.clone()).map_err(|error| find::nobody(&socket, &error))?;
+    if json {
+        super::print(&format!("{answer}\n"))?;
+    } else {
+        let done = outcomes.iter().filter_map(|o| Some(format!("{}: {}\n", o.partition, o.done.as_ref()?)));
+        super::print(&done.collect::<String>())?;
+    }
+    let refused: Vec<_> =
+        outcomes.iter().filter_map(|o| Some(format!("{}: {}", o.partition, o.refused.as_ref()?))).collect();
+    if refused.is_empty() { Ok(Exit::Clean) } else { Err(Failure::usage(refused.join("\n"))) }
+}

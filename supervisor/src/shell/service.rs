@@ -1,0 +1,116 @@
+//! What systemd is told, where it started us (`Type=notify-reload`): ready, status, reloading, stopping, and that the loop
+//! turns. Without `NOTIFY_SOCKET` nothing is said.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::{Duration, Instant};
+
+use kafkavisor::clock::now;
+use sd_notify::NotifyState;
+
+/// The status line changes at most so often.
+const STATUS_EVERY: Duration = Duration::from_secs(1);
+/// What is left to do after the last drain.
+const AFTER_DRAIN: Duration = Duration::from_secs(5);
+
+/// The service manager, as far as we know it.
+#[derive(Debug)]
+pub(super) struct Service {
+    /// We say that we live at half of what it waits for.
+    beat: Option<Duration>,
+    next_beat: Instant,
+    ready: bool,
+    stopping: bool,
+    status: String,
+    status_at: Option<Instant>,
+    /// Partitions left and messages acknowledged, as last seen in a drain.
+    drained: Option<(usize, i64)>,
+}
+
+fn say(states: &[NotifyState<'_>]) {
+    if let Some(to) = std::env::var_os("NOTIFY_SOCKET")
+        && let Err(error) = send(&to, &states.iter().map(|state| format!("{state}\n")).collect::<String>())
+    {
+        log::debug!("the service manager does not hear: {error}");
+    }
+}
+
+/// The crate's own way to send waits for a manager that does not read, and our loop must not wait for anybody.
+fn send(to: &OsStr, text: &str) -> io::Result<()> {
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    let address = match to.as_bytes().strip_prefix(b"@") {
+        Some(name) => SocketAddr::from_abstract_name(name)?,
+        None => SocketAddr::from_pathname(to)?,
+    };
+    socket.send_to_addr(text.as_bytes(), &address).map(drop)
+}
+
+impl Service {
+    pub(super) fn new() -> Self {
+        let beat = sd_notify::watchdog_enabled().map(|within| within / 2);
+        let (ready, stopping, status) = (false, false, String::new());
+        Self { beat, next_beat: now(), ready, stopping, status, status_at: None, drained: None }
+    }
+
+    /// When [`Service::beat`] is due at the latest.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.beat.map(|_| self.next_beat)
+    }
+
+    /// The loop turns. To be called by the loop itself, and by nothing that turns without it.
+    pub(super) fn beat(&mut self, time: Instant) {
+        if let Some(beat) = self.beat.filter(|_| time >= self.next_beat) {
+            self.next_beat = time + beat;
+            say(&[NotifyState::Watchdog]);
+        }
+    }
+
+    /// The group is joined.
+    pub(super) fn ready(&mut self) {
+        if !std::mem::replace(&mut self.ready, true) {
+            say(&[NotifyState::Ready]);
+        }
+    }
+
+    /// A reload begins; [`Service::reloaded`] ends it.
+    pub(super) fn reloading() {
+        match NotifyState::monotonic_usec_now() {
+            Ok(moment) => say(&[NotifyState::Reloading, moment]),
+            Err(error) => log::debug!("no monotonic time: {error}"),
+        }
+    }
+
+    /// The reload is over, whatever came of it.
+    pub(super) fn reloaded(&self) {
+        if self.ready {
+            say(&[NotifyState::Ready]);
+        }
+    }
+
+    /// One line on how it goes.
+    pub(super) fn status(&mut self, time: Instant, line: String) {
+        let due = self.status_at.is_none_or(|at| time.saturating_duration_since(at) >= STATUS_EVERY);
+        if due && line != self.status {
+            self.status_at = Some(time);
+            say(&[NotifyState::Status(&line)]);
+            self.status = line;
+        }
+    }
+
+    /// Draining, with so many partitions left and so much acknowledged: while that goes on there is more time.
+    pub(super) fn stopping(&mut self, partitions: usize, acknowledged: i64, within: Duration) {
+        if !std::mem::replace(&mut self.stopping, true) {
+            say(&[NotifyState::Stopping]);
+        }
+        let drained = Some((partitions, acknowledged));
+        if drained != self.drained {
+            self.drained = drained;
+            let more = u32::try_from((within + AFTER_DRAIN).as_micros()).unwrap_or(u32::MAX);
+            say(&[NotifyState::ExtendTimeoutUsec(more)]);
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Messages that can't be handled and go to the dead-letter topic: by poison, by rejection, by an operator's word.
+
+use kafkavisor_tests::checks::History;
+use kafkavisor_tests::instance::Builder;
+use kafkavisor_tests::message::{Message, numbered};
+use kafkavisor_tests::processes;
+use kafkavisor_tests::reading::{Read, read};
+use kafkavisor_tests::recorder::Recorder;
+use kafkavisor_tests::records::Records;
+use kafkavisor_tests::topic::Topic;
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+fn dead_lettering(topic: &Topic, dead: &Topic) -> Builder {
+    Builder::of(topic).set("handler.poison", json!({"attempts": 3, "topic": dead.name}))
+}
+
+/// What every dead letter says of the message at `offset` of partition 0.
+#[track_caller]
+fn assert_letter(letter: &Read, topic: &Topic, offset: i64, attempts: &str, error: &str) {
+    let texts = letter.texts();
+    let expected = [
+        ("kafkavisor.topic", topic.name.as_str()),
+        ("kafkavisor.partition", "0"),
+        ("kafkavisor.offset", &offset.to_string()),
+        ("kafkavisor.attempts", attempts),
+    ];
+    for (name, value) in expected {
+        assert_eq!(texts.get(name).map(String::as_str), Some(value), "{name} in {texts:?}");
+    }
+    assert!(texts["kafkavisor.error"].contains(error), "{texts:?}");
+    assert!(texts["kafkavisor.timestamp"].parse::<i64>().unwrap() > 1_600_000_000_000, "{texts:?}");
+    assert!(texts.contains_key("kafkavisor.group") && !texts["kafkavisor.host"].is_empty(), "{texts:?}");
+    assert!(texts.contains_key("kafkavisor.stderr"), "{texts:?}");
+}
+
+#[test]
+fn the_message_that_kills_its_handlers_is_dead_lettered_alone() {
+    let (topic, dead, records) = (Topic::new(1), Topic::new(1), Records::new());
+    topic.produce(&numbered(1, 20));
+    let poison = Message::to(0, [0xff, 0, 1]).key("key").header("mine", Some(b"yes")).header("null", None);
+    topic.produce(&[poison]);
+    topic.produce(&numbered(1, 20));
+    let recorder = Recorder::new(&records).die_at(20);
+    let script = format!("echo words before death >&2; exec {}", recorder.shell());
+    let instance = dead_lettering(&topic, &dead).shell(&script).start();
+    let status = instance.wait_consumed(&topic, 1);
+    assert_eq!(status.partition(0).dead_lettered_total, 1, "{status:#?}");
+    assert_eq!(status.partition(0).restarts_total, 3, "{status:#?}");
+    instance.stop();
+    let letters = read(&dead, 1);
+    assert_eq!(letters.len(), 1, "no other is dead-lettered with it: {letters:#?}");
+    let letter = &letters[0];
+    assert_eq!(
+        (letter.key.as_deref(), letter.value.as_deref()),
+        (Some(&b"key"[..]), Some(&[0xff, 0, 1][..]))
+    );
+    assert_eq!(letter.headers[..2], [("mine".to_owned(), Some(b"yes".to_vec())), ("null".to_owned(), None)]);
+    assert_letter(letter, &topic, 20, "3", "handler exited with status 1");
+    assert!(letter.texts()["kafkavisor.stderr"].contains("words before death"), "{letter:?}");
+    // All others are acknowledged by a handler.
+    topic.forget(|message| message.offset == 20);
+    History::of(&records, &topic).assert_acknowledged();
+}
+
+#[test]
+fn a_signal_is_named_and_a_null_stays_null() {
+    let (topic, dead) = (Topic::new(1), Topic::new(1));
+    topic.produce(&[Message::to(0, "first"), Message::null(0)]);
+    let script = r#"while IFS= read -r line; do
+        case $line in
+            *'"value":null'*) kill -SEGV $$ ;;
+            '{"type":"message","offset":0,'*) echo '{"ack":0}' ;;
+        esac
+    done"#;
+    let instance = dead_lettering(&topic, &dead).shell(script).start();
+    instance.wait_consumed(&topic, 1);
+    instance.stop();
+    let letters = read(&dead, 1);
+    assert_eq!((letters.len(), letters[0].value.clone(), letters[0].key.clone()), (1, None, None));
+    assert_letter(&letters[0], &topic, 1, "3", "SIGSEGV");
+}
+
+#[test]
+fn a_rejected_message_is_dead_lettered_at_once_and_its_handler_goes_on() {
+    let (topic, dead, records) = (Topic::new(1), Topic::new(1), Records::new());
+    topic.produce(&numbered(1, 30));
+    let instance = dead_lettering(&topic, &dead).recorder(&Recorder::new(&records).reject(7)).start();
+    let status = instance.wait_consumed(&topic, 1);
+    assert_eq!((status.partition(0).dead_lettered_total, status.partition(0).restarts_total), (1, 0));
+    instance.stop();
+    let letters = read(&dead, 1);
+    assert_eq!(letters.len(), 1);
+    assert_letter(&letters[0], &topic, 7, "1", "told to");
+    let history = History::of(&records, &topic);
+    history.assert_no_duplicates();
+    assert_eq!(history.lives(0).len(), 1);
+}
+
+#[test]
+fn exec_dead_letters_bad_data_and_what_fails_too_often() {
+    let (topic, dead) = (Topic::new(1), Topic::new(1));
+    let values = ["a", "bad", "b", "fatal", "c"];
+    topic.produce(&values.map(|value| Message::to(0, value)));
+    let script = "while read -r value; do case $value in bad) [ $KAFKAVISOR_COUNT = 1 ] && exit 65; exit 1;; \
+                  fatal) echo it is fatal >&2; exit 3;; esac; done";
+    let instance = dead_lettering(&topic, &dead).set("handler.protocol", "exec").shell(script).start();
+    let status = instance.wait_consumed(&topic, 1);
+    assert_eq!(status.partition(0).dead_lettered_total, 2, "{status:#?}");
+    instance.stop();
+    let letters = read(&dead, 2);
+    let texts: Vec<_> = letters.iter().map(|letter| letter.value.clone().unwrap()).collect();
+    assert_eq!(texts, [b"bad".to_vec(), b"fatal".to_vec()]);
+    assert!(letters[0].texts()["kafkavisor.error"].contains("65"), "{:?}", letters[0]);
+    assert!(letters[1].texts()["kafkavisor.stderr"].contains("it is fatal"), "{:?}", letters[1]);
+}
+
+#[test]
+fn a_dead_letter_that_cannot_be_produced_parks_its_partition_until_somebody_mends_it() {
+    let (topic, dead, records) = (Topic::new(2), Topic::new(1), Records::new());
+    topic.produce(&numbered(2, 20));
+    // The dead letter is larger than its topic takes.
+    let small = Topic::with(1, &[("max.message.bytes", "200")]);
+    let instance = dead_lettering(&topic, &small).recorder(&Recorder::new(&records).reject(3)).start();
+    let status = instance.wait_for("both are parked", |status| {
+        status.state_of(0) == "parked" && status.state_of(1) == "parked"
+    });
+    let why = status.partition(0).last_exit.clone().unwrap_or_default();
+    assert!(why.contains("dead-letter") && why.contains(&small.name), "{why}");
+    assert_eq!(status.partition(0).acknowledged, Some(3), "it does not count as done");
+    assert_eq!(status.partition(0).dead_lettered_total, 0);
+    let mut instance = instance;
+    let name = dead.name.clone();
+    instance.reconfigure(|builder| builder.set("handler.poison.topic", name));
+    instance.signal(Signal::SIGHUP);
+    instance.wait_for_log("the roll is over");
+    let said = instance.ask("skip", &[&format!("{}:0", topic.name)]);
+    assert!(said.status.success(), "{said:?}");
+    let said = instance.ask("resume", &[&format!("{}:1", topic.name)]);
+    assert!(said.status.success(), "{said:?}");
+    instance.wait_consumed(&topic, 2);
+    instance.stop();
+    let letters = read(&dead, 2);
+    assert_eq!(letters.len(), 2);
+}
+
+#[test]
+fn a_dead_letter_outlives_the_death_of_the_worker_that_was_to_send_it() {
+    let (topic, records) = (Topic::new(1), Records::new());
+    let dead = Topic::named(&topic.brokers, &format!("{}-dead", topic.name));
+    topic.produce(&numbered(1, 10));
+    let instance = dead_lettering(&topic, &dead).recorder(&Recorder::new(&records).reject(4)).start();
+    // Its topic may be made by the broker at its first message, or not: either way the worker is killed on the way.
+    let worker = instance
+        .wait_for("it is at it", |status| status.partitions.iter().any(|p| p.acknowledged == Some(4)));
+    if let Some(pid) = worker.partition(0).worker_pid {
+        processes::try_signal(pid, Signal::SIGKILL);
+    }
+    dead.create(1, &[]);
+    instance.wait_for("it is past it or parked", |status| {
+        status.partition(0).acknowledged == Some(10) || status.state_of(0) == "parked"
+    });
+    if instance.status().is_some_and(|status| status.state_of(0) == "parked") {
+        instance.ask("resume", &[]);
+    }
+    instance.wait_consumed(&topic, 1);
+    instance.stop();
+    assert!(!read(&dead, 1).is_empty());
+    topic.forget(|message| message.offset == 4);
+    History::of(&records, &topic).assert_acknowledged();
+}
+
+#[test]
+fn past_the_rate_it_parks() {
+    let (topic, dead) = (Topic::new(1), Topic::new(1));
+    topic.produce(&numbered(1, 10));
+    let script = r#"while IFS= read -r line; do
+        case $line in '{"type":"message",'*) offset=${line#*'"offset":'}; echo "{\"reject\":${offset%%,*},\"error\":\"never\"}" ;; esac
+    done"#;
+    let instance =
+        dead_lettering(&topic, &dead).set("handler.poison.max_per_minute", 3).shell(script).start();
+    let status = instance.wait_for("it is parked", |status| {
+        status.partitions.iter().any(|partition| partition.state == "parked")
+    });
+    assert_eq!(status.partition(0).dead_lettered_total, 3, "{status:#?}");
+    assert_eq!(status.partition(0).acknowledged, Some(3));
+    instance.stop();
+    assert_eq!(read(&dead, 3).len(), 3);
+}
+
+#[test]
+fn a_marker_before_a_poison_message_does_not_hide_it() {
+    let (topic, dead, records) = (Topic::new(1), Topic::new(1), Records::new());
+    // 0 to 2 and a marker at 3; the poison message is 4.
+    topic.produce_transaction(&numbered(1, 3), true);
+    topic.produce(&numbered(1, 3));
+    let instance = dead_lettering(&topic, &dead).recorder(&Recorder::new(&records).die_at(4)).start();
+    let status = instance.wait_consumed(&topic, 1);
+    assert_eq!(status.partition(0).dead_lettered_total, 1, "{status:#?}");
+    instance.stop();
+    assert_letter(&read(&dead, 1)[0], &topic, 4, "3", "status 1");
+}

@@ -1,0 +1,192 @@
+//! What operators ask a running instance for: pause, resume, restart, skip, seek.
+
+use std::process::Output;
+use std::time::Duration;
+
+use kafkavisor_tests::checks::History;
+use kafkavisor_tests::instance::{Builder, Instance};
+use kafkavisor_tests::message::{Message, numbered};
+use kafkavisor_tests::offsets::committed;
+use kafkavisor_tests::recorder::Recorder;
+use kafkavisor_tests::records::Records;
+use kafkavisor_tests::topic::Topic;
+use kafkavisor_tests::waiting::throughout;
+
+fn said(output: &Output) -> (Option<i32>, String) {
+    let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    (output.status.code(), String::from_utf8(text).unwrap())
+}
+
+#[track_caller]
+fn asked(instance: &Instance, command: &str, more: &[&str]) -> String {
+    let (code, text) = said(&instance.ask(command, more));
+    assert_eq!(code, Some(0), "{command} {more:?}: {text}");
+    text
+}
+
+#[track_caller]
+fn refused(instance: &Instance, command: &str, more: &[&str]) -> String {
+    let (code, text) = said(&instance.ask(command, more));
+    assert_eq!(code, Some(64), "{command} {more:?}: {text}");
+    text
+}
+
+#[test]
+fn a_paused_partition_delivers_nothing_and_goes_on_where_it_was() {
+    let (topic, records) = (Topic::new(2), Records::new());
+    topic.produce(&numbered(2, 20));
+    let instance = Builder::of(&topic).recorder(&Recorder::new(&records)).start();
+    instance.wait_consumed(&topic, 2);
+    let first = format!("{}:0", topic.name);
+    assert!(asked(&instance, "pause", &[&first]).contains("paused"));
+    let status = instance.wait_for("one is paused, the other works", |status| {
+        status.state_of(0) == "paused" && status.state_of(1) == "ready"
+    });
+    assert_eq!(status.partition(0).worker_pid, None);
+    topic.produce(&numbered(2, 10));
+    // Its lag stays true; nothing of it is delivered, the other goes on.
+    instance.wait_for("lag of the paused one", |status| {
+        status.partition(0).lag == Some(5) && status.partition(1).lag == Some(0)
+    });
+    let before = records.deliveries();
+    throughout(Duration::from_millis(500), "nothing is delivered", || records.deliveries() == before);
+    assert!(asked(&instance, "resume", &[&first]).contains("resumed"));
+    instance.wait_consumed(&topic, 2);
+    assert!(refused(&instance, "resume", &[&first]).contains("neither paused nor parked"));
+    instance.wait_for_log("pause asked for by user");
+    instance.stop();
+    History::of(&records, &topic).assert_exactly_once();
+}
+
+#[test]
+fn all_of_an_instance_or_a_topic_can_be_paused_restarted_and_resumed() {
+    let (topic, records) = (Topic::new(3), Records::new());
+    let instance = Builder::of(&topic).recorder(&Recorder::new(&records)).start();
+    let before = instance.wait_ready(3);
+    let flow = topic.flow(3);
+    let text = asked(&instance, "restart", &[]);
+    assert_eq!(text.lines().count(), 3, "{text}");
+    let status = instance.wait_for("three new workers", |status| {
+        status.is_ready(3)
+            && status.partitions.iter().all(|p| p.worker_pid != before.partition(p.partition).worker_pid)
+    });
+    assert!(status.partitions.iter().all(|p| p.restarts_total == 1), "{status:#?}");
+    asked(&instance, "pause", &[&topic.name]);
+    instance.wait_for("all paused", |status| status.partitions.iter().all(|p| p.state == "paused"));
+    asked(&instance, "resume", &[]);
+    flow.stop();
+    instance.wait_consumed(&topic, 3);
+    instance.stop();
+    History::of(&records, &topic).assert_exactly_once();
+}
+
+#[test]
+fn a_paused_partition_can_be_given_up() {
+    let (topic, records) = (Topic::new(1), Records::new());
+    let instance = Builder::of(&topic).recorder(&Recorder::new(&records)).start();
+    instance.wait_ready(1);
+    asked(&instance, "pause", &[]);
+    instance.wait_for("it is paused", |status| status.state_of(0) == "paused");
+    instance.stop();
+}
+
+#[test]
+fn skip_passes_the_blocking_message_by_and_only_that() {
+    let (topic, records) = (Topic::new(1), Records::new());
+    topic.produce(&numbered(1, 10));
+    let instance = Builder::of(&topic).recorder(&Recorder::new(&records).reject(4)).start();
+    instance.wait_for("it is parked", |status| status.partitions.iter().any(|p| p.state == "parked"));
+    let partition = format!("{}:0", topic.name);
+    let text = asked(&instance, "skip", &[&partition]);
+    assert!(text.contains("offset 4"), "{text}");
+    instance.wait_consumed(&topic, 1);
+    let text = refused(&instance, "skip", &[&partition]);
+    assert!(text.contains("no message blocks it") && text.contains("seek"), "{text}");
+    instance.stop();
+    topic.forget(|message| message.offset == 4);
+    History::of(&records, &topic).assert_acknowledged();
+}
+
+#[test]
+fn a_parked_partition_is_tried_again_by_resume() {
+    let (topic, records) = (Topic::new(1), Records::new());
+    topic.produce(&numbered(1, 10));
+    let recorder = Recorder::new(&records);
+    let script =
+        format!("[ -e mended ] && exec {}; exec {}", recorder.shell(), recorder.clone().reject(4).shell());
+    let instance = Builder::of(&topic).shell(&script).start();
+    instance.wait_for("it is parked", |status| status.partitions.iter().any(|p| p.state == "parked"));
+    std::fs::write(instance.folder().join("mended"), "").unwrap();
+    asked(&instance, "resume", &[]);
+    instance.wait_consumed(&topic, 1);
+    instance.stop();
+    History::of(&records, &topic).assert_acknowledged();
+}
+
+#[test]
+fn seek_moves_a_partition_and_the_groups_offset_both_ways() {
+    let (topic, records) = (Topic::new(1), Records::new());
+    topic.produce(&numbered(1, 20));
+    let instance = Builder::of(&topic).recorder(&Recorder::new(&records)).start();
+    instance.wait_consumed(&topic, 1);
+    let partition = format!("{}:0", topic.name);
+    asked(&instance, "seek", &[&partition, "5"]);
+    instance.wait_deliveries(&records, 35);
+    instance.wait_consumed(&topic, 1);
+    records.close_gate();
+    topic.produce(&[Message::to(0, "x"), Message::to(0, "y"), Message::to(0, "z")]);
+    instance.wait_deliveries(&records, 36);
+    records.open_gate();
+    instance.wait_consumed(&topic, 1);
+    // Beyond the end it is parked, and seek is the way out.
+    asked(&instance, "seek", &[&partition, "500"]);
+    instance.wait_for("it is parked", |status| status.state_of(0) == "parked");
+    asked(&instance, "seek", &[&partition, "21"]);
+    instance.wait_consumed(&topic, 1);
+    assert_eq!(committed(&topic, &instance.group(), 0), Some(23));
+    instance.stop();
+    let history = History::of(&records, &topic);
+    let lives: Vec<_> = history.lives(0).iter().map(|life| life.delivered.clone()).collect();
+    let expected: Vec<Vec<i64>> = vec![(0..20).collect(), (5..23).collect(), (21..23).collect()];
+    assert_eq!(lives.into_iter().filter(|life| !life.is_empty()).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_seek_survives_a_kill() {
+    let (topic, records) = (Topic::new(1), Records::new());
+    topic.produce(&numbered(1, 20));
+    let instance = Builder::of(&topic).recorder(&Recorder::new(&records)).start();
+    instance.wait_consumed(&topic, 1);
+    records.close_gate();
+    asked(&instance, "seek", &[&format!("{}:0", topic.name), "5"]);
+    instance.wait_for("it is committed", |status| status.partition(0).committed == Some(5));
+    instance.kill();
+    assert_eq!(committed(&topic, &instance.group(), 0), Some(5));
+    records.open_gate();
+    instance.start_again();
+    instance.wait_consumed(&topic, 1);
+    instance.stop();
+    assert_eq!(History::of(&records, &topic).lives(0).last().unwrap().delivered, (5..20).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_not_here_is_refused_and_what_is_not_understood_too() {
+    let (topic, records) = (Topic::new(1), Records::new());
+    let instance = Builder::of(&topic).recorder(&Recorder::new(&records)).start();
+    instance.wait_ready(1);
+    let text = refused(&instance, "pause", &["other-topic"]);
+    assert!(text.contains("does not have it") && text.contains(&topic.name), "{text}");
+    refused(&instance, "seek", &[&format!("{}:7", topic.name), "5"]);
+    for bad in [&["x:y"][..], &["a b"], &["orders:-1"]] {
+        refused(&instance, "pause", bad);
+    }
+    for bad in [&["orders:1"][..], &["orders", "5"], &["orders:1", "-5"], &["orders:1", "soon"]] {
+        refused(&instance, "seek", bad);
+    }
+    let output = instance.ask("restart", &["--json"]);
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer[0]["partition"], format!("{}:0", topic.name));
+    assert_eq!(answer[0]["done"], "restarted");
+    instance.wait_ready(1);
+    instance.stop();
+}

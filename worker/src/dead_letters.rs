@@ -1,0 +1,253 @@
+//! Dead letters: a message that can't be handled, read once more and produced to the dead-letter topic, confirmed by its
+//! brokers, before it counts as done.
+//!
+//! All of it on a thread of its own, with clients of its own that exist only once there is a letter: the worker's loop never
+//! waits, and messages in flight need not be kept for the few that end here.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use kafkavisor::ids::{Offset, Topic, TopicPartition};
+use kafkavisor::protocol::Message;
+use kafkavisor_link::message::{Letter, Start};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::gethostname;
+use rdkafka::ClientConfig;
+use rdkafka::client::ClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, ProducerContext};
+
+use crate::fetch::{Consumer, Fetched};
+
+/// Kafka may be away for as long as it likes; so often it is asked again.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// A confirmation is looked for so often.
+const CONFIRMATION_LOOK: Duration = Duration::from_millis(10);
+/// How long one attempt to produce lasts.
+const ATTEMPT_MS: &str = "15000";
+/// Whether a message is too large is for the topic's brokers to say: the client's own limit is lower than theirs.
+const MAX_BYTES: &str = "1000000000";
+
+/// What became of a letter.
+#[derive(Debug)]
+pub(crate) struct Posted {
+    pub(crate) offset: Offset,
+    /// The bytes of its key and value, or why it can't be produced.
+    pub(crate) result: Result<u64, String>,
+}
+
+/// Letters on their way.
+pub(crate) struct DeadLetters {
+    office: Office,
+    letters: Option<Sender<Letter>>,
+    posted: Option<Receiver<Posted>>,
+    wake: UnixStream,
+    waker: UnixStream,
+}
+
+impl DeadLetters {
+    pub(crate) fn new(start: &Start) -> io::Result<Self> {
+        let (wake, waker) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        let office = Office {
+            item: start.item.clone(),
+            group: start.group.to_string(),
+            topic: start.handler.poison.topic.clone(),
+            limits: start.handler.max_in_flight.clone(),
+            kafka: start.kafka.clone(),
+        };
+        Ok(Self { office, letters: None, posted: None, wake, waker })
+    }
+
+    /// Readable when there is something in [`DeadLetters::posted`].
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+
+    /// Sends a letter on its way.
+    pub(crate) fn post(&mut self, letter: Letter) -> io::Result<()> {
+        let letters = match &self.letters {
+            Some(letters) => letters,
+            None => self.open()?,
+        };
+        letters.send(letter).map_err(|_| io::Error::other("the thread for dead letters has ended"))
+    }
+
+    fn open(&mut self) -> io::Result<&Sender<Letter>> {
+        let (letters, to_post) = channel::<Letter>();
+        let (done, posted) = channel();
+        let (office, mut waker) = (self.office.clone(), self.waker.try_clone()?);
+        let work = move || {
+            for letter in to_post {
+                let result = office.post(&letter);
+                let told = done.send(Posted { offset: letter.offset, result });
+                if told.is_err() || waker.write_all(b"!").is_err() {
+                    return;
+                }
+            }
+        };
+        thread::Builder::new().name("dead-letters".to_owned()).spawn(work)?;
+        self.posted = Some(posted);
+        Ok(self.letters.insert(letters))
+    }
+
+    /// What has been settled since.
+    pub(crate) fn posted(&mut self) -> Vec<Posted> {
+        let mut sink = [0; 64];
+        while self.wake.read(&mut sink).is_ok_and(|count| count == sink.len()) {}
+        self.posted.iter().flat_map(|posted| posted.try_iter()).collect()
+    }
+}
+
+/// What the thread knows.
+#[derive(Clone)]
+struct Office {
+    item: TopicPartition,
+    group: String,
+    topic: Option<Topic>,
+    limits: kafkavisor::config::MaxInFlight,
+    kafka: BTreeMap<String, String>,
+}
+
+impl Office {
+    fn post(&self, letter: &Letter) -> Result<u64, String> {
+        let topic = self.topic.as_ref().ok_or("no topic for dead letters is configured")?;
+        let consumer = Consumer::start(&self.kafka, &self.limits, &self.item, letter.offset);
+        let mut consumer = consumer.map_err(|error| error.to_string())?;
+        loop {
+            consumer.fetch();
+            let produced = consumer.front(|fetched| match fetched {
+                Fetched::Message { message, bytes } if message.offset == letter.offset.0 => {
+                    (true, self.produce(topic, letter, &message).map(|()| bytes))
+                }
+                Fetched::Message { .. } | Fetched::End(_) => {
+                    (true, Err("it is not in the log any more".to_owned()))
+                }
+                Fetched::StartLost(error) => (true, Err(error)),
+            });
+            if let Some(produced) = produced {
+                return produced;
+            }
+            let mut descriptors = [PollFd::new(consumer.descriptor(), PollFlags::POLLIN)];
+            let second = u16::try_from(TRY_AGAIN.as_millis()).unwrap_or(u16::MAX);
+            let _interrupted = poll(&mut descriptors, PollTimeout::from(second));
+        }
+    }
+
+    fn produce(&self, topic: &Topic, letter: &Letter, message: &Message<'_>) -> Result<(), String> {
+        let producer = self.producer().map_err(|error| error.to_string())?;
+        let headers = self.headers(letter, message);
+        loop {
+            match attempt(&producer, topic, message, headers.clone()) {
+                Ok(()) => return Ok(()),
+                Err(error) if passes(&error) => {
+                    log::warn!("offset {} is not dead-lettered yet: {error}; tried again", letter.offset);
+                    thread::park_timeout(TRY_AGAIN);
+                }
+                Err(error) => return Err(format!("topic {topic}: {error}")),
+            }
+        }
+    }
+
+    fn producer(&self) -> Result<BaseProducer<Confirmations>, KafkaError> {
+        let mut config = ClientConfig::new();
+        config.set("message.max.bytes", MAX_BYTES);
+        for (key, value) in &self.kafka {
+            config.set(key, value);
+        }
+        config.remove("group.id");
+        // Not theirs to set: a letter must not be lost, nor come twice because of a retry.
+        for (key, value) in
+            [("acks", "all"), ("enable.idempotence", "true"), ("message.timeout.ms", ATTEMPT_MS)]
+        {
+            config.set(key, value);
+        }
+        config.create_with_context(Confirmations)
+    }
+
+    fn headers(&self, letter: &Letter, message: &Message<'_>) -> OwnedHeaders {
+        let theirs = message.headers.iter().fold(OwnedHeaders::new(), |headers, header| {
+            // librdkafka's names are C strings.
+            let name = String::from_utf8_lossy(header.name).replace('\0', "\u{fffd}");
+            headers.insert(Header { key: &name, value: header.value })
+        });
+        let host = gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let ours = [
+            ("kafkavisor.topic", self.item.topic.to_string()),
+            ("kafkavisor.partition", self.item.partition.to_string()),
+            ("kafkavisor.offset", letter.offset.to_string()),
+            ("kafkavisor.timestamp", message.timestamp.to_string()),
+            ("kafkavisor.group", self.group.clone()),
+            ("kafkavisor.attempts", letter.attempts.to_string()),
+            ("kafkavisor.error", letter.error.clone()),
+            ("kafkavisor.stderr", letter.stderr.clone()),
+            ("kafkavisor.host", host),
+        ];
+        ours.iter().fold(theirs, |headers, (key, value)| headers.insert(Header { key, value: Some(value) }))
+    }
+}
+
+/// Whether it goes by when Kafka is well again.
+fn passes(error: &KafkaError) -> bool {
+    error.rdkafka_error_code().is_some_and(|code| {
+        matches!(
+            code,
+            RDKafkaErrorCode::MessageTimedOut
+                | RDKafkaErrorCode::RequestTimedOut
+                | RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::Resolve
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::NotLeaderForPartition
+                | RDKafkaErrorCode::NotEnoughReplicas
+                | RDKafkaErrorCode::NotEnoughReplicasAfterAppend
+                | RDKafkaErrorCode::NetworkException
+                | RDKafkaErrorCode::QueueFull
+        )
+    })
+}
+
+type Confirmation = Mutex<Option<Result<(), KafkaError>>>;
+
+/// Hears what became of what was produced.
+struct Confirmations;
+
+impl ClientContext for Confirmations {}
+
+impl ProducerContext for Confirmations {
+    type DeliveryOpaque = Arc<Confirmation>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, confirmation: Self::DeliveryOpaque) {
+        let result = result.as_ref().map(drop).map_err(|(error, _)| error.clone());
+        *confirmation.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+    }
+}
+
+/// Produces once and waits for the confirmation, which comes within the message's time-out.
+fn attempt(
+    producer: &BaseProducer<Confirmations>,
+    topic: &Topic,
+    message: &Message<'_>,
+    headers: OwnedHeaders,
+) -> Result<(), KafkaError> {
+    let confirmation: Arc<Confirmation> = Arc::default();
+    let mut record = BaseRecord::<[u8], [u8], _>::with_opaque_to(topic.as_str(), Arc::clone(&confirmation));
+    record.key = message.key;
+    record.payload = message.value;
+    record.headers = Some(headers);
+    producer.send(record).map_err(|(error, _)| error)?;
+    loop {
+        producer.poll(CONFIRMATION_LOOK);
+        if let Some(result) = confirmation.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return result;
+        }
+    }
+}
