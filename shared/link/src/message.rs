@@ -269,7 +269,8 @@ mod tests {
 
     #[test]
     fn a_line_is_too_long_however_it_comes() {
-        let long = line(&FromWorker::Ended(Ending::Unable { error: "x".repeat(MAX_LINE) }));
+        let ending = Ending::Unable { error: "x".repeat(MAX_LINE) };
+        let long = line(&FromWorker::Ended { ending, stderr: String::new() });
         for before in [0, 1, MAX_LINE] {
             let (first, second) = long.split_at(before);
             let mut lines = Lines::default();

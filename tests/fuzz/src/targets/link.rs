@@ -39,3 +39,15 @@ pub(super) fn lines(data: &[u8]) {
     check::<FromWorker>(&data);
     check::<ToWorker>(&data);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Else the corpus would say nothing of the longest message any more.
+    #[test]
+    fn the_kept_start_is_understood() {
+        let (words, bad) = understood::<ToWorker>(&[include_bytes!("../../corpus/worker-link/start")]);
+        assert!(!bad && words.len() == 1, "put a line as it is now into corpus/worker-link/start");
+    }
+}

@@ -7,6 +7,7 @@
 //! | `link` | a worker or a supervisor, over the socket between the two |
 //! | `node_names` | ZooKeeper: names of nodes, paths, addresses |
 //! | `member` | ZooKeeper: answers that contradict each other |
+//! | `control` | whoever may open the control socket |
 //! | `configuration` | operators: the file, and flags |
 //! | `page` | a worker's status page |
 //! | `commits` | Kafka: what stands beside a committed offset |
@@ -14,6 +15,7 @@
 mod answers;
 mod commits;
 mod configuration;
+mod control;
 mod link;
 mod member;
 mod node_names;
@@ -39,6 +41,7 @@ pub const TARGETS: &[Target] = &[
     target("binary-requests", requests::binary),
     target("commit-metadata", commits::metadata),
     target("configuration", configuration::file),
+    target("control-request", control::request),
     target("flags", configuration::flags),
     target("handler-session", requests::session),
     target("jsonl-answers", answers::jsonl),
