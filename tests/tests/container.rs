@@ -39,7 +39,7 @@ impl Container {
 
     /// Processes that nobody waits for, as a shell in the container leaves them behind.
     fn orphans(&self, seconds: &[&str]) {
-        let script: String = seconds.iter().map(|time| format!("sleep {time} & ")).collect();
+        let script: String = seconds.iter().flat_map(|time| ["sleep ", time, " & "]).collect();
         let mut command = Command::new("nsenter");
         if !geteuid().is_root() {
             command.args(["--user", "--preserve-credentials"]);
