@@ -121,7 +121,11 @@ fn nothing_is_left_after_its_kill() {
     until_within(Duration::from_secs(5), "nothing is left", || {
         processes::marked_with(container.instance.folder()).is_empty().then_some(())
     });
-    assert_ne!(container.instance.wait_exit(Duration::from_secs(5)), 0, "and nobody takes it for a clean end");
+    assert_ne!(
+        container.instance.wait_exit(Duration::from_secs(5)),
+        0,
+        "and nobody takes it for a clean end"
+    );
 }
 
 /// What can be said of the files without a container engine: the options that this behaviour depends on are there, and the

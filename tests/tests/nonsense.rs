@@ -96,6 +96,15 @@ fn a_page_that_is_removed() {
     goes_on_after(|instance, topic| std::fs::remove_file(page(instance, topic)).expect("it is there"));
 }
 
+/// Whoever reads a page then gets SIGBUS from the kernel: the worker dies of it, the supervisor does not.
+#[test]
+fn a_page_that_is_cut_short() {
+    goes_on_after(|instance, topic| {
+        let file = OpenOptions::new().write(true).open(page(instance, topic)).expect("it is there");
+        file.set_len(0).expect("it can be cut");
+    });
+}
+
 /// The worker dies after its page was spoiled.
 #[track_caller]
 fn goes_on_after(spoil: impl Fn(&Instance, &Topic)) {
@@ -106,7 +115,7 @@ fn goes_on_after(spoil: impl Fn(&Instance, &Topic)) {
         instance.wait_ready(1);
         let worker = instance.wait_consumed(&topic, 1).partition(0).worker_pid.unwrap();
         spoil(&instance, &topic);
-        processes::signal(worker, Signal::SIGKILL);
+        let _dead_of_it_already = processes::try_signal(worker, Signal::SIGKILL);
         instance.wait_for("it has another worker", |status| {
             status.is_ready(1) && status.partition(0).worker_pid.is_some_and(|pid| pid != worker)
         });
