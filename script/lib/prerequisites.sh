@@ -22,6 +22,18 @@ need_python() {
   need "Python" has_python python3 python3-venv
 }
 
+# The program that checks units; nothing is started with it.
+need_systemd() {
+  need "systemd-analyze" has_systemd systemd
+}
+
+# unshare and nsenter: a pid namespace in which a test is pid 1.
+need_namespaces() {
+  need "unshare and nsenter" has_namespaces util-linux
+}
+
+has_systemd() { has_commands systemd-analyze; }
+has_namespaces() { has_commands unshare nsenter; }
 has_build_tools() { has_commands make gcc g++ pkg-config python3; }
 has_maven() { has_commands mvn; }
 has_python() { python3 -c 'import ensurepip, venv' 2>/dev/null; }

@@ -4,10 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use kafkavisor::ids::{InvalidName, Offset, Partition, Topic, TopicPartition};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Longest request, in bytes.
-pub const MAX_REQUEST: u64 = 64 * 1024;
+pub const MAX_REQUEST: usize = 64 * 1024;
 
 /// A topic, or one partition of it. As text `orders` or `orders:3`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,9 +94,15 @@ pub enum Request {
     Seek {
         /// Which.
         partition: Selector,
-        /// The next one to deliver.
+        /// The next one to deliver, from 0: below, Kafka's clients see words like "the end".
+        #[serde(deserialize_with = "from_zero")]
         offset: Offset,
     },
+}
+
+fn from_zero<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Offset, D::Error> {
+    let offset = u64::deserialize(deserializer)?;
+    i64::try_from(offset).map(Offset).map_err(|_| D::Error::custom(format!("offset {offset} is too large")))
 }
 
 /// What became of one partition.
@@ -127,9 +134,13 @@ mod tests {
             let text = serde_json::to_string(&request).unwrap();
             assert_eq!(serde_json::from_str::<Request>(&text).unwrap(), request, "{text}");
         }
-        for bad in
-            [r#"{"command":"sing"}"#, r#"{"command":"pause","partitions":["a b"]}"#, r#"{"command":"skip"}"#]
-        {
+        for bad in [
+            r#"{"command":"sing"}"#,
+            r#"{"command":"pause","partitions":["a b"]}"#,
+            r#"{"command":"skip"}"#,
+            r#"{"command":"seek","partition":"a:0","offset":-1}"#,
+            r#"{"command":"seek","partition":"a:0","offset":9223372036854775808}"#,
+        ] {
             assert!(serde_json::from_str::<Request>(bad).is_err(), "{bad}");
         }
     }

@@ -7,6 +7,7 @@
 //! | [`message`] | what is said over the socket between the two |
 //! | [`control`] | what operators say over the control socket |
 //! | [`process`] | groups, descendants and parent death: what both know of processes |
+//! | [`truncation`] | pages whose file is cut short |
 //! | [`logging`] | log lines that never block the loop that writes them |
 
 pub mod attempts;
@@ -15,3 +16,4 @@ pub mod logging;
 pub mod message;
 pub mod page;
 pub mod process;
+pub mod truncation;

@@ -207,17 +207,34 @@ pub enum BadLine {
 }
 
 impl Lines {
+    /// How many bytes are kept of a line that has not ended.
+    pub fn kept(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// Takes what was read and returns the messages that are complete.
     pub fn push<M: for<'de> Deserialize<'de>>(&mut self, bytes: &[u8]) -> Result<Vec<M>, BadLine> {
         self.buffer.extend_from_slice(bytes);
-        let Some(end) = self.buffer.iter().rposition(|b| *b == b'\n') else {
-            return if self.buffer.len() > MAX_LINE { Err(BadLine::TooLong) } else { Ok(Vec::new()) };
+        let whole = match self.buffer.iter().rposition(|b| *b == b'\n') {
+            Some(end) => {
+                let rest = self.buffer.split_off(end + 1);
+                std::mem::replace(&mut self.buffer, rest)
+            }
+            None => Vec::new(),
         };
-        let rest = self.buffer.split_off(end + 1);
-        let whole = std::mem::replace(&mut self.buffer, rest);
+        if self.buffer.len() > MAX_LINE {
+            return Err(BadLine::TooLong);
+        }
         let lines = whole.split(|b| *b == b'\n').filter(|line| !line.is_empty());
-        lines.map(|line| serde_json::from_slice(line).map_err(BadLine::from)).collect()
+        lines.map(message).collect()
     }
+}
+
+fn message<M: for<'de> Deserialize<'de>>(line: &[u8]) -> Result<M, BadLine> {
+    if line.len() > MAX_LINE {
+        return Err(BadLine::TooLong);
+    }
+    Ok(serde_json::from_slice(line)?)
 }
 
 #[cfg(test)]
@@ -248,5 +265,19 @@ mod tests {
     fn what_is_no_message_is_an_error() {
         assert!(Lines::default().push::<FromWorker>(b"{\"from_worker\":\"sing\"}\n").is_err());
         assert!(Lines::default().push::<FromWorker>(&vec![b'x'; MAX_LINE + 1]).is_err());
+    }
+
+    #[test]
+    fn a_line_is_too_long_however_it_comes() {
+        let ending = Ending::Unable { error: "x".repeat(MAX_LINE) };
+        let long = line(&FromWorker::Ended { ending, stderr: String::new() });
+        for before in [0, 1, MAX_LINE] {
+            let (first, second) = long.split_at(before);
+            let mut lines = Lines::default();
+            assert!(lines.push::<FromWorker>(first).unwrap().is_empty());
+            assert!(matches!(lines.push::<FromWorker>(second), Err(BadLine::TooLong)), "{before}");
+        }
+        let behind_another = [&line(&FromWorker::Ready)[..], &long[..=MAX_LINE]].concat();
+        assert!(matches!(Lines::default().push::<FromWorker>(&behind_another), Err(BadLine::TooLong)));
     }
 }

@@ -147,7 +147,7 @@ impl Progress {
     /// Checks what a worker says against itself and against `floor`, the lowest offset it can have acknowledged.
     pub fn check(&self, floor: Offset) -> Result<(), Nonsense> {
         let wrong = |what| Err(Nonsense { what, progress: *self });
-        if self.acknowledged < floor.0 {
+        if self.acknowledged < floor.0.max(0) {
             return wrong("acknowledged went backwards");
         }
         if self.acknowledged > self.delivered {
@@ -156,11 +156,14 @@ impl Progress {
         if self.delivered > self.position {
             return wrong("more delivered than read");
         }
-        if i64::try_from(self.in_flight).is_ok_and(|n| n <= self.delivered - self.acknowledged) {
-            Ok(())
-        } else {
-            wrong("more in flight than delivered")
+        if !i64::try_from(self.in_flight).is_ok_and(|n| n <= self.delivered - self.acknowledged) {
+            return wrong("more in flight than delivered");
         }
+        // Numbers at random may pass for offsets; hardly any pass for a pid and a window as well.
+        if i32::try_from(self.handler_pid).is_err() || u32::try_from(self.window).is_err() {
+            return wrong("a pid or a window that can't be");
+        }
+        Ok(())
     }
 }
 
@@ -427,8 +430,12 @@ mod tests {
             Progress { delivered: 61, ..good },
             Progress { in_flight: 6, ..good },
             Progress { in_flight: u64::MAX, ..good },
+            Progress { handler_pid: 1 << 31, ..good },
+            Progress { window: 1 << 32, ..good },
         ] {
             assert!(bad.check(Offset(50)).is_err(), "{bad:?}");
         }
+        let negative = Progress { acknowledged: -1, delivered: i64::MAX, position: i64::MAX, ..good };
+        assert!(negative.check(Offset(-1)).is_err());
     }
 }

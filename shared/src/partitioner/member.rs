@@ -137,8 +137,10 @@ impl Member {
         }
         let settled = self.party.is_settled();
         let locks = self.locks.values().filter_map(|lock| lock.deadline(settled));
+        // Whoever is ending does not settle any more: that deadline would never be over.
+        let party = self.ending.is_none().then(|| self.party.deadline()).flatten();
         // Nothing can be asked before a pause is over.
-        self.paused_until.or_else(|| locks.chain(self.party.deadline()).min())
+        self.paused_until.or_else(|| locks.chain(party).min())
     }
 
     /// The session that the member waits for, if it does.

@@ -70,6 +70,9 @@ pub trait Codec: fmt::Debug + Send {
     /// Takes bytes as the handler wrote them and passes on what is complete. What is kept between calls is bounded.
     fn decode(&mut self, bytes: &[u8], sink: &mut dyn FnMut(Output<'_>)) -> Result<(), ProtocolError>;
 
+    /// How many bytes are kept of an answer or a line that is not complete.
+    fn kept(&self) -> usize;
+
     /// Takes the end of the handler's output.
     fn decode_end(&mut self, sink: &mut dyn FnMut(Output<'_>)) -> Result<(), ProtocolError>;
 }

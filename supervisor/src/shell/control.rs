@@ -11,15 +11,19 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded};
+use kafkavisor::clock::now;
 use kafkavisor_link::control::{MAX_REQUEST, Request};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
-use nix::unistd::geteuid;
+use nix::unistd::{Uid, geteuid};
 use serde_json::{Value, json};
 
 /// Conversations at once.
 const MAX_CONVERSATIONS: usize = 32;
 /// Longest that either side may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// After no connection could be taken.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// A request, who asks, and where the answer goes.
 pub(crate) struct Asked {
@@ -54,7 +58,12 @@ impl Control {
         fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
         let conversations = Arc::new(AtomicUsize::new(0));
         let accept = move || {
-            for stream in listener.incoming().flatten() {
+            for stream in listener.incoming() {
+                let Ok(stream) = stream else {
+                    // Without descriptors it would fail again at once.
+                    thread::park_timeout(ACCEPT_AGAIN);
+                    continue;
+                };
                 if conversations.fetch_add(1, Ordering::AcqRel) >= MAX_CONVERSATIONS {
                     conversations.fetch_sub(1, Ordering::AcqRel);
                     continue;
@@ -75,15 +84,12 @@ impl Control {
 }
 
 fn converse(stream: &UnixStream, asked: &Sender<Asked>) -> io::Result<()> {
-    stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
     let peer = getsockopt(stream, PeerCredentials)?;
-    if peer.uid() != 0 && peer.uid() != geteuid().as_raw() {
+    if !may_ask(Uid::from_raw(peer.uid()), geteuid()) {
         return reply(stream, &json!({"error": "only the user that runs this instance, and root, may ask"}));
     }
-    let mut line = Vec::new();
-    BufReader::new(stream.take(MAX_REQUEST)).read_until(b'\n', &mut line)?;
-    let request = match serde_json::from_slice(&line) {
+    let request = match serde_json::from_slice(&request_line(stream)?) {
         Ok(request) => request,
         Err(error) => return reply(stream, &json!({"error": format!("not understood: {error}")})),
     };
@@ -94,6 +100,32 @@ fn converse(stream: &UnixStream, asked: &Sender<Asked>) -> io::Result<()> {
         return reply(stream, &busy());
     }
     reply(stream, &answered.recv_timeout(TIMEOUT).unwrap_or_else(|_| busy()))
+}
+
+/// The socket's mode says the same; but a folder may be shared, and a mode changed.
+fn may_ask(peer: Uid, us: Uid) -> bool {
+    peer.is_root() || peer == us
+}
+
+/// The first line, which has to be there in time as a whole: one letter now and then must not hold a conversation for ever.
+fn request_line(mut stream: &UnixStream) -> io::Result<Vec<u8>> {
+    let deadline = now() + TIMEOUT;
+    let (mut line, mut chunk) = (Vec::new(), [0; 4096]);
+    while line.len() < MAX_REQUEST {
+        let left = deadline.saturating_duration_since(now());
+        if left.is_zero() {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the request did not come in time"));
+        }
+        stream.set_read_timeout(Some(left))?;
+        let count = stream.read(&mut chunk)?;
+        let read = chunk.get(..count).unwrap_or_default();
+        let end = read.iter().position(|byte| *byte == b'\n');
+        line.extend_from_slice(read.get(..end.unwrap_or(count)).unwrap_or_default());
+        if count == 0 || end.is_some() {
+            break;
+        }
+    }
+    Ok(line)
 }
 
 fn reply(mut stream: &UnixStream, answer: &Value) -> io::Result<()> {
@@ -111,4 +143,27 @@ pub(crate) fn ask(socket: &Path, request: &Request) -> io::Result<Value> {
     let mut answer = String::new();
     BufReader::new(stream).read_line(&mut answer)?;
     Ok(serde_json::from_str(&answer)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_its_own_user_and_root_may_ask() {
+        let [root, us, other] = [0, 1000, 1001].map(Uid::from_raw);
+        assert!(may_ask(root, us) && may_ask(us, us) && may_ask(root, root));
+        assert!(!may_ask(other, us) && !may_ask(us, root));
+    }
+
+    #[test]
+    fn a_request_is_one_line_however_it_comes_and_never_more_than_the_limit() {
+        let (mut theirs, ours) = UnixStream::pair().unwrap();
+        theirs.write_all(b"{\"command\":\"status\"}\nmore").unwrap();
+        assert_eq!(request_line(&ours).unwrap(), b"{\"command\":\"status\"}");
+        let writer = thread::spawn(move || theirs.write_all(&vec![b'x'; 4 * MAX_REQUEST]));
+        assert!(request_line(&ours).unwrap().len() < MAX_REQUEST + 4096);
+        drop(ours);
+        assert!(writer.join().unwrap().is_err(), "the rest is not taken");
+    }
 }

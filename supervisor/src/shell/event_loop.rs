@@ -344,6 +344,9 @@ impl EventLoop {
 
     fn spawn(&mut self, start: WorkerStart) -> Event {
         let WorkerStart { item, generation, token, offset, letter } = start;
+        if let Err(error) = self.pages.repair(&item, offset) {
+            return Event::SpawnFailed { item, error: error.to_string() };
+        }
         let Some(entry) = self.pages.get(&item) else {
             return Event::SpawnFailed { item, error: "it has no status page".to_owned() };
         };

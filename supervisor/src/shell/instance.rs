@@ -16,6 +16,7 @@ use kafkavisor::ids::TopicPartition;
 use kafkavisor::membership::{Connection, Identity, Membership, Observer, Options};
 use kafkavisor::partitioner::group_path::{GroupFolder, TopicsRepr};
 use kafkavisor_link::process::become_subreaper;
+use kafkavisor_link::truncation;
 use nix::sys::signal::Signal;
 use nix::unistd::gethostname;
 use signal_hook::iterator::Signals;
@@ -42,6 +43,7 @@ pub(crate) fn run(config: Config, worker: &Path, load: Load) -> Result<Exit, Fai
     let runtime = start_runtime()?;
     let signals = listen_for_signals()?;
     become_subreaper().map_err(|error| Failure::bug(format!("failed to become a subreaper: {error}")))?;
+    truncation::survive().map_err(|error| Failure::bug(format!("failed to install a handler: {error}")))?;
 
     let clients = Arc::new(reach_kafka(&config)?);
     let connection = reach_zookeeper(&config, &runtime)?;

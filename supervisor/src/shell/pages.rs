@@ -84,6 +84,22 @@ impl Pages {
         Ok(())
     }
 
+    /// Makes the page of `item` anew where its next worker could not open it: overwritten, or its file is gone. What the
+    /// core has believed of it is kept.
+    pub(crate) fn repair(&mut self, item: &TopicPartition, start: Offset) -> Result<(), PageError> {
+        let Some(entry) = self.entries.get(item) else { return Ok(()) };
+        let Err(error) = Page::open(&entry.path) else { return Ok(()) };
+        log::warn!("{item}: {error}: made anew");
+        let (progress, attempts) = (entry.page.progress(), entry.page.attempts());
+        self.make(item, start)?;
+        if let Some(entry) = self.entries.get(item) {
+            let Progress { messages, bytes, .. } = progress;
+            entry.page.set_progress(&Progress { messages, bytes, ..entry.page.progress() });
+            entry.page.set_attempts(attempts);
+        }
+        Ok(())
+    }
+
     pub(crate) fn forget(&mut self, item: &TopicPartition) {
         if let Some(entry) = self.entries.remove(item) {
             // Left over, it is only left over.

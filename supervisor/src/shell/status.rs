@@ -118,6 +118,9 @@ impl Partition {
         now: Moment,
     ) -> Self {
         let running = item.pid();
+        // What can't be believed is not shown either; its worker is on the way out.
+        let floor = item.acknowledged.unwrap_or(Offset(0));
+        let progress = progress.filter(|page| page.check(floor).is_ok());
         let page = progress.copied().unwrap_or_default();
         let known = progress.is_some() && item.acknowledged.is_some();
         let position = known.then_some(if running.is_some() { page.position } else { page.acknowledged });

@@ -148,6 +148,18 @@ fn leaving_waits_for_every_release_and_then_goes_without_a_trace() {
 }
 
 #[test]
+fn leaving_within_the_cooldown_waits_for_releases_alone() {
+    let mut alone = Alone::acquired(1);
+    let token = Alone::token(&alone.hears(), &item(0));
+    alone.other_joins("other");
+    assert!(alone.member.next_deadline().is_some(), "the party settles again");
+    alone.say(Event::LeaveRequested);
+    assert_eq!(alone.member.next_deadline(), None, "it would be waited for without a pause");
+    alone.say(Event::Released { item: item(0), token });
+    assert_eq!(alone.hears().last(), Some(&Notice::Left));
+}
+
+#[test]
 fn leaving_before_there_is_a_session_needs_none() {
     let mut alone = Alone::new(2, false);
     alone.last_epoch = 1;

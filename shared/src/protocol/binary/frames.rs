@@ -63,6 +63,11 @@ impl Frames {
         Ok(())
     }
 
+    /// How many bytes are kept of a frame that has not ended.
+    pub(super) fn kept(&self) -> usize {
+        self.begun.len()
+    }
+
     /// Whether the stream ended between two frames.
     pub(super) fn finish(&mut self) -> Result<(), ProtocolError> {
         let length = std::mem::take(&mut self.begun).len();

@@ -72,10 +72,10 @@ fn read(kind: u8, mut body: &[u8], sink: &mut dyn FnMut(Request)) -> Result<(), 
             }
         }
         REDELIVERED => {
-            let attempt = record::fixed(&mut body).map(u32::from_le_bytes);
+            let attempt = record::fixed(&mut body).map(u32::from_le_bytes).filter(|attempt| *attempt > 0);
             let message = attempt.and_then(|attempt| record::decode(&mut body, attempt));
             let alone = message.filter(|_| body.is_empty());
-            sink(Request::Message(alone.ok_or("expected a u32 attempt and one record")?));
+            sink(Request::Message(alone.ok_or("expected a u32 attempt from 1 and one record")?));
         }
         STOP => sink(Request::Stop(reason(body).ok_or("expected a u8 reason from 0 to 2")?)),
         FLUSH if body.is_empty() => sink(Request::Flush),
@@ -105,6 +105,7 @@ mod tests {
             (b"\x02\0\0\0\x04\0", "empty body"),
             (b"\x02\0\0\0\x02\0", "a record does not fit"),
             (b"\x01\0\0\0\x05", "attempt"),
+            (b"\x05\0\0\0\x05\0\0\0\0", "attempt from 1"),
             (b"\x03\0\0\0\x01{}", "missing field"),
         ] {
             let error = BinaryHandler::new().decode(bytes, &mut |_| ()).unwrap_err().to_string();

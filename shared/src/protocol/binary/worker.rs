@@ -90,6 +90,10 @@ impl Codec for Binary {
         })
     }
 
+    fn kept(&self) -> usize {
+        self.answers.kept()
+    }
+
     fn decode_end(&mut self, _sink: &mut dyn FnMut(Output<'_>)) -> Result<(), ProtocolError> {
         self.answers.finish()
     }

@@ -48,7 +48,6 @@ impl Lines {
     }
 
     /// How many bytes are kept of a line that has not ended.
-    #[cfg(test)]
     pub(super) fn kept(&self) -> usize {
         self.begun.len()
     }

@@ -1,5 +1,7 @@
 //! The handler's side of `jsonl`: [`JsonlHandler`]. A line may be as long as the longest message makes it.
 
+use std::num::NonZeroU32;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -61,7 +63,7 @@ struct Fields {
     value_base64: Option<String>,
     #[serde(default)]
     headers: Vec<(String, Option<HeaderValue>)>,
-    attempt: Option<u32>,
+    attempt: Option<NonZeroU32>,
     reason: Option<StopReason>,
 }
 
@@ -99,12 +101,12 @@ fn message(fields: Fields) -> Result<OwnedMessage, String> {
         Ok(OwnedHeader { name, value })
     });
     Ok(OwnedMessage {
-        offset: Offset(fields.offset.ok_or_else(|| missing("offset"))?),
+        offset: Offset(fields.offset.filter(|offset| *offset >= 0).ok_or_else(|| missing("offset"))?),
         timestamp: fields.timestamp.ok_or_else(|| missing("timestamp"))?,
         headers: headers.collect::<Result<_, String>>()?,
         key: bytes(fields.key, fields.key_base64)?,
         value: bytes(fields.value, fields.value_base64)?,
-        attempt: fields.attempt.unwrap_or(1),
+        attempt: fields.attempt.map_or(1, NonZeroU32::get),
     })
 }
 
@@ -143,6 +145,8 @@ mod tests {
             ("{\"type\":\"pause\"}", "unknown"),
             ("{\"type\":\"message\",\"timestamp\":1}", "no \"offset\""),
             ("{\"type\":\"message\",\"offset\":1,\"timestamp\":1,\"key_base64\":\"?\"}", "base64"),
+            ("{\"type\":\"message\",\"offset\":-1,\"timestamp\":1}", "no \"offset\""),
+            ("{\"type\":\"message\",\"offset\":1,\"timestamp\":1,\"attempt\":0}", "nonzero"),
             ("{\"type\":\"stop\"}", "no \"reason\""),
         ] {
             let error = parse(line.as_bytes()).unwrap_err().to_string();

@@ -57,6 +57,10 @@ impl Codec for Jsonl {
         })
     }
 
+    fn kept(&self) -> usize {
+        self.lines.kept()
+    }
+
     fn decode_end(&mut self, sink: &mut dyn FnMut(Output<'_>)) -> Result<(), ProtocolError> {
         if let Some(half) = self.lines.finish() {
             sink(Output::Log(&half));

@@ -1,0 +1,31 @@
+//! The metadata that stands beside a committed offset: anybody may have committed it. It decides where reading begins, so
+//! text that is not ours must count for nothing.
+
+use kafkavisor::config::Reset;
+use kafkavisor::ids::Offset;
+use kafkavisor_supervisor_core::start::{CommitNote, Committed, Decision, Facts, Log, Why, decide};
+
+/// The metadata of a commit.
+pub(super) fn metadata(data: &[u8]) {
+    let metadata = String::from_utf8_lossy(data).into_owned();
+    let topic_id = CommitNote::topic_id_of(&metadata);
+    if let Some(id) = &topic_id {
+        let note = CommitNote { instance: metadata.clone(), topic_id: Some(id.clone()) };
+        assert_eq!(CommitNote::topic_id_of(&note.to_text()).as_ref(), Some(id));
+    }
+    let facts = |now: Option<&str>| Facts {
+        committed: Some(Committed { offset: Offset(50), metadata: metadata.clone() }),
+        topic_committed: true,
+        appeared_later: false,
+        log: Log { start: Offset(10), end: Offset(100), stable_end: Offset(90) },
+        topic_id: now.map(str::to_owned),
+        in_zookeeper: false,
+        reset: Reset::Latest,
+    };
+    let on = Decision::At { offset: Offset(50), why: Why::Committed };
+    let again = Decision::At { offset: Offset(10), why: Why::TopicMadeAgain };
+    assert_eq!(decide(&facts(None)), on, "the topic's id is not known");
+    assert_eq!(decide(&facts(topic_id.as_deref())), on, "the topic is the same");
+    let other = format!("not {}", topic_id.as_deref().unwrap_or_default());
+    assert_eq!(decide(&facts(Some(&other))), if topic_id.is_some() { again } else { on });
+}
