@@ -177,6 +177,10 @@ impl Serving {
     }
 
     /// Leaves a process of its own behind, in a session of its own, with nothing of the worker open.
+    #[expect(
+        clippy::zombie_processes,
+        reason = "a handler that does not look after its children is what is wanted"
+    )]
     fn fork(&self) {
         let own = std::env::current_exe().expect("it knows its own path");
         let who = serde_json::to_string(&self.voice.who).expect("a handler is JSON");

@@ -62,11 +62,11 @@ pub(super) fn check(index: &Index) -> Duplicates {
                 if let Some(earlier) = had.insert(*offset, number)
                     && earlier != number
                 {
-                    let acknowledged = lives[..number]
+                    let mut acknowledged = lives[..number]
                         .iter()
                         .filter_map(|life| life.acknowledged_at(*offset).map(|at| (life, at)));
                     let repeat = Repeat { index, partition: *partition, at: *at, offset: *offset, life };
-                    repeat.judge(acknowledged.last(), &mut duplicates);
+                    repeat.judge(acknowledged.next_back(), &mut duplicates);
                 }
             }
         }

@@ -39,7 +39,7 @@ pub(super) fn count(
     overlaps: overlap::Counted,
     duplicates: duplicates::Counted,
 ) -> Figures {
-    let mut figures = Figures { regressions, overlaps, duplicates, ..Figures::default() };
+    let mut figures = Figures { duplicates, regressions, overlaps, ..Figures::default() };
     let (mut began, mut faults_ended) = (0, None);
     for Entry { at, event } in history {
         match event {

@@ -7,7 +7,7 @@ use super::index::Index;
 use super::verdict::Violation;
 
 pub(super) fn check(index: &Index) -> Vec<Violation> {
-    index.lives.iter().flat_map(|(partition, _)| check_partition(index, *partition)).collect()
+    index.lives.keys().flat_map(|partition| check_partition(index, *partition)).collect()
 }
 
 fn check_partition(index: &Index, partition: i32) -> Vec<Violation> {
@@ -23,26 +23,36 @@ fn check_partition(index: &Index, partition: i32) -> Vec<Violation> {
         }
     }
     // Where lives begin and what was acknowledged, in the order of time.
-    let begins =
-        lives.iter().filter_map(|life| life.delivered.first()).map(|(at, offset, _)| (*at, Err(*offset)));
+    let begins = lives
+        .iter()
+        .filter_map(|life| life.delivered.first())
+        .map(|(at, offset, _)| (*at, Event::Begins(*offset)));
     let acknowledgements = lives.iter().flat_map(|life| {
         let first = life.delivered.first().map_or(i64::MAX, |(_, offset, _)| *offset);
-        life.acknowledged.iter().map(move |(at, up_to)| (*at, Ok((first, *up_to))))
+        life.acknowledged.iter().map(move |(at, up_to)| (*at, Event::Acknowledges(first, *up_to)))
     });
-    let mut events: Vec<(u64, Result<(i64, i64), i64>)> = begins.chain(acknowledgements).collect();
+    let mut events: Vec<(u64, Event)> = begins.chain(acknowledgements).collect();
     events.sort_by_key(|(at, _)| *at);
     let mut frontier = Frontier::default();
     for (at, event) in events {
         match event {
-            Ok((first, up_to)) => frontier.acknowledge(first, up_to),
-            Err(begin) if begin > frontier.next => violated(
+            Event::Acknowledges(first, up_to) => frontier.acknowledge(first, up_to),
+            Event::Begins(begin) if begin > frontier.next => violated(
                 at,
                 format!("{partition}: a life begins at {begin}, but {} is not acknowledged", frontier.next),
             ),
-            Err(_) => {}
+            Event::Begins(_) => {}
         }
     }
     violations
+}
+
+/// What happens to a partition.
+enum Event {
+    /// A life, at this offset.
+    Begins(i64),
+    /// From here to there.
+    Acknowledges(i64, i64),
 }
 
 /// Up to where everything is acknowledged.

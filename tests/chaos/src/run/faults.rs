@@ -79,7 +79,7 @@ impl Fault<'_> {
                 self.network(supervisor, Network::Slow(by));
             }
             Kind::Leave => {
-                self.on_life(supervisor, || supervisor.leave(LEAVES_WITHIN), || supervisor.start())
+                self.on_life(supervisor, || supervisor.leave(LEAVES_WITHIN), || supervisor.start());
             }
             Kind::PythonJoins => self.python(|_| {}),
             Kind::PythonFreezes => self.python(|member| {
