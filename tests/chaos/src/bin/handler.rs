@@ -47,6 +47,7 @@ fn main() {
         random,
         pending: None,
         held: 0,
+        mute: false,
     };
     serving.batch = serving.random.usize(1..=8);
     serving.serve();
@@ -98,6 +99,8 @@ struct Serving {
     held: usize,
     /// It acknowledges when it holds so many.
     batch: usize,
+    /// It has closed its standard output.
+    mute: bool,
 }
 
 impl Serving {
@@ -141,6 +144,9 @@ impl Serving {
     fn acknowledge(&mut self) {
         let Some(offset) = self.pending.take() else { return };
         self.held = 0;
+        if self.mute {
+            return;
+        }
         self.voice.say(Doing::Acknowledging { offset });
         answer(format!("{{\"ack\":{offset}}}\n").as_bytes());
     }
@@ -160,6 +166,7 @@ impl Serving {
             "close" => {
                 let nowhere = File::options().write(true).open("/dev/null").expect("/dev/null opens");
                 nix::unistd::dup2_stdout(nowhere).expect("standard output is closed");
+                self.mute = true;
             }
             "fork" => self.fork(),
             "nonsense" => answer(b"\xff\xfe\0{\"ack\":\n{\"ack\":1,\"and\":2}\n[]\n\n{\"acks\":3}\n"),

@@ -22,6 +22,8 @@ pub(super) struct Counted {
     pub(super) not_committed: usize,
     /// Below an offset that was once seen as committed: behind a late request of a former owner.
     pub(super) late_commit: usize,
+    /// No repeats: how often a partition went to another owner in an orderly way, where none of the above is allowed.
+    pub(super) graceful_handovers: usize,
 }
 
 impl Counted {
@@ -58,6 +60,9 @@ pub(super) fn check(index: &Index) -> Duplicates {
         // Offset to the last life that had it.
         let mut had: HashMap<i64, usize> = HashMap::new();
         for (number, life) in lives.iter().enumerate() {
+            if number > 0 && is_graceful(index, &lives[number - 1], life) {
+                duplicates.counted.graceful_handovers += 1;
+            }
             for (at, offset, _) in &life.delivered {
                 if let Some(earlier) = had.insert(*offset, number)
                     && earlier != number
@@ -72,6 +77,14 @@ pub(super) fn check(index: &Index) -> Duplicates {
         }
     }
     duplicates
+}
+
+/// Whether the partition went from one owner to another in an orderly way: the handler finished what it had, and nothing
+/// was wrong.
+fn is_graceful(index: &Index, before: &Life, after: &Life) -> bool {
+    before.finished
+        && !after.same_owner(before)
+        && !index.harmed(before.stopping.unwrap_or(before.last), after.first)
 }
 
 struct Repeat<'a> {

@@ -126,6 +126,7 @@ impl fmt::Display for Figures {
             ),
         )?;
         line("duplicates", self.duplicates.to_string())?;
+        line("graceful handovers", self.duplicates.graceful_handovers.to_string())?;
         line(
             "commits seen",
             format!("{}, {} times going back where they may", self.commits_seen, self.regressions),

@@ -1,5 +1,7 @@
 //! The servers, through `script/cluster`.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -41,5 +43,15 @@ impl Cluster {
         let mut script = Command::new(project().join("script/cluster"));
         script.args([verb, name, "--dir"]).arg(&self.folder);
         command::output(&mut script, WITHIN).is_some()
+    }
+
+    /// What the ZooKeeper server of this number, beginning with 0, says it is: `leader`, `follower`.
+    pub(super) fn role(&self, number: usize) -> Option<String> {
+        let mut server = TcpStream::connect(&self.zookeepers[number]).ok()?;
+        server.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
+        server.write_all(b"srvr").ok()?;
+        let mut said = String::new();
+        server.read_to_string(&mut said).ok()?;
+        said.lines().find_map(|line| line.strip_prefix("Mode: ")).map(str::to_owned)
     }
 }

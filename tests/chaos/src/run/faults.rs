@@ -171,7 +171,10 @@ impl Fault<'_> {
     fn server(&self, of: &str, begin: &str, heal: &str) {
         let servers = &self.world.cluster;
         let count = if of == "kafka" { servers.brokers.len() } else { servers.zookeepers.len() };
-        let name = format!("{of}{}", 1 + self.planned.target % count);
+        let number = self.planned.target % count;
+        let name = format!("{of}{}", number + 1);
+        let role = if of == "kafka" { None } else { servers.role(number) };
+        let target = role.map_or_else(|| name.clone(), |role| format!("{name}, the {role}"));
         let bring_back = || {
             // It may lose the race with ZooKeeper's memory of its last life, and be started once more.
             for _ in 0..5 {
@@ -182,7 +185,7 @@ impl Fault<'_> {
             panic!("{name} does not come back");
         };
         let begin = || assert!(servers.server(begin, &name), "can't {begin} {name}");
-        self.during(name.clone(), begin, bring_back);
+        self.during(target, begin, bring_back);
     }
 }
 
