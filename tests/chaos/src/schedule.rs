@@ -4,6 +4,7 @@
 //! servers. Within a lane one fault is healed before the next begins. Between rounds there are calm times in which members
 //! only join and leave: there no message may be repeated.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -155,6 +156,17 @@ impl Schedule {
             round = end + CALM;
         }
         schedule
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut all: Vec<&Planned> = self.group.iter().chain(&self.servers).collect();
+        all.sort_by_key(|planned| planned.at);
+        for Planned { at, kind, lasts, .. } in all {
+            writeln!(f, "{:8.2} s  {kind:?} for {:.2} s", at.as_secs_f64(), lasts.as_secs_f64())?;
+        }
+        Ok(())
     }
 }
 

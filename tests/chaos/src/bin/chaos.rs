@@ -1,5 +1,5 @@
-//! `kafkavisor-chaos run --seed S --seconds N --folder DIR` runs and judges; `kafkavisor-chaos check HISTORY` judges again.
-//! `script/chaos` builds it and brings the servers up.
+//! `run` performs a schedule and judges; `plan` shows that schedule; `check` judges a history again. `script/chaos` builds
+//! it and brings the servers up.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,9 +10,10 @@ use std::time::Duration;
 use kafkavisor_chaos::checker::check;
 use kafkavisor_chaos::history::read;
 use kafkavisor_chaos::run::{Options, run};
+use kafkavisor_chaos::schedule::Schedule;
 use nix::sys::signal::Signal;
 
-const USAGE: &str = "usage: kafkavisor-chaos run SEED SECONDS FOLDER | check HISTORY";
+const USAGE: &str = "usage: kafkavisor-chaos run SEED SECONDS FOLDER | plan SEED SECONDS | check HISTORY";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -22,6 +23,11 @@ fn main() -> ExitCode {
         ["run", seed, seconds, folder] => {
             let (Ok(seed), Ok(seconds)) = (seed.parse(), seconds.parse()) else { return usage() };
             start(seed, Duration::from_secs(seconds), PathBuf::from(folder))
+        }
+        ["plan", seed, seconds] => {
+            let (Ok(seed), Ok(seconds)) = (seed.parse(), seconds.parse()) else { return usage() };
+            print!("{}", Schedule::new(seed, Duration::from_secs(seconds)));
+            ExitCode::SUCCESS
         }
         _ => usage(),
     }
