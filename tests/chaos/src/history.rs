@@ -167,7 +167,7 @@ pub enum Doing {
         /// The last offset of it.
         offset: i64,
     },
-    /// It, or a process that it forked, is alive.
+    /// It, or a process that it forked, is alive: said again and again, whatever else it does.
     Working,
     /// It misbehaves from now on, so.
     Misbehaving {

@@ -136,7 +136,9 @@ pub struct Schedule {
 }
 
 /// A round of faults, and the calm time behind it.
-const ROUND: Duration = Duration::from_secs(45);
+const ROUND: Duration = Duration::from_secs(60);
+/// From then on the servers have faults too. Before, a takeover is not held up by them, and so shows what it can do wrong.
+const SERVERS_TOO: Duration = Duration::from_secs(20);
 const CALM: Duration = Duration::from_secs(30);
 /// Before the first join or leave of a calm time, for what the faults have left behind.
 const SETTLE: Duration = Duration::from_secs(14);
@@ -150,7 +152,7 @@ impl Schedule {
         while round < length {
             let end = (round + ROUND).min(length);
             fill(&mut schedule.group, &mut random, &Kind::GROUP, round..end, 500..3_000);
-            fill(&mut schedule.servers, &mut random, &Kind::SERVERS, round..end, 3_000..9_000);
+            fill(&mut schedule.servers, &mut random, &Kind::SERVERS, round + SERVERS_TOO..end, 1_000..6_000);
             let calm = (end + SETTLE)..(end + CALM).min(length);
             fill(&mut schedule.group, &mut random, &Kind::CALM, calm, 1_000..3_000);
             round = end + CALM;

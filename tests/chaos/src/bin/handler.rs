@@ -19,8 +19,8 @@ use serde_json::Value;
 
 /// One message in so many makes it misbehave.
 const MISBEHAVES_ONCE_IN: u32 = 500;
-/// Between two signs of life of a process that does nothing else.
-const SIGN_OF_LIFE: Duration = Duration::from_millis(50);
+/// Between two signs of life, whatever else a process does.
+const SIGN_OF_LIFE: Duration = Duration::from_millis(100);
 /// Longest life of a process that is never done: nothing stays for ever, even if all that is tested here fails.
 const AT_MOST: Duration = Duration::from_secs(60);
 
@@ -37,8 +37,15 @@ fn main() {
     let seed: u64 = second.parse().expect("a seed");
     let who = from_environment();
     let random = fastrand::Rng::with_seed(seed ^ who.life);
-    let voice = Voice { writer, who };
+    let voice = Arc::new(Voice { writer, who });
     voice.say(Doing::Started);
+    let beside = Arc::clone(&voice);
+    std::thread::spawn(move || {
+        loop {
+            work_for(SIGN_OF_LIFE);
+            beside.say(Doing::Working);
+        }
+    });
     let mut serving = Serving {
         batch: 0,
         history: PathBuf::from(history),
@@ -76,12 +83,17 @@ impl Voice {
     }
 }
 
-/// Deaf for everything that can be ignored, and alive.
-fn never_end(voice: &Voice) {
+/// Ignores what can be ignored.
+fn be_deaf() {
     for signal in [Signal::SIGTERM, Signal::SIGABRT, Signal::SIGINT, Signal::SIGHUP] {
         signal_hook::flag::register(signal as i32, Arc::<AtomicBool>::default())
             .expect("signals can be ignored");
     }
+}
+
+/// Deaf and alive.
+fn never_end(voice: &Voice) {
+    be_deaf();
     let end = Boottime::now().after(AT_MOST);
     while Boottime::now() < end {
         voice.say(Doing::Working);
@@ -92,7 +104,7 @@ fn never_end(voice: &Voice) {
 struct Serving {
     history: PathBuf,
     calm: PathBuf,
-    voice: Voice,
+    voice: Arc<Voice>,
     random: fastrand::Rng,
     /// The last message not acknowledged.
     pending: Option<i64>,
@@ -160,7 +172,8 @@ impl Serving {
             "try_later" => std::process::exit(75),
             "die" => raise(Signal::SIGSEGV).expect("it dies"),
             "hang" => {
-                never_end(&self.voice);
+                be_deaf();
+                work_for(AT_MOST);
                 std::process::exit(1);
             }
             "close" => {
@@ -175,7 +188,6 @@ impl Serving {
                 for _ in 0..self.random.u32(2..12) {
                     work_for(Duration::from_millis(250));
                     answer(format!("{{\"busy\":{offset}}}\n").as_bytes());
-                    self.voice.say(Doing::Working);
                 }
             }
             "noise" => (0..3_000).for_each(|line| eprintln!("line {line} of a handler that says too much")),

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use kafkavisor::clock;
+use kafkavisor_tests::environment::unique;
 use kafkavisor_tests::waiting::{pause, until_within};
 use serde_json::{Value, json};
 
@@ -75,7 +76,7 @@ pub fn run(options: &Options) -> Option<PathBuf> {
 
 fn build(options: &Options) -> Arc<World> {
     let (folder, cluster) = (&options.folder, Cluster::from_environment());
-    let (group, topic) = (format!("chaos-{}", options.seed), format!("numbers-{}", options.seed));
+    let (group, topic) = (unique("chaos"), unique("numbers"));
     let like = configuration(options, &cluster, &group, &topic);
     let supervisor = |number: usize| {
         let proxy = Proxy::start(&cluster.zookeepers);
