@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, never, unbounded};
 use kafkavisor::clock::now;
@@ -16,6 +16,7 @@ use kafkavisor::ids::TopicPartition;
 use kafkavisor::membership::{Connection, Identity, Membership, Observer, Options};
 use kafkavisor::partitioner::group_path::{GroupFolder, TopicsRepr};
 use kafkavisor_link::process::become_subreaper;
+use nix::poll::{PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::unistd::gethostname;
 use signal_hook::iterator::Signals;
@@ -29,7 +30,7 @@ use super::pages::Pages;
 use super::runtime_directory::RuntimeDirectory;
 use super::workers::Workers;
 use crate::exit::{Exit, Failure};
-use crate::kafka::{Clients, Commits, KafkaError, Lookups, Scope, SharedLease};
+use crate::kafka::{Clients, Commits, ForeignMember, KafkaError, Lookups, Scope, SharedLease};
 use kafkavisor_supervisor_core::{Core, Settings};
 
 /// Runs an instance to its end.
@@ -177,8 +178,9 @@ fn reach_kafka(config: &Config) -> Result<Clients, Failure> {
             "Kafka at {brokers} was not reached within {within:?} ({error}): is it running, and is the address right?"
         ))
     };
+    let deadline = now() + within;
     clients.reach(within).map_err(unreachable)?;
-    let foreign = clients.foreign_members(within).map_err(unreachable)?;
+    let foreign = foreign_members(&clients, deadline).map_err(unreachable)?;
     if foreign.is_empty() {
         return Ok(clients);
     }
@@ -188,6 +190,21 @@ fn reach_kafka(config: &Config) -> Result<Clients, Failure> {
         config.group,
         names.join(", ")
     )))
+}
+
+/// A broker that has just started, or become the coordinator of some groups, refuses until it has loaded them; one that is
+/// frozen says nothing until the others know. Either is asked again.
+fn foreign_members(clients: &Clients, deadline: Instant) -> Result<Vec<ForeignMember>, KafkaError> {
+    const ONE_ATTEMPT: Duration = Duration::from_secs(5);
+    loop {
+        let left = deadline.saturating_duration_since(now());
+        match clients.foreign_members(left.min(ONE_ATTEMPT)) {
+            Err(_) if !left.is_zero() => {
+                let _a_moment = poll(&mut [], PollTimeout::from(100u8));
+            }
+            answered => return answered,
+        }
+    }
 }
 
 /// What membership needs to know, where there is ZooKeeper.

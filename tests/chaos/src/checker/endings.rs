@@ -8,8 +8,9 @@ use crate::history::{Entry, Event};
 const GONE_WITHIN_MS: u64 = 10_000;
 /// A supervisor that does not reach its servers at its start may end with this code.
 const UNREACHABLE: i32 = 69;
-/// ... for so long after it was started.
-const AT_START: u64 = 60 * SECOND;
+/// ... but not before its `connect_timeout`, and not once it runs.
+const CONNECT_TIMEOUT: u64 = 30 * SECOND;
+const AT_START: u64 = 70 * SECOND;
 
 pub(super) fn check(history: &[Entry], index: &Index) -> Vec<Violation> {
     let mut violations = Vec::new();
@@ -55,6 +56,6 @@ pub(super) fn check(history: &[Entry], index: &Index) -> Vec<Violation> {
 fn is_unreachable(history: &[Entry], life: &str, code: i32, at: u64) -> bool {
     let started =
         |entry: &&Entry| matches!(&entry.event, Event::Started { instance, .. } if instance == life);
-    let recently = history.iter().find(started).is_some_and(|entry| at - entry.at <= AT_START);
-    code == UNREACHABLE && recently
+    let tried = history.iter().find(started).map_or(0, |entry| at - entry.at);
+    code == UNREACHABLE && (CONNECT_TIMEOUT..AT_START).contains(&tried)
 }

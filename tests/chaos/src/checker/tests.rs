@@ -313,6 +313,19 @@ fn nobody_begins_below_what_is_committed_without_a_reason() {
     story.starts(&two).gets(&two, 3..10).acknowledges(&two, 9).violates("S5 duplicates");
 }
 
+#[test]
+fn a_supervisor_gives_up_at_its_start_only_after_its_connect_timeout() {
+    let start = |seconds: u64| {
+        let instance = "s2.1".to_owned();
+        let mut story = afterwards(Event::Started { instance: instance.clone(), pid: 7 });
+        story.wait(seconds).say(Event::Ended { instance, code: 69, asked: false });
+        story
+    };
+    start(31).holds();
+    start(1).violates("S8 stop");
+    start(100).violates("S8 stop");
+}
+
 /// All is consumed, and then this happens.
 fn afterwards(event: Event) -> Story {
     let one = handler("s1.1", 1, 10);

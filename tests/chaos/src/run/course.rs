@@ -23,7 +23,7 @@ use crate::history::{Event, Writer};
 use crate::schedule::Schedule;
 
 /// All supervisors have joined by then.
-const JOIN_WITHIN: Duration = Duration::from_secs(60);
+const JOIN_WITHIN: Duration = Duration::from_secs(90);
 /// The bound of L1: sessions expire, brokers elect, backoffs end, what has piled up is handled.
 const DRAIN_WITHIN: Duration = Duration::from_secs(90);
 const LEAVE_WITHIN: Duration = Duration::from_secs(60);
@@ -47,6 +47,7 @@ pub fn run(options: &Options) -> Option<PathBuf> {
     create_topic(&world);
     world.supervisors.iter().for_each(Supervisor::start);
     until_within(JOIN_WITHIN, "all supervisors share the partitions", || {
+        world.supervisors.iter().for_each(Supervisor::look_after);
         (world.is_interrupted() || all_share(&world)).then_some(())
     });
     let history = world.history();
