@@ -95,7 +95,7 @@ pub enum Event {
         /// Whether the runner did that.
         asked: bool,
     },
-    /// How long something of a killed supervisor still lived.
+    /// How long something of a supervisor still lived after its SIGKILL, or after its own end.
     Gone {
         /// The supervisor's life.
         instance: String,

@@ -23,7 +23,7 @@ pub(super) fn check(history: &[Entry], index: &Index) -> Vec<Violation> {
                 violated(
                     "S9 nobody outlives",
                     *at,
-                    format!("{after_ms} ms after {instance} was killed: {left:?}"),
+                    format!("{after_ms} ms after the end of {instance}: {left:?}"),
                 );
             }
             Event::Ended { instance, code, asked: true } if !matches!(code, 0 | 75 | 137) => {

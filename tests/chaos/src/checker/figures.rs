@@ -28,7 +28,7 @@ pub struct Figures {
     overlaps: overlap::Counted,
     longest_without_owner: (u64, i32),
     longest_gone_ms: u64,
-    killed: usize,
+    ended: usize,
     lag_0_after: Option<u64>,
 }
 
@@ -48,7 +48,7 @@ pub(super) fn count(
                 *figures.misbehaved.entry(how.clone()).or_default() += 1;
             }
             Event::Gone { after_ms, .. } => {
-                figures.killed += 1;
+                figures.ended += 1;
                 figures.longest_gone_ms = figures.longest_gone_ms.max(*after_ms);
             }
             Event::FaultsEnded => {
@@ -148,8 +148,8 @@ impl fmt::Display for Figures {
         let (longest, partition) = self.longest_without_owner;
         line("longest without owner", format!("{}, partition {partition}", seconds(longest)))?;
         line(
-            "gone after SIGKILL",
-            format!("at the latest after {} ms, {} supervisors", self.longest_gone_ms, self.killed),
+            "gone after the end",
+            format!("at the latest after {} ms, {} supervisors", self.longest_gone_ms, self.ended),
         )?;
         line("lag 0 after faults", self.lag_0_after.map_or_else(|| "never".to_owned(), seconds))
     }

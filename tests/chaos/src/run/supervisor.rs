@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kafkavisor::clock;
 use kafkavisor_tests::processes::{self, MARK};
@@ -18,7 +18,7 @@ use super::command;
 use super::proxy::Proxy;
 use crate::history::{Event, Writer};
 
-/// When nothing is left of a killed supervisor, at the latest. S9 says one second; the figure is printed.
+/// When nothing is left of a supervisor that has ended, at the latest. S9 says one second; the figure is printed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A supervisor, whether it runs or not.
@@ -122,21 +122,33 @@ impl Supervisor {
         self.signal(Signal::SIGKILL);
         let began = clock::now();
         self.await_end(PATIENCE);
-        let mut left = self.marked();
-        while !left.is_empty() && began.elapsed() < PATIENCE {
-            pause(Duration::from_millis(10));
-            left = self.marked();
-        }
-        let after_ms = u64::try_from(began.elapsed().as_millis()).expect("it fits");
-        let left = left.into_iter().map(|pid| format!("{pid} {}", command_line(pid))).collect();
-        self.history.write(Event::Gone { instance: self.instance(), after_ms, left });
+        self.await_gone(began, PATIENCE);
     }
 
-    /// Asks it to leave and waits for that.
+    /// Asks it to leave and waits until nothing of it is left; that goes into the history. Where it takes too long, it is
+    /// killed.
     pub(super) fn leave(&self, within: Duration) {
         self.life().may_end = true;
         self.signal(Signal::SIGTERM);
+        let began = clock::now();
         self.await_end(within);
+        if self.pid().is_some() {
+            self.await_gone(began, within);
+            self.kill();
+        } else {
+            self.await_gone(clock::now(), PATIENCE);
+        }
+    }
+
+    fn await_gone(&self, since: Instant, within: Duration) {
+        let mut left = self.marked();
+        while !left.is_empty() && since.elapsed() < within {
+            pause(Duration::from_millis(10));
+            left = self.marked();
+        }
+        let after_ms = u64::try_from(since.elapsed().as_millis()).expect("it fits");
+        let left = left.into_iter().map(|pid| format!("{pid} {}", command_line(pid))).collect();
+        self.history.write(Event::Gone { instance: self.instance(), after_ms, left });
     }
 
     fn await_end(&self, within: Duration) {
