@@ -84,14 +84,14 @@ impl Kind {
         (KillHandler, (0, 0)),
         (StopHandler, (500, 6_000)),
         (KillGuardian, (0, 0)),
-        (FreezeMachine, (2_000, 12_000)),
+        (FreezeMachine, (4_000, 12_000)),
         (KillSupervisorOfStoppedWorkers, (500, 9_000)),
         (KillSupervisorAndWorkers, (500, 9_000)),
         (CutZookeeper, (500, 12_000)),
         (FreezeZookeeper, (500, 12_000)),
         (DelayZookeeper, (2_000, 8_000)),
         (Leave, (1_000, 8_000)),
-        (PythonFreezes, (2_000, 12_000)),
+        (PythonFreezes, (4_000, 12_000)),
         (PythonDies, (2_000, 5_000)),
     ];
 

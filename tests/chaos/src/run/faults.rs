@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use kafkavisor::clock;
 use kafkavisor_tests::processes;
+use kafkavisor_tests::waiting::pause;
 use nix::sys::signal::Signal::{SIGCONT, SIGKILL, SIGSTOP};
 
 use super::proxy::Network;
@@ -17,7 +18,7 @@ use crate::schedule::{Kind, Planned};
 /// A drain may wait for a Kafka that is away.
 const LEAVES_WITHIN: Duration = Duration::from_secs(60);
 /// A member has partitions by then, unless ZooKeeper is away too.
-const TO_JOIN: Duration = Duration::from_secs(3);
+const HOLDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// Performs one lane, beginning with fault number `number`, in steps of 2, so that two lanes don't meet.
 pub(super) fn perform(world: &World, lane: &[Planned], began: Instant, mut number: usize) {
@@ -83,13 +84,13 @@ impl Fault<'_> {
             }
             Kind::PythonJoins => self.python(|_| {}),
             Kind::PythonFreezes => self.python(|member| {
-                self.world.pass(TO_JOIN);
+                self.until_it_holds(member);
                 member.signal(SIGSTOP);
                 self.world.pass(self.planned.lasts);
                 member.signal(SIGCONT);
             }),
             Kind::PythonDies => self.python(|member| {
-                self.world.pass(TO_JOIN);
+                self.until_it_holds(member);
                 member.kill();
             }),
             Kind::KillBroker => self.server("kafka", "kill", "start"),
@@ -166,6 +167,13 @@ impl Fault<'_> {
         }
         member.leave(LEAVES_WITHIN);
         self.history.write(Event::Healed { number: self.number });
+    }
+
+    fn until_it_holds(&self, member: &Member) {
+        let end = clock::now() + HOLDS_WITHIN;
+        while !member.holds() && clock::now() < end && !self.world.is_interrupted() {
+            pause(Duration::from_millis(20));
+        }
     }
 
     fn server(&self, of: &str, begin: &str, heal: &str) {

@@ -2,6 +2,8 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -26,6 +28,7 @@ struct Said {
 #[derive(Debug)]
 pub(super) struct Member {
     child: Child,
+    holds: Arc<AtomicBool>,
     reader: Option<JoinHandle<()>>,
 }
 
@@ -46,9 +49,12 @@ impl Member {
             .expect("Python starts");
         let (said, history, member) =
             (BufReader::new(child.stdout.take().expect("a pipe")), world.history(), name.to_owned());
+        let holds = Arc::<AtomicBool>::default();
+        let now_holds = Arc::clone(&holds);
         let reader = thread::spawn(move || {
             for line in said.lines().map_while(Result::ok) {
                 let said: Said = serde_json::from_str(&line).expect("the script says JSON");
+                now_holds.store(!said.held.is_empty(), Ordering::Relaxed);
                 let does = match said.held {
                     none if none.is_empty() => PythonDoing::Released,
                     held => PythonDoing::Acquired { held },
@@ -58,7 +64,12 @@ impl Member {
             // Whatever it held, it is gone now.
             history.write(Event::Python { member, does: PythonDoing::Released });
         });
-        Self { child, reader: Some(reader) }
+        Self { child, holds, reader: Some(reader) }
+    }
+
+    /// Whether it has said that it holds partitions.
+    pub(super) fn holds(&self) -> bool {
+        self.holds.load(Ordering::Relaxed)
     }
 
     /// Sends it a signal.
