@@ -1,0 +1,126 @@
+//! One schedule: faults, then their end, rest, and a stop of everybody.
+
+use std::time::Duration;
+
+use crate::figures::Figures;
+use crate::machine::{Time, millis, nanos};
+use crate::trace::Detail;
+use crate::violation::{Invariant, Violation};
+use crate::world::{Checked, World};
+
+/// How a schedule ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The seed it is of.
+    pub seed: u64,
+    /// What happened, in numbers.
+    pub figures: Figures,
+    /// The last step.
+    pub step: u64,
+    /// The invariant that was found broken.
+    pub violation: Option<Violation>,
+    /// What was written down.
+    pub trace: Vec<String>,
+}
+
+/// Runs the schedule of this seed.
+pub fn run(seed: u64, detail: Detail) -> Outcome {
+    let mut world = World::new(seed, detail);
+    let violation = world.live().err();
+    let mut figures = std::mem::take(&mut world.figures);
+    figures.schedules = 1;
+    figures.steps = world.steps;
+    figures.time = world.now;
+    Outcome { seed, figures, step: world.steps, violation, trace: world.trace.into_lines() }
+}
+
+impl World {
+    fn live(&mut self) -> Checked {
+        let until = self.plan.until;
+        while self.step(until)? {}
+        self.heal()?;
+        let healed = self.now;
+        self.run_until(self.patience(), "lag is not 0, or a partition is not owned once", Self::at_rest)?;
+        self.figures.healed = self.now - healed;
+        for process in 0..self.processes.len() {
+            self.processes[process].wanted = false;
+            self.stop_process(process)?;
+        }
+        let stopped = |world: &mut Self| world.processes.iter().all(|process| !process.runs());
+        self.run_until(millis(60_000), "not everybody has stopped", stopped)?;
+        let session = nanos(self.plan.session_timeout);
+        self.run_until(session * 2, "a stopped group leaves nodes in ZooKeeper", |world| {
+            world.zookeeper.paths().next().is_none()
+        })?;
+        self.all_committed()
+    }
+
+    /// How long the way back to rest may take: a session to expire, the longest backoff, what a former owner's late commit
+    /// has set back to be committed again.
+    fn patience(&self) -> Time {
+        let late = self.figures.faults.contains_key("late commit of a former owner");
+        let session = nanos(self.plan.session_timeout) * 10;
+        session + millis(80_000) + if late { millis(320_000) } else { 0 }
+    }
+
+    fn run_until(&mut self, within: Time, what: &str, mut done: impl FnMut(&mut Self) -> bool) -> Checked {
+        let end = self.now + within;
+        while !done(self) {
+            let next = (self.now + millis(20)).min(end);
+            while self.step(next)? {}
+            if self.now >= end {
+                let detail = format!("{what} after {:?}: {}", Duration::from_nanos(within), self.describe());
+                return Err(Violation::new(Invariant::Liveness, detail));
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything acknowledged and committed, every partition with one worker.
+    fn at_rest(&mut self) -> bool {
+        let python = |pid: &i32| *pid < 0;
+        let done = |partition: &mut crate::partition::Partition| {
+            let committed = partition.committed.as_ref().map_or(-1, |committed| committed.offset.0);
+            let end = if partition.live.iter().any(python) { partition.last() } else { partition.end };
+            partition.live.len() == 1 && partition.unsettled() == partition.end && committed >= end
+        };
+        self.partitions.iter_mut().all(done)
+    }
+
+    /// After a graceful stop nothing is left to be repeated.
+    fn all_committed(&mut self) -> Checked {
+        for partition in &mut self.partitions {
+            let (unsettled, last) = (partition.unsettled(), partition.last());
+            let committed = partition.committed.as_ref().map_or(0, |committed| committed.offset.0);
+            if committed < unsettled.min(last) {
+                let detail = format!("{}: stopped at rest with {committed} committed of {last}", partition.item);
+                return Err(Violation::new(Invariant::Duplicates, detail));
+            }
+        }
+        Ok(())
+    }
+
+    fn describe(&mut self) -> String {
+        let mut text = String::new();
+        for partition in &mut self.partitions {
+            let committed = partition.committed.as_ref().map(|committed| committed.offset.0);
+            let unsettled = partition.unsettled();
+            text += &format!(
+                "{}: unsettled {unsettled}, end {}, committed {committed:?}, live {:?}; ",
+                partition.item,
+                partition.end,
+                partition.live
+            );
+        }
+        for process in &mut self.processes {
+            let name = process.name.clone();
+            let Some(supervisor) = process.supervisor() else { continue };
+            for (item, state) in supervisor.core.items() {
+                text += &format!("{name} {item} {} {:?} {:?}; ", state.state(), state.phase, state.last_exit);
+            }
+        }
+        let paths: Vec<_> = self.zookeeper.paths().collect();
+        text += &format!("ZooKeeper: {paths:?}");
+        text
+    }
+}
