@@ -137,8 +137,10 @@ impl Member {
         }
         let settled = self.party.is_settled();
         let locks = self.locks.values().filter_map(|lock| lock.deadline(settled));
+        // Whoever is ending allocates nothing any more: the cooldown's end means nothing to them.
+        let cooldown = self.party.deadline().filter(|_| self.ending.is_none());
         // Nothing can be asked before a pause is over.
-        self.paused_until.or_else(|| locks.chain(self.party.deadline()).min())
+        self.paused_until.or_else(|| locks.chain(cooldown).min())
     }
 
     /// The session that the member waits for, if it does.

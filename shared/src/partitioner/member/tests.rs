@@ -148,6 +148,16 @@ fn leaving_waits_for_every_release_and_then_goes_without_a_trace() {
 }
 
 #[test]
+fn leaving_within_the_cooldown_waits_for_releases_and_for_nothing_else() {
+    let mut alone = Alone::acquired(1);
+    alone.other_joins("host-2");
+    alone.say(Event::LeaveRequested);
+    alone.now += COOLDOWN;
+    alone.say(Event::DeadlineReached);
+    assert_eq!(alone.member.next_deadline(), None);
+}
+
+#[test]
 fn leaving_before_there_is_a_session_needs_none() {
     let mut alone = Alone::new(2, false);
     alone.last_epoch = 1;
