@@ -209,6 +209,25 @@ fn without_a_lease_nothing_is_delivered_and_the_handler_is_stopped() {
 }
 
 #[test]
+fn a_handler_that_ignores_term_is_killed_before_the_lease_is_over() {
+    let left = Duration::from_millis(150);
+    for timed_out in [false, true] {
+        let mut fixture = Fixture::new(settings());
+        fixture.deliver(1);
+        if timed_out {
+            fixture.pass(SECOND * 3600);
+        }
+        let until = fixture.now + left;
+        fixture.event(Event::LeaseEnded { dead_within: left / 2 });
+        let mut killed = false;
+        while let Some(at) = fixture.core.next_deadline().filter(|at| *at <= until) {
+            killed |= fixture.pass(at - fixture.now).contains(&Action::SignalHandler(Signal::SIGKILL));
+        }
+        assert!(killed, "timed out before: {timed_out}");
+    }
+}
+
+#[test]
 fn a_refused_message_is_settled_by_the_verdict() {
     let mut fixture = Fixture::new(settings());
     fixture.deliver(4);
