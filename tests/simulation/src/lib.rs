@@ -36,6 +36,6 @@ mod world;
 
 pub use faults::Fault;
 pub use figures::Figures;
-pub use schedule::{Outcome, run};
+pub use schedule::{Outcome, run, run_many};
 pub use trace::Detail;
 pub use violation::{Invariant, Violation};

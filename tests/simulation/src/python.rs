@@ -25,7 +25,6 @@ struct Holding {
 pub(crate) struct Python {
     holds: BTreeMap<TopicPartition, Holding>,
     suspended: bool,
-    leaving: bool,
     left: bool,
 }
 
@@ -63,7 +62,6 @@ impl World {
             }
             Notice::Revoked { item, token } => {
                 self.python_lets_go(process, &item)?;
-                self.processes[process].seat.as_mut().map_or(Ok(()), |_| Ok(()))?;
                 self.tell_member(process, Event::Released { item, token })?;
             }
             Notice::Lost { item, .. } => {

@@ -1,5 +1,7 @@
 //! One schedule: faults, then their end, rest, and a stop of everybody.
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::figures::Figures;
@@ -122,5 +124,50 @@ impl World {
         let paths: Vec<_> = self.zookeeper.paths().collect();
         text += &format!("ZooKeeper: {paths:?}");
         text
+    }
+}
+
+/// Runs the schedules from `first` on, on all processors; the first that breaks an invariant ends them. `progress` is told
+/// how many are done.
+pub fn run_many(first: u64, count: u64, progress: impl Fn(u64) + Sync) -> Result<Figures, Box<Outcome>> {
+    let (next, done) = (AtomicU64::new(first), AtomicU64::new(0));
+    let broken: Mutex<Option<Box<Outcome>>> = Mutex::new(None);
+    let total = Mutex::new(Figures::default());
+    let work = || {
+        let mut figures = Figures::default();
+        while !is_some(&broken) {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= first.saturating_add(count) {
+                break;
+            }
+            let outcome = run(seed, Detail::None);
+            figures.add(&outcome.figures);
+            if outcome.violation.is_some() {
+                keep(&broken, outcome);
+            }
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1);
+        }
+        if let Ok(mut total) = total.lock() {
+            total.add(&figures);
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+    match broken.into_inner() {
+        Ok(Some(outcome)) => Err(outcome),
+        Ok(None) | Err(_) => Ok(total.into_inner().unwrap_or_default()),
+    }
+}
+
+fn is_some(broken: &Mutex<Option<Box<Outcome>>>) -> bool {
+    broken.lock().is_ok_and(|broken| broken.is_some())
+}
+
+/// The lowest seed is the one to look at.
+fn keep(broken: &Mutex<Option<Box<Outcome>>>, outcome: Outcome) {
+    if let Ok(mut broken) = broken.lock()
+        && broken.as_ref().is_none_or(|known| outcome.seed < known.seed)
+    {
+        *broken = Some(Box::new(outcome));
     }
 }

@@ -14,6 +14,7 @@ use kafkavisor::partitioner::node_names::Nonce;
 use kafkavisor::partitioner::simulation::zookeeper::Session;
 
 use crate::machine::{Time, millis, nanos};
+use crate::violation::{Invariant, Violation};
 use crate::world::{Checked, Due, World};
 
 /// The group's folder.
@@ -204,7 +205,11 @@ impl World {
             return Ok(());
         }
         seat.wake_at = None;
-        self.handle(process, Event::DeadlineReached)
+        self.handle(process, Event::DeadlineReached)?;
+        if self.seat(process).is_some_and(|seat| seat.wake_at == Some(now)) {
+            return Err(Violation::new(Invariant::Idle, format!("member {process} spins")));
+        }
+        Ok(())
     }
 
     fn perform_for_member(&mut self, process: usize, action: Action) -> Checked {

@@ -199,6 +199,11 @@ impl World {
                 break;
             }
         }
+        let time = self.instant(process);
+        let deadline = self.supervisor(process).and_then(|supervisor| supervisor.core.next_deadline());
+        if deadline.is_some_and(|at| at <= time) {
+            return Err(Violation::new(Invariant::Idle, format!("supervisor {process} spins: {deadline:?}")));
+        }
         self.await_supervisors_deadline(process);
         Ok(())
     }

@@ -31,6 +31,8 @@ pub enum Invariant {
     Operator,
     /// L1: once faults end, everything is owned once and lag returns to 0.
     Liveness,
+    /// A deadline that was handled is over: nobody spins.
+    Idle,
     /// The shell's part of the contract between the machines.
     Contract,
 }
@@ -47,7 +49,7 @@ impl Invariant {
             Self::Backoff => "S7",
             Self::StopsInTime => "S8",
             Self::Liveness => "L1",
-            Self::Contract => "contract",
+            Self::Contract | Self::Idle => "contract",
         }
     }
 }

@@ -42,8 +42,6 @@ pub(crate) struct Worker {
     pub(crate) core: Core,
     pub(crate) handler: Handler,
     pub(crate) position: i64,
-    pub(crate) start: i64,
-    /// Where reading began, and whether anything has been fetched.
     end_seen: Option<i64>,
     high_watermark: i64,
     before: (u64, u64),
@@ -87,7 +85,6 @@ impl World {
             core: Core::new(settings, start.offset),
             handler: Handler::new(first),
             position: offset,
-            start: offset,
             end_seen: None,
             high_watermark: -1,
             before: (before.messages, before.bytes),
@@ -169,6 +166,10 @@ impl World {
                 break;
             }
         }
+        let spins = |worker: &Worker| worker.core.next_deadline().is_some_and(|at| at <= worker.last_turn);
+        if self.workers.get(&pid).is_some_and(spins) {
+            return Err(Violation::new(Invariant::Idle, format!("worker {pid} spins")));
+        }
         self.await_workers_deadline(pid);
         Ok(())
     }
@@ -195,7 +196,11 @@ impl World {
         let Some(worker) = self.workers.get(&pid) else { return };
         let machine = self.processes[worker.process].machine;
         let time = machine.instant(self.now);
-        let next = worker.core.next_deadline().map_or(time + BEAT, |at| at.min(time + BEAT));
+        let mut next = worker.core.next_deadline().map_or(time + BEAT, |at| at.min(time + BEAT));
+        if !worker.lease_ended {
+            let left = self.pages[worker.page].lease.deliver_until.since(machine.boottime(self.now));
+            next = next.min(time + left + Duration::from_millis(1));
+        }
         let at = machine.when(self.now, next).max(self.now + 1);
         self.wake_worker(pid, at);
     }
@@ -239,7 +244,7 @@ impl World {
     fn handler_turn(&mut self, pid: i32) -> Result<bool, Violation> {
         let Some(worker) = self.workers.get(&pid) else { return Ok(false) };
         let mut more = false;
-        if !worker.lease_ended && self.may_write(worker) {
+        if worker.lease_ended || self.may_write(worker) {
             more = self.write_to_handler(pid)?;
         }
         loop {

@@ -49,8 +49,6 @@ pub(crate) enum Due {
     Closed { process: usize, life: u64, epoch: u64 },
     /// The next proof of life is to be asked for.
     Prove { process: usize, life: u64, epoch: u64 },
-    /// The connection is made anew.
-    Reconnect { process: usize, connection: u64 },
     /// ZooKeeper looks at its sessions.
     Expire,
     /// Something at Kafka: a request arrives, an answer goes back.
@@ -194,7 +192,6 @@ impl World {
             Due::EndSession(session) => self.end_session(Session(session)),
             Due::Closed { process, life, epoch } => self.session_closed(process, life, epoch),
             Due::Prove { process, life, epoch } => self.prove(process, life, epoch),
-            Due::Reconnect { process, connection } => self.reconnect(process, connection),
             Due::Expire => self.expire(),
             Due::Kafka(number) => self.kafka_due(number),
             Due::Python { process, life } => self.python_turns(process, life),
