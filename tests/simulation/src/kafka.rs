@@ -156,6 +156,7 @@ impl World {
         let at = Self::partition_of(item);
         let at_first = self.supervisor(process).map_or(0, |supervisor| supervisor.partitions_at_first);
         Facts {
+            instance: self.processes[process].name.clone(),
             committed: self.partitions[at].committed.clone(),
             topic_committed: self.partitions.iter().any(|partition| partition.committed.is_some()),
             appeared_later: item.partition.0 >= at_first,
@@ -184,7 +185,7 @@ impl World {
         }
         let decision = decide(&self.facts(process, &item));
         match decision {
-            Decision::At { why: Why::Committed, .. } | Decision::Park(_) => {
+            Decision::At { why: Why::Committed { .. }, .. } | Decision::Park(_) => {
                 self.start_found(process, life, item, request, Ok(decision));
             }
             Decision::At { .. } => {

@@ -200,7 +200,9 @@ impl Partition {
         }
         let again = self.log.iter().skip(self.index_from(start)).any(|m| m.offset < unsettled && m.fate == Fate::Done);
         if !again {
-            self.excuses.clear();
+            // Whoever is still at it may yet acknowledge what comes again here.
+            let overlap = !self.live.is_empty();
+            self.excuses.retain(|excuse| overlap && *excuse == Excuse::Overlap);
         } else if self.excuses.is_empty() {
             let detail = format!(
                 "{}: reading begins at {start}, everything up to {unsettled} was acknowledged, and nothing has failed",

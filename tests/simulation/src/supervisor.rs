@@ -340,7 +340,9 @@ impl World {
         let event = match result {
             Ok(decision) => {
                 let page = match &decision {
-                    Decision::At { offset, why: Why::Committed } => self.resume_page(process, &item, *offset),
+                    Decision::At { offset, why: Why::Committed { by_us: true } } => {
+                        self.resume_page(process, &item, *offset)
+                    }
                     Decision::At { .. } | Decision::Park(_) => None,
                 };
                 Event::StartFound { item, request, decision, page }
