@@ -154,7 +154,15 @@ impl Worker {
         let deadlines = [self.core.next_deadline(), self.driver.next_deadline(time)];
         let next = deadlines.into_iter().flatten().min();
         let longest = if self.core.awaits_commit() { COMMIT_LOOK } else { BEAT };
-        next.map_or(longest, |at| at.saturating_duration_since(time)).min(longest)
+        next.map_or(longest, |at| at.saturating_duration_since(time)).min(longest).min(self.lease_left())
+    }
+
+    /// Until the lease must be looked at, renewed or not: an idle worker has to notice its end as soon as a busy one.
+    fn lease_left(&self) -> Duration {
+        if self.lease_ended {
+            return Duration::MAX;
+        }
+        self.page.lease().deliver_until.since(Boottime::now()).saturating_add(Duration::from_millis(1))
     }
 
     fn sleep(&mut self, wait: Duration, link: &Link) {
@@ -237,7 +245,8 @@ impl Worker {
     fn handler_turn(&mut self, link: &mut Link) -> bool {
         let mut said = Vec::new();
         let time = now();
-        let may_write = !self.lease_ended && self.may_write();
+        // After the lease's end there is only `stop` left to write.
+        let may_write = self.lease_ended || self.may_write();
         let more = self.driver.turn(time, may_write, &mut said);
         for one in said {
             let actions = match one {

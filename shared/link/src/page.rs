@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use kafkavisor::clock::Boottime;
 use kafkavisor::ids::Offset;
@@ -104,6 +105,18 @@ impl Lease {
     pub const UNLIMITED: Self = Self { deliver_until: Boottime(u64::MAX), dead_by: Boottime(u64::MAX) };
     /// A lease that has ended.
     pub const NONE: Self = Self { deliver_until: Boottime(0), dead_by: Boottime(0) };
+    /// In parts of the session's time.
+    const DELIVER: f64 = 0.6;
+    const DEAD: f64 = 0.75;
+
+    /// The lease that follows from a proof that the session lives. It counts from before the proof was `sent`: ZooKeeper gives
+    /// a partition to somebody else after the whole of the session's `timeout` from then at the soonest.
+    pub fn from_evidence(sent: Boottime, timeout: Duration) -> Self {
+        Self {
+            deliver_until: sent.after(timeout.mul_f64(Self::DELIVER)),
+            dead_by: sent.after(timeout.mul_f64(Self::DEAD)),
+        }
+    }
 }
 
 /// How far a partition is, as its worker says.
@@ -271,13 +284,14 @@ impl Page {
         self.set(Word::HandlerPid, 0);
     }
 
-    /// What was in flight when everything died together is to be delivered one by one; alone, its death counts.
+    /// What was in flight when everything died together is to be delivered one by one; alone, its death counts. Where the
+    /// handler was gone before, its worker has counted that death already.
     pub fn note_crash(&self) {
         let progress = self.progress();
         if progress.in_flight > 0 {
             let (head, until) = (Offset(progress.acknowledged), Offset(progress.delivered));
             let attempts = self.attempts();
-            let after = if progress.in_flight == 1 {
+            let after = if progress.in_flight == 1 && progress.handler_pid != 0 {
                 attempts.after_death(head, until)
             } else {
                 attempts.after_crash(until)

@@ -32,9 +32,9 @@ impl CommitNote {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// The topic id in a commit's metadata, if it is one of ours and has one.
-    pub fn topic_id_of(metadata: &str) -> Option<String> {
-        serde_json::from_str::<Self>(metadata).ok()?.topic_id
+    /// What stands beside a commit, if it is one of ours.
+    fn of(metadata: &str) -> Option<Self> {
+        serde_json::from_str(metadata).ok()
     }
 }
 
@@ -59,6 +59,8 @@ pub struct Log {
 /// Everything that the decision depends on.
 #[derive(Debug, Clone)]
 pub struct Facts {
+    /// This instance, as it signs its commits.
+    pub instance: String,
     pub committed: Option<Committed>,
     /// Whether the group has an offset for any partition of the topic.
     pub topic_committed: bool,
@@ -74,9 +76,14 @@ pub struct Facts {
 /// Why a partition begins where it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
-    Committed,
+    /// `by_us`: this instance wrote it; not another, and not an operator, whose word a status page must never overrule.
+    Committed {
+        by_us: bool,
+    },
     TopicMadeAgain,
-    BelowStart { committed: Offset },
+    BelowStart {
+        committed: Offset,
+    },
     AppearedLater,
     Reset,
 }
@@ -109,8 +116,8 @@ pub fn decide(facts: &Facts) -> Decision {
 fn from_commit(facts: &Facts, committed: &Committed) -> Decision {
     let offset = committed.offset;
     let (start, end) = (facts.log.start, facts.log.end);
-    let then = CommitNote::topic_id_of(&committed.metadata);
-    if let (Some(then), Some(now)) = (&then, &facts.topic_id)
+    let note = CommitNote::of(&committed.metadata);
+    if let (Some(then), Some(now)) = (note.as_ref().and_then(|note| note.topic_id.as_ref()), &facts.topic_id)
         && then != now
     {
         return Decision::At { offset: start, why: Why::TopicMadeAgain };
@@ -123,7 +130,8 @@ fn from_commit(facts: &Facts, committed: &Committed) -> Decision {
             "the group's offset {offset} is beyond the end of the partition, {end}: seek to where it should go on"
         ));
     }
-    Decision::At { offset, why: Why::Committed }
+    let by_us = note.is_some_and(|note| note.instance == facts.instance);
+    Decision::At { offset, why: Why::Committed { by_us } }
 }
 
 #[cfg(test)]
@@ -132,6 +140,7 @@ mod tests {
 
     fn facts() -> Facts {
         Facts {
+            instance: "i".to_owned(),
             committed: None,
             topic_committed: false,
             appeared_later: false,
@@ -156,11 +165,18 @@ mod tests {
     #[test]
     fn at_the_groups_offset() {
         for offset in [10, 50, 100] {
-            begins(&Facts { committed: committed(offset, Some("now")), ..facts() }, offset, Why::Committed);
+            let ours = Why::Committed { by_us: true };
+            begins(&Facts { committed: committed(offset, Some("now")), ..facts() }, offset, ours);
         }
-        begins(&Facts { committed: committed(50, None), ..facts() }, 50, Why::Committed);
-        let foreign = Some(Committed { offset: Offset(50), metadata: "by hand".to_owned() });
-        begins(&Facts { committed: foreign, ..facts() }, 50, Why::Committed);
+        begins(&Facts { committed: committed(50, None), ..facts() }, 50, Why::Committed { by_us: true });
+    }
+
+    #[test]
+    fn who_committed_is_told_apart() {
+        let by_hand = Some(Committed { offset: Offset(50), metadata: String::new() });
+        begins(&Facts { committed: by_hand, ..facts() }, 50, Why::Committed { by_us: false });
+        let other = Facts { committed: committed(50, None), instance: "other".to_owned(), ..facts() };
+        begins(&other, 50, Why::Committed { by_us: false });
     }
 
     #[test]

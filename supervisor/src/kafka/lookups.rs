@@ -286,6 +286,7 @@ impl Worker {
     ) -> Facts {
         let known = self.known.get(&item.topic).cloned().unwrap_or_default();
         Facts {
+            instance: self.scope.instance.clone(),
             committed: committed.get(item).cloned(),
             topic_committed: committed.keys().any(|other| other.topic == item.topic),
             appeared_later: item.partition.0 >= known.partitions_at_first,
@@ -306,7 +307,7 @@ impl Worker {
         let mut new_topics = BTreeSet::new();
         for (item, _, topic_id, result) in decided {
             if let Ok((Decision::At { offset, why }, _)) = result
-                && *why != Why::Committed
+                && !matches!(why, Why::Committed { .. })
             {
                 offsets.insert(item.clone(), (*offset, self.note(topic_id.clone())));
                 if *why == Why::Reset {
@@ -361,7 +362,7 @@ type Decided = (TopicPartition, u64, Option<String>, Result<(Decision, Facts), S
 
 fn say(item: &TopicPartition, offset: Offset, why: Why) {
     match why {
-        Why::Committed => log::info!("{item}: goes on at the group's offset {offset}"),
+        Why::Committed { .. } => log::info!("{item}: goes on at the group's offset {offset}"),
         Why::TopicMadeAgain => {
             log::warn!(
                 "{item}: the topic was deleted and made again: begins at its earliest message, {offset}"

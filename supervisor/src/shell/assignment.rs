@@ -1,19 +1,11 @@
 //! ZooKeeper's notices as events of the core, and the lease that follows from its evidence.
-//!
-//! A lease is counted from before the evidence was sent, in parts of the negotiated session timeout: deliver until 0.6 of it,
-//! be dead by 0.75. ZooKeeper gives a partition to somebody else after the whole of it at the soonest.
 
 use std::collections::BTreeMap;
 
-use kafkavisor::clock::Boottime;
 use kafkavisor::partitioner::messages::Notice;
 use kafkavisor_link::page::Lease;
 
 use kafkavisor_supervisor_core::Event;
-
-/// In parts of the session timeout.
-const DELIVER: f64 = 0.6;
-const DEAD: f64 = 0.75;
 
 /// What is known of the group.
 #[derive(Debug)]
@@ -81,10 +73,7 @@ impl Assignment {
                 }
                 Meaning::Nothing
             }
-            Notice::Evidence { sent, timeout, .. } => Meaning::Lease(Lease {
-                deliver_until: sent.after(timeout.mul_f64(DELIVER)),
-                dead_by: sent.after(timeout.mul_f64(DEAD)),
-            }),
+            Notice::Evidence { sent, timeout, .. } => Meaning::Lease(Lease::from_evidence(sent, timeout)),
             Notice::Suspended => {
                 log::warn!("cut off from ZooKeeper");
                 self.connected = false;
@@ -99,7 +88,7 @@ impl Assignment {
                 log::error!("the session with ZooKeeper is lost: everything is given up; joining again");
                 self.session = None;
                 self.member = None;
-                Meaning::Lease(Lease { deliver_until: Boottime(0), dead_by: Boottime(0) })
+                Meaning::Lease(Lease::NONE)
             }
             Notice::Left => Meaning::Event(Event::Left),
         }

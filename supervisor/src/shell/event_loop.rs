@@ -218,7 +218,9 @@ impl EventLoop {
                 let event = match result {
                     Ok(decision) => {
                         let page = match &decision {
-                            Decision::At { offset, why: Why::Committed } => self.pages.resume(&item, *offset),
+                            Decision::At { offset, why: Why::Committed { by_us: true } } => {
+                                self.pages.resume(&item, *offset)
+                            }
                             Decision::At { .. } | Decision::Park(_) => None,
                         };
                         Event::StartFound { item, request, decision, page }

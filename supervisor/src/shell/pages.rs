@@ -49,7 +49,8 @@ impl Pages {
     }
 
     /// The page of an earlier tenure of ours, to go on from: only if it is of the same cluster, group, topic and boot, and the
-    /// group's offset is still the one that was its last commit, or the one that was on its way. Else the store wins.
+    /// group's offset, which we committed, is still the one that was its last commit, or the one that was on its way. Else the
+    /// store wins.
     pub(crate) fn resume(&mut self, item: &TopicPartition, committed: Offset) -> Option<Progress> {
         let path = self.path_of(item);
         let page = match self.entries.remove(item) {

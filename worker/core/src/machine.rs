@@ -35,6 +35,8 @@ use super::window::{InFlight, Settled, Window};
 
 /// After ABRT or TERM, before KILL.
 const KILL_AFTER: Duration = Duration::from_millis(500);
+/// However little time the lease leaves, KILL is not repeated more often.
+const KILL_AGAIN: Duration = Duration::from_millis(10);
 /// How long the topic must be quiet, short of its end, before the handler is asked to finish.
 const QUIET: Duration = Duration::from_millis(5);
 /// How long a handler may take to finish when its partition is parked or its start is lost.
@@ -198,6 +200,8 @@ pub struct Core {
     flushed: Option<Offset>,
     flush_at: Option<Instant>,
     end: Option<Offset>,
+    /// After ABRT or TERM, before KILL: less where the lease leaves less.
+    kill_after: Duration,
     messages: u64,
     bytes: u64,
 }
@@ -221,6 +225,7 @@ impl Core {
             flushed: None,
             flush_at: None,
             end: None,
+            kill_after: KILL_AFTER,
             messages: 0,
             bytes: 0,
             settings,
@@ -458,6 +463,11 @@ impl Core {
                 }));
                 actions
             }
+            State::Killing { ending: ending @ Ending::HandlerTimeout { .. }, .. } => {
+                let mut actions = self.count_death(true);
+                actions.push(Action::End(ending));
+                actions
+            }
             State::Stopping { until, ending }
                 if !self.failures.is_empty()
                     && matches!(ending, Ending::Stopped { .. } | Ending::Parked { .. }) =>
@@ -499,7 +509,7 @@ impl Core {
             State::Stopping { ending, .. } => (ending.clone(), Vec::new()),
             State::Settling { .. } | State::Killing { .. } | State::Ended => return Vec::new(),
         };
-        self.state = State::Killing { until: now + KILL_AFTER, ending };
+        self.state = State::Killing { until: now + self.kill_after, ending };
         actions.push(Action::SignalHandler(Signal::SIGKILL));
         actions
     }
@@ -512,7 +522,9 @@ impl Core {
         self.stop(now, reason, within, Ending::Stopped { cut_short: false })
     }
 
+    /// `dead_within` is half of what is left until everything must be dead; the other half is for TERM and KILL.
     fn lease_ended(&mut self, now: Instant, dead_within: Duration) -> Vec<Action> {
+        self.kill_after = KILL_AFTER.min(dead_within / 2).max(KILL_AGAIN);
         match &mut self.state {
             State::Running => {
                 let mut actions = vec![Action::DropUnwritten];
@@ -528,7 +540,11 @@ impl Core {
                 self.state = State::Ended;
                 vec![Action::End(Ending::LeaseLost)]
             }
-            State::Killing { .. } | State::Ended => Vec::new(),
+            State::Killing { until, .. } => {
+                *until = (*until).min(now + dead_within);
+                vec![Action::DropUnwritten]
+            }
+            State::Ended => Vec::new(),
         }
     }
 
@@ -609,11 +625,11 @@ impl Core {
             State::Stopping { until, ending } if now >= until => {
                 let stopped = matches!(ending, Ending::Stopped { .. });
                 let ending = if stopped { Ending::Stopped { cut_short: true } } else { ending };
-                self.state = State::Killing { until: now + KILL_AFTER, ending };
+                self.state = State::Killing { until: now + self.kill_after, ending };
                 vec![Action::SignalHandler(Signal::SIGTERM), Action::SignalHandler(Signal::SIGCONT)]
             }
             State::Killing { until, ending } if now >= until => {
-                self.state = State::Killing { until: now + KILL_AFTER, ending };
+                self.state = State::Killing { until: now + self.kill_after, ending };
                 vec![Action::SignalHandler(Signal::SIGKILL)]
             }
             State::Settling { until, .. } if now >= until => {
@@ -644,11 +660,10 @@ impl Core {
 
     fn woken_running(&mut self, now: Instant) -> Vec<Action> {
         if self.silence_ends().is_some_and(|end| now >= end) {
+            // Its death is counted when it is dead: who kills us before that counts it instead.
             let ending = Ending::HandlerTimeout { detail: self.unanswered() };
-            let mut actions = self.count_death(true);
-            self.state = State::Killing { until: now + KILL_AFTER, ending };
-            actions.push(Action::SignalHandler(Signal::SIGABRT));
-            return actions;
+            self.state = State::Killing { until: now + self.kill_after, ending };
+            return vec![Action::SignalHandler(Signal::SIGABRT)];
         }
         let mut actions = Vec::new();
         if self.flush_at.is_some_and(|at| now >= at) {

@@ -109,13 +109,12 @@ fn silence_is_measured_from_the_last_answer_and_ends_the_handler() {
     assert_eq!(fixture.pass(59 * SECOND), []);
     assert_eq!(fixture.core.answered(fixture.now, Answer::Busy(Offset(1))), []);
     assert_eq!(fixture.pass(59 * SECOND), []);
-    let actions = fixture.pass(SECOND);
+    assert_eq!(fixture.pass(SECOND), [Action::SignalHandler(Signal::SIGABRT)]);
+    assert_eq!(fixture.pass(SECOND), [Action::SignalHandler(Signal::SIGKILL)]);
+    let actions = fixture.event(Event::HandlerExited(Exit::Signal(9)));
     assert!(
         matches!(actions.first(), Some(Action::NoteAttempts(attempts)) if attempts.attempt(Offset(1)) == 2)
     );
-    assert_eq!(actions.last(), Some(&Action::SignalHandler(Signal::SIGABRT)));
-    assert_eq!(fixture.pass(SECOND), [Action::SignalHandler(Signal::SIGKILL)]);
-    let actions = fixture.event(Event::HandlerExited(Exit::Signal(9)));
     let Some(Action::End(Ending::HandlerTimeout { detail })) = actions.last() else { panic!("{actions:?}") };
     assert!(detail.contains("60s") && detail.contains("offset 1"), "{detail}");
 }
@@ -207,6 +206,25 @@ fn without_a_lease_nothing_is_delivered_and_the_handler_is_stopped() {
     assert_eq!(fixture.pass(SECOND).first(), Some(&Action::SignalHandler(Signal::SIGTERM)));
     fixture.pass(SECOND);
     assert_eq!(fixture.event(Event::HandlerExited(Exit::Signal(9))), [Action::End(Ending::LeaseLost)]);
+}
+
+#[test]
+fn a_handler_that_ignores_term_is_killed_before_the_lease_is_over() {
+    let left = Duration::from_millis(150);
+    for timed_out in [false, true] {
+        let mut fixture = Fixture::new(settings());
+        fixture.deliver(1);
+        if timed_out {
+            fixture.pass(SECOND * 3600);
+        }
+        let until = fixture.now + left;
+        fixture.event(Event::LeaseEnded { dead_within: left / 2 });
+        let mut killed = false;
+        while let Some(at) = fixture.core.next_deadline().filter(|at| *at <= until) {
+            killed |= fixture.pass(at - fixture.now).contains(&Action::SignalHandler(Signal::SIGKILL));
+        }
+        assert!(killed, "timed out before: {timed_out}");
+    }
 }
 
 #[test]

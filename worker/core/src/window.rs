@@ -40,7 +40,8 @@ pub struct Settled {
 pub struct Window {
     messages: VecDeque<InFlight>,
     bytes: u64,
-    /// Next offset to acknowledge.
+    /// Next offset to acknowledge: with something in flight, its head's, so that whoever reads it knows which message that is,
+    /// whatever compaction and transaction markers have taken away before it.
     acknowledged: i64,
     /// Last offset handed over + 1.
     delivered: i64,
@@ -225,6 +226,18 @@ mod tests {
         assert_eq!(w.acknowledge(Offset(15)), Ok(Settled::default()));
         assert!(matches!(w.acknowledge(Offset(11)), Err(BadAnswer::Backwards { .. })));
         assert!(matches!(w.acknowledge(Offset(17)), Err(BadAnswer::NotDelivered { .. })));
+    }
+
+    #[test]
+    fn acknowledged_is_the_head_whatever_is_missing_before_it() {
+        let mut w = Window::new(Offset(3));
+        w.deliver(message(10));
+        assert_eq!(w.acknowledged(), Offset(10));
+        w.deliver(message(15));
+        w.acknowledge(Offset(10)).unwrap();
+        assert_eq!(w.acknowledged(), Offset(15));
+        w.acknowledge(Offset(15)).unwrap();
+        assert_eq!(w.acknowledged(), Offset(16));
     }
 
     #[test]

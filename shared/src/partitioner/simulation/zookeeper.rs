@@ -124,6 +124,11 @@ impl ZooKeeper {
         self.nodes.keys().map(String::as_str)
     }
 
+    /// Whether the lock node that was created as this token is still there.
+    pub fn has_lock(&self, token: FencingToken) -> bool {
+        self.nodes.values().any(|node| node.zxid == token.0)
+    }
+
     /// Performs a request of a living session on the group in `folder`, which lies in its siblings' folder `parent`.
     pub fn perform(&mut self, session: Session, folder: &str, id: RequestId, request: &Request) -> Answer {
         match request {

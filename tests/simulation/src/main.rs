@@ -1,0 +1,107 @@
+//! `kafkavisor-simulate`: runs schedules of the simulated group, many at once or one with everything that happens in it.
+//! Started by `script/simulate`, which says how to use it.
+
+use std::io::{IsTerminal, Write, stderr, stdout};
+use std::process::ExitCode;
+
+use kafkavisor_simulation::{Detail, Outcome, run, run_many};
+
+const USAGE: &str = "\
+usage: script/simulate [--seeds N] [--first S]    run the schedules S to S + N - 1 (default: 10000 from 0)
+       script/simulate --seed S                   run one schedule and print all that happens in it
+
+A schedule is a group of supervisors, workers, handlers and Python members in virtual time, and the faults that its number
+decides. After every step the invariants of the design are checked; then faults end, and the group must come to rest.
+
+exit codes: 0 all invariants hold; 1 one is broken (its seed, step and last events are printed); 64 bad command line
+";
+/// Events shown of a schedule that broke an invariant.
+const LAST: usize = 60;
+
+enum Command {
+    Many { first: u64, count: u64 },
+    One(u64),
+    Help,
+}
+
+fn main() -> ExitCode {
+    match command(std::env::args().skip(1)) {
+        Ok(Command::Help) => say(USAGE),
+        Ok(Command::One(seed)) => one(seed),
+        Ok(Command::Many { first, count }) => many(first, count),
+        Err(error) => {
+            let _nobody_reads = writeln!(stderr(), "simulate: {error} (see script/simulate --help)");
+            ExitCode::from(64)
+        }
+    }
+}
+
+fn command(mut arguments: impl Iterator<Item = String>) -> Result<Command, String> {
+    let (mut first, mut count, mut seed) = (None, None, None);
+    while let Some(argument) = arguments.next() {
+        let (name, value) = match argument.split_once('=') {
+            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+            None => (argument, None),
+        };
+        let slot = match name.as_str() {
+            "--help" | "-h" => return Ok(Command::Help),
+            "--seeds" => &mut count,
+            "--first" => &mut first,
+            "--seed" => &mut seed,
+            _ => return Err(format!("no such option: {name}")),
+        };
+        let value = value.or_else(|| arguments.next()).ok_or_else(|| format!("{name} needs a number"))?;
+        *slot = Some(value.parse().map_err(|_| format!("{name} needs a number, not {value:?}"))?);
+    }
+    match (seed, first, count) {
+        (Some(seed), None, None) => Ok(Command::One(seed)),
+        (Some(_), ..) => Err("--seed is one schedule: it goes with no other option".to_owned()),
+        (None, _, Some(0)) => Err("--seeds needs a number above 0".to_owned()),
+        (None, first, count) => {
+            Ok(Command::Many { first: first.unwrap_or(0), count: count.unwrap_or(10_000) })
+        }
+    }
+}
+
+fn say(text: &str) -> ExitCode {
+    // Whoever closes the pipe has seen enough.
+    let _enough = stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
+fn one(seed: u64) -> ExitCode {
+    let outcome = run(seed, Detail::All);
+    say(&(outcome.trace.join("\n") + "\n"));
+    if outcome.violation.is_none() {
+        say(&format!("\nseed {seed}: all invariants held\n{}", outcome.figures));
+    }
+    verdict(&outcome)
+}
+
+fn many(first: u64, count: u64) -> ExitCode {
+    let terminal = stderr().is_terminal();
+    let progress = |done: u64| {
+        if terminal {
+            let _nobody_reads = write!(stderr(), "\r{done} of {count} schedules");
+        }
+    };
+    let result = run_many(first, count, progress);
+    if terminal {
+        let _nobody_reads = write!(stderr(), "\r\x1b[K");
+    }
+    match result {
+        Ok(figures) => say(&format!("all invariants held\n{figures}")),
+        Err(broken) => {
+            let outcome = run(broken.seed, Detail::Last(LAST));
+            say(&(outcome.trace.join("\n") + "\n"));
+            verdict(&outcome)
+        }
+    }
+}
+
+fn verdict(outcome: &Outcome) -> ExitCode {
+    let Some(violation) = &outcome.violation else { return ExitCode::SUCCESS };
+    let (seed, step) = (outcome.seed, outcome.step);
+    say(&format!("\nseed {seed}, step {step}: {violation}\nreplay: script/simulate --seed {seed}\n"));
+    ExitCode::FAILURE
+}
