@@ -33,7 +33,7 @@ impl CommitNote {
     }
 
     /// What stands beside a commit, if it is one of ours.
-    fn of(metadata: &str) -> Option<Self> {
+    pub fn of(metadata: &str) -> Option<Self> {
         serde_json::from_str(metadata).ok()
     }
 }

@@ -8,12 +8,15 @@ use kafkavisor_supervisor_core::start::{CommitNote, Committed, Decision, Facts, 
 /// The metadata of a commit.
 pub(super) fn metadata(data: &[u8]) {
     let metadata = String::from_utf8_lossy(data).into_owned();
-    let topic_id = CommitNote::topic_id_of(&metadata);
-    if let Some(id) = &topic_id {
-        let note = CommitNote { instance: metadata.clone(), topic_id: Some(id.clone()) };
-        assert_eq!(CommitNote::topic_id_of(&note.to_text()).as_ref(), Some(id));
+    let note = CommitNote::of(&metadata);
+    if let Some(note) = &note {
+        assert_eq!(CommitNote::of(&note.to_text()).as_ref(), Some(note));
     }
+    let topic_id = note.as_ref().and_then(|note| note.topic_id.clone());
+    let instance = "orders-1".to_owned();
+    let by_us = note.is_some_and(|note| note.instance == instance);
     let facts = |now: Option<&str>| Facts {
+        instance: instance.clone(),
         committed: Some(Committed { offset: Offset(50), metadata: metadata.clone() }),
         topic_committed: true,
         appeared_later: false,
@@ -22,7 +25,7 @@ pub(super) fn metadata(data: &[u8]) {
         in_zookeeper: false,
         reset: Reset::Latest,
     };
-    let on = Decision::At { offset: Offset(50), why: Why::Committed };
+    let on = Decision::At { offset: Offset(50), why: Why::Committed { by_us } };
     let again = Decision::At { offset: Offset(10), why: Why::TopicMadeAgain };
     assert_eq!(decide(&facts(None)), on, "the topic's id is not known");
     assert_eq!(decide(&facts(topic_id.as_deref())), on, "the topic is the same");
