@@ -85,10 +85,10 @@ impl Pages {
         Ok(())
     }
 
-    /// Makes the page of `item` anew where its next worker could not open it: overwritten, or its file is gone. What the
+    /// Makes the page of `item` where it could not be made before, and anew where its next worker could not open it. What the
     /// core has believed of it is kept.
     pub(crate) fn repair(&mut self, item: &TopicPartition, start: Offset) -> Result<(), PageError> {
-        let Some(entry) = self.entries.get(item) else { return Ok(()) };
+        let Some(entry) = self.entries.get(item) else { return self.make(item, start) };
         let Err(error) = Page::open(&entry.path) else { return Ok(()) };
         log::warn!("{item}: {error}: made anew");
         let (progress, attempts) = (entry.page.progress(), entry.page.attempts());

@@ -1,0 +1,79 @@
+//! Disks that are full and readers that do not read: named, and survived.
+
+use std::fs;
+use std::time::Duration;
+
+use kafkavisor_tests::checks::History;
+use kafkavisor_tests::instance::Builder;
+use kafkavisor_tests::message::numbered;
+use kafkavisor_tests::recorder::Recorder;
+use kafkavisor_tests::records::Records;
+use kafkavisor_tests::topic::Topic;
+use kafkavisor_tests::waiting::throughout;
+use nix::sys::signal::Signal;
+
+/// A small `/dev/shm` that nobody else sees, full, as the runtime directory's place.
+fn on_a_full_disk() -> String {
+    let root = nix::unistd::geteuid().is_root();
+    let own = if root { "" } else { "--map-root-user" };
+    format!(
+        // The socket is where the test finds it.
+        "mkdir -p run; sed -i \"s#SOCKET#$PWD/run/control.sock#\" kafkavisor.yaml; exec unshare --mount --propagation unchanged {own} sh -c '
+            mount --make-rprivate /dev && mount -t tmpfs -o size=16k tmpfs /dev/shm || exit 9
+            mkdir -m 0700 /dev/shm/run; dd if=/dev/zero of=/dev/shm/filler bs=1k 2>/dev/null
+            export RUNTIME_DIRECTORY=/dev/shm/run; exec \"$@\"' sh \"$@\""
+    )
+}
+
+#[test]
+fn a_full_runtime_directory_is_named_and_survived() {
+    let (topic, records) = (Topic::new(2), Records::new());
+    topic.produce(&numbered(2, 20));
+    let instance = Builder::of(&topic)
+        .set("admin", serde_json::json!({"socket": "SOCKET"}))
+        .set("restart", serde_json::json!({"initial": "100ms", "max": "500ms"}))
+        .recorder(&Recorder::new(&records))
+        .under(&on_a_full_disk())
+        .start();
+    instance.wait_for_log("No space left on device");
+    let status = instance.wait_for("both wait", |status| {
+        status.partitions.len() == 2 && status.partitions.iter().all(|p| p.last_exit.is_some())
+    });
+    let why = status.partition(0).last_exit.clone().unwrap_or_default();
+    assert!(why.contains("No space left"), "status says why: {why}");
+    fs::remove_file(format!("/proc/{}/root/dev/shm/filler", instance.pid())).unwrap();
+    instance.wait_consumed(&topic, 2);
+    instance.stop();
+    History::of(&records, &topic).assert_exactly_once();
+}
+
+#[test]
+fn a_log_on_a_full_disk_holds_nothing_up() {
+    let (topic, records) = (Topic::new(2), Records::new());
+    topic.produce(&numbered(2, 20));
+    let instance =
+        Builder::of(&topic).recorder(&Recorder::new(&records)).under("exec \"$@\" 2>/dev/full").start();
+    instance.wait_consumed(&topic, 2);
+    instance.stop();
+    History::of(&records, &topic).assert_exactly_once();
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_nothing_up() {
+    let (topic, records) = (Topic::new(2), Records::new());
+    let recorder = Recorder::new(&records);
+    let flood =
+        "i=0; while [ $i -lt 3000 ]; do echo \"line $i of many that nobody reads\" >&2; i=$((i + 1)); done";
+    // A pipe with a reader that never reads.
+    let instance = Builder::of(&topic)
+        .shell(&format!("{flood}; exec {}", recorder.shell()))
+        .under("mkfifo unread; exec \"$@\" 2<>unread")
+        .start();
+    instance.wait_ready(2);
+    (0..200).for_each(|_| instance.signal(Signal::SIGUSR1));
+    topic.produce(&numbered(2, 20));
+    instance.wait_consumed(&topic, 2);
+    throughout(Duration::from_millis(500), "it answers", || instance.status().is_some());
+    instance.stop();
+    History::of(&records, &topic).assert_exactly_once();
+}
