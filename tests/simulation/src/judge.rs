@@ -49,12 +49,7 @@ impl World {
     pub(crate) fn notice(&mut self, process: usize, notice: Notice) -> Checked {
         if let Notice::Acquired { item, token } = &notice {
             self.figures.count("partitions acquired");
-            let partition = &mut self.partitions[Self::partition_of(item)];
-            if partition.owner.is_some_and(|before| before >= *token) {
-                let detail = format!("{item}: token {token} follows {:?}", partition.owner);
-                return Err(Violation::new(Invariant::Fencing, detail));
-            }
-            partition.owner = Some(*token);
+            self.partitions[Self::partition_of(item)].acquired(*token);
         }
         if let Notice::Lost { item, .. } = &notice {
             self.partitions[Self::partition_of(item)].excuses.insert(Excuse::TakenOver);
@@ -74,6 +69,11 @@ impl World {
         let at = Self::partition_of(&start.item);
         self.say(|| format!("{}: worker {pid} begins at {}", start.item, start.offset));
         self.alone(at, start.token)?;
+        if self.partitions[at].begun > start.token {
+            let detail = format!("{}: token {:?} after {:?}", start.item, start.token, self.partitions[at].begun);
+            return Err(Violation::new(Invariant::Fencing, detail));
+        }
+        self.partitions[at].begun = start.token;
         if let Some(ordered) = self.partitions[at].ordered.take()
             && ordered != start.offset.0
         {
@@ -155,6 +155,7 @@ impl World {
             let detail = format!("{item}: released (token {token}) while worker {pid} lives");
             return Err(Violation::new(Invariant::OneWorker, detail));
         }
+        self.partitions[at].released(token);
         let unsettled = self.partitions[at].unsettled();
         let committed = self.partitions[at].committed.as_ref().map_or(unsettled, |committed| committed.offset.0);
         if committed < unsettled && self.troubled(process) {

@@ -246,7 +246,9 @@ impl World {
         }
         let committed = self.note(process, offset);
         self.say(|| format!("{item}: its start {offset} is committed: {why:?}"));
-        self.partitions[Self::partition_of(&item)].commit(committed, token)?;
+        if self.partitions[Self::partition_of(&item)].commit(committed, token)? {
+            self.figures.fault("late start of a former owner");
+        }
         self.start_found(process, life, item, request, Ok(decision));
         Ok(())
     }

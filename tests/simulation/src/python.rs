@@ -92,6 +92,7 @@ impl World {
             }
             self.python_commits(process, item, Offset(position), holding.token)?;
         }
+        self.partitions[at].released(holding.token);
         self.partitions[at].leave(pid(process), self.now);
         Ok(())
     }
@@ -151,7 +152,7 @@ impl World {
             holding.position = Some(offset + 1);
             holding.uncommitted += 1;
         }
-        if holding.uncommitted > 4 || holding.uncommitted > 0 && self.random.percent(20) {
+        if holding.uncommitted > 4 || (holding.uncommitted > 0 || self.healing) && self.random.percent(20) {
             holding.uncommitted = 0;
             let offset = Offset(holding.position.unwrap_or(position));
             self.python_commits(process, item, offset, holding.token)?;

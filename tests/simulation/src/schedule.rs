@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::figures::Figures;
 use crate::machine::{Time, millis, nanos};
+use crate::operator::Operator;
 use crate::trace::Detail;
 use crate::violation::{Invariant, Violation};
 use crate::world::{Checked, World};
@@ -42,16 +43,17 @@ impl World {
         while self.step(until)? {}
         self.heal()?;
         let healed = self.now;
-        self.run_until(self.patience(), "lag is not 0, or a partition is not owned once", Self::at_rest)?;
+        self.run_until(Self::patience, "lag is not 0, or a partition is not owned once", Self::at_rest)?;
         self.figures.healed = self.now - healed;
+        self.operator = Operator::default();
         for process in 0..self.processes.len() {
             self.processes[process].wanted = false;
             self.stop_process(process)?;
         }
         let stopped = |world: &mut Self| world.processes.iter().all(|process| !process.runs());
-        self.run_until(millis(60_000), "not everybody has stopped", stopped)?;
+        self.run_until(|_| millis(60_000), "not everybody has stopped", stopped)?;
         let session = nanos(self.plan.session_timeout);
-        self.run_until(session * 2, "a stopped group leaves nodes in ZooKeeper", |world| {
+        self.run_until(|_| session * 2, "a stopped group leaves nodes in ZooKeeper", |world| {
             world.zookeeper.paths().next().is_none()
         })?;
         self.all_committed()
@@ -60,17 +62,23 @@ impl World {
     /// How long the way back to rest may take: a session to expire, the longest backoff, what a former owner's late commit
     /// has set back to be committed again.
     fn patience(&self) -> Time {
-        let late = self.figures.faults.contains_key("late commit of a former owner");
+        let late = self.figures.faults.keys().any(|kind| kind.starts_with("late "));
         let session = nanos(self.plan.session_timeout) * 10;
         session + millis(80_000) + if late { millis(320_000) } else { 0 }
     }
 
-    fn run_until(&mut self, within: Time, what: &str, mut done: impl FnMut(&mut Self) -> bool) -> Checked {
-        let end = self.now + within;
+    fn run_until(
+        &mut self,
+        within: impl Fn(&Self) -> Time,
+        what: &str,
+        mut done: impl FnMut(&mut Self) -> bool,
+    ) -> Checked {
+        let begin = self.now;
         while !done(self) {
-            let next = (self.now + millis(20)).min(end);
+            let next = self.now + millis(20);
             while self.step(next)? {}
-            if self.now >= end {
+            let within = within(self);
+            if self.now - begin > within {
                 let detail = format!("{what} after {:?}: {}", Duration::from_nanos(within), self.describe());
                 return Err(Violation::new(Invariant::Liveness, detail));
             }
@@ -86,7 +94,8 @@ impl World {
             let end = if partition.live.iter().any(python) { partition.last() } else { partition.end };
             partition.live.len() == 1 && partition.unsettled() == partition.end && committed >= end
         };
-        self.partitions.iter_mut().all(done)
+        // What is late may still set an offset back.
+        self.kafka.quiet() && self.partitions.iter_mut().all(done)
     }
 
     /// After a graceful stop nothing is left to be repeated.
