@@ -1,7 +1,7 @@
 //! Kafka as the group meets it: offsets looked up and committed over a network that delays, loses answers, and at times is
 //! not there. What a client has sent arrives in order while it lives; what a dead one has sent arrives all the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use kafkavisor::config::Reset;
 use kafkavisor::ids::{FencingToken, Offset, TopicPartition};
@@ -18,6 +18,8 @@ use crate::world::{Checked, Due, World};
 enum Pending {
     /// A start is looked up.
     Look { process: usize, life: u64, item: TopicPartition, request: u64 },
+    /// It gets no answer.
+    LookFails { process: usize, life: u64, item: TopicPartition, request: u64 },
     /// The starts found are committed, if they are still new.
     CommitStart { process: usize, life: u64, item: TopicPartition, request: u64, decision: Decision },
     /// The committing thread takes up its request.
@@ -51,6 +53,8 @@ pub(crate) struct Kafka {
     last: u64,
     /// Commits whose sender still waits.
     awaited: BTreeMap<u64, (usize, u64, Vec<Commit>)>,
+    /// Starts to be looked up; the first of each is under way.
+    lookups: BTreeMap<(usize, u64), VecDeque<(TopicPartition, u64)>>,
     /// For each process: when its last commit arrives at the soonest.
     arrives: BTreeMap<(usize, u64), Time>,
     pub(crate) away: bool,
@@ -93,10 +97,22 @@ impl World {
         self.processes[process].life == life && self.processes[process].runs()
     }
 
+    /// One thread looks starts up, one after the other.
     pub(crate) fn look_up(&mut self, process: usize, item: TopicPartition, request: u64) {
         let life = self.processes[process].life;
-        let hop = self.kafka_hop();
-        self.later(hop, Pending::Look { process, life, item, request });
+        let waiting = self.kafka.lookups.entry((process, life)).or_default();
+        waiting.push_back((item, request));
+        if waiting.len() == 1 {
+            self.look_next(process, life);
+        }
+    }
+
+    fn look_next(&mut self, process: usize, life: u64) {
+        let next = self.kafka.lookups.get(&(process, life)).and_then(|waiting| waiting.front().cloned());
+        if let Some((item, request)) = next {
+            let hop = self.kafka_hop();
+            self.later(hop, Pending::Look { process, life, item, request });
+        }
     }
 
     pub(crate) fn commit(&mut self, process: usize, offsets: BTreeMap<TopicPartition, Offset>) {
@@ -123,6 +139,9 @@ impl World {
         self.figures.event("kafka");
         match pending {
             Pending::Look { process, life, item, request } => self.look(process, life, item, request),
+            Pending::LookFails { process, life, item, request } => {
+                self.start_found(process, life, item, request, Err("no answer".to_owned()));
+            }
             Pending::CommitStart { process, life, item, request, decision } => {
                 return self.commit_start(process, life, item, request, decision);
             }
@@ -150,6 +169,10 @@ impl World {
         let hop = self.between(millis(1), millis(10));
         let heard = Answer::Start(KafkaHeard::Start { item, request, result });
         self.later(hop, Pending::Answer { process, life, heard });
+        if let Some(waiting) = self.kafka.lookups.get_mut(&(process, life)) {
+            waiting.pop_front();
+        }
+        self.look_next(process, life);
     }
 
     fn facts(&mut self, process: usize, item: &TopicPartition) -> Facts {
@@ -177,10 +200,7 @@ impl World {
             return;
         }
         if self.kafka.away {
-            let wait = self.plan.kafka_timeout;
-            let result = Err("no answer".to_owned());
-            let heard = Answer::Start(KafkaHeard::Start { item, request, result });
-            self.later(wait, Pending::Answer { process, life, heard });
+            self.later(self.plan.kafka_timeout, Pending::LookFails { process, life, item, request });
             return;
         }
         let decision = decide(&self.facts(process, &item));

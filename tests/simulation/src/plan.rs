@@ -87,8 +87,8 @@ impl Plan {
             stubborn: between(0, 3) == 0,
             batch: [1, 1, 5, 50][usize::try_from(between(0, 3)).unwrap_or(0)],
             faults: Vec::new(),
-            fault_every: millis(between(400, 5000)),
-            until: millis(between(8000, 40_000)),
+            fault_every: millis(between(300, 4000)),
+            until: millis(between(10_000, 90_000)),
         };
         // A few kinds at a time find what all together would hide.
         let density = [10, 30, 60][random.below(3)];
