@@ -281,13 +281,14 @@ impl Page {
         self.set(Word::HandlerPid, 0);
     }
 
-    /// What was in flight when everything died together is to be delivered one by one; alone, its death counts.
+    /// What was in flight when everything died together is to be delivered one by one; alone, its death counts. Where the
+    /// handler was gone before, its worker has counted that death already.
     pub fn note_crash(&self) {
         let progress = self.progress();
         if progress.in_flight > 0 {
             let (head, until) = (Offset(progress.acknowledged), Offset(progress.delivered));
             let attempts = self.attempts();
-            let after = if progress.in_flight == 1 {
+            let after = if progress.in_flight == 1 && progress.handler_pid != 0 {
                 attempts.after_death(head, until)
             } else {
                 attempts.after_crash(until)

@@ -40,7 +40,8 @@ pub struct Settled {
 pub struct Window {
     messages: VecDeque<InFlight>,
     bytes: u64,
-    /// Next offset to acknowledge.
+    /// Next offset to acknowledge: with something in flight, its head's, so that whoever reads it knows which message that is,
+    /// whatever compaction and transaction markers have taken away before it.
     acknowledged: i64,
     /// Last offset handed over + 1.
     delivered: i64,
@@ -102,6 +103,9 @@ impl Window {
 
     pub fn deliver(&mut self, message: InFlight) {
         self.first_delivered.get_or_insert(message.offset);
+        if self.messages.is_empty() {
+            self.acknowledged = self.acknowledged.max(message.offset);
+        }
         self.delivered = message.offset.saturating_add(1);
         self.bytes = self.bytes.saturating_add(message.bytes);
         self.messages.push_back(message);
@@ -173,6 +177,9 @@ impl Window {
             settled.messages += 1;
             settled.bytes += front.bytes;
         }
+        if let Some(head) = self.messages.front() {
+            self.acknowledged = head.offset;
+        }
         settled
     }
 
@@ -212,6 +219,18 @@ mod tests {
         assert_eq!(w.acknowledge(Offset(15)), Ok(Settled::default()));
         assert!(matches!(w.acknowledge(Offset(11)), Err(BadAnswer::Backwards { .. })));
         assert!(matches!(w.acknowledge(Offset(17)), Err(BadAnswer::NotDelivered { .. })));
+    }
+
+    #[test]
+    fn acknowledged_is_the_head_whatever_is_missing_before_it() {
+        let mut w = Window::new(Offset(3));
+        w.deliver(message(10));
+        assert_eq!(w.acknowledged(), Offset(10));
+        w.deliver(message(15));
+        w.acknowledge(Offset(10)).unwrap();
+        assert_eq!(w.acknowledged(), Offset(15));
+        w.acknowledge(Offset(15)).unwrap();
+        assert_eq!(w.acknowledged(), Offset(16));
     }
 
     #[test]
@@ -284,7 +303,8 @@ mod tests {
                 for (offset, done) in &mut model {
                     *done |= *offset <= answered && *offset < hold;
                 }
-                let expected = model.iter().rev().find(|(_, done)| *done).map_or(0, |(o, _)| o + 1);
+                let head = model.iter().find(|(_, done)| !done).map(|(offset, _)| *offset);
+                let expected = head.or(model.last().map(|(offset, _)| offset + 1)).unwrap_or(0);
                 prop_assert_eq!(window.acknowledged().0, expected);
                 prop_assert_eq!(window.len() as usize, model.iter().filter(|(_, done)| !done).count());
             }

@@ -140,8 +140,10 @@ impl Core {
                 }
                 if ending.is_none() && progress.in_flight > 0 {
                     let (head, until) = (Offset(progress.acknowledged), Offset(progress.delivered));
-                    // Killed by us, for a lost lease or nonsense, is not the message's doing.
+                    // Killed by us, for a lost lease or nonsense, is not the message's doing; and where the handler was gone
+                    // before, the worker has counted its death.
                     let counts = progress.in_flight == 1
+                        && progress.handler_pid != 0
                         && matches!(exit, Exit::Signal(_))
                         && item.killed_for.is_none();
                     attempts =
