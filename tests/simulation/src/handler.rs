@@ -29,6 +29,8 @@ pub(crate) struct Handler {
     pub(crate) output: VecDeque<Answer>,
     pub(crate) exit: Option<Exit>,
     pub(crate) gone: bool,
+    /// The worker knows that it is gone.
+    pub(crate) reaped: bool,
     hung: bool,
     pub(crate) paused: bool,
     /// Told to stop, it finishes.
@@ -51,6 +53,7 @@ impl Handler {
             output: VecDeque::new(),
             exit: None,
             gone: false,
+            reaped: false,
             hung: false,
             paused: false,
             stopping: false,

@@ -14,6 +14,8 @@ use crate::world::{Checked, World};
 
 /// What a process may take to do what is due.
 const GRACE: Duration = Duration::from_millis(30);
+/// And one that was stopped meanwhile, once it goes on: its handler gets TERM, and KILL soon after.
+const THAWING: Time = millis(600);
 /// The window in which restarts are counted, and how many the backoff lets through: 0.5 s doubling to 30 s, a fifth less by
 /// jitter, after one restart at once.
 const RESTART_WINDOW: Time = millis(58_000);
@@ -25,7 +27,7 @@ impl World {
         for (pid, worker) in &self.workers {
             let process = &self.processes[worker.process];
             let dead_by = self.pages[worker.page].lease.dead_by.after(GRACE);
-            let went_on = self.now - worker.going_since > nanos(GRACE);
+            let went_on = self.now - worker.going_since > THAWING;
             if !worker.paused && went_on && process.machine.boottime(self.now) > dead_by {
                 let detail = format!("{}: worker {pid} lives {:?} after it had to be dead", worker.item, process.machine.boottime(self.now).since(dead_by));
                 return Err(Violation::new(Invariant::DeadInTime, detail));

@@ -53,7 +53,7 @@ impl Page {
     pub(crate) fn note_crash(&mut self) {
         if self.progress.in_flight > 0 {
             let (head, until) = (Offset(self.progress.acknowledged), Offset(self.progress.delivered));
-            self.attempts = if self.progress.in_flight == 1 {
+            self.attempts = if self.progress.in_flight == 1 && self.progress.handler_pid != 0 {
                 self.attempts.after_death(head, until)
             } else {
                 self.attempts.after_crash(until)

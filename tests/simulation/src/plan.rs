@@ -6,7 +6,7 @@ use kafkavisor::config::{Poison, PoisonAction, Reset, Restart};
 use kafkavisor::partitioner::simulation::random::Random;
 
 use crate::faults::Fault;
-use crate::machine::{Time, millis};
+use crate::machine::{Time, millis, nanos};
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -90,6 +90,9 @@ impl Plan {
             fault_every: millis(between(300, 4000)),
             until: millis(between(10_000, 90_000)),
         };
+        // A handler that is slower than its time-out, said to be no fault, is the operator's mistake.
+        let in_time = nanos(plan.handler_timeout) / 2 / plan.work;
+        plan.batch = plan.batch.min(usize::try_from(in_time).unwrap_or(1));
         // A few kinds at a time find what all together would hide.
         let density = [10, 30, 60][random.below(3)];
         plan.faults = Fault::ALL.into_iter().filter(|_| random.percent(density)).collect();

@@ -56,7 +56,13 @@ impl World {
             Notice::Acquired { item, token } => {
                 let at = Self::partition_of(&item);
                 python.holds.insert(item, Holding { token, position: None, uncommitted: 0 });
-                self.alone(at, Some(token))?;
+                // Of one that was frozen meanwhile it may be old news.
+                if self.zookeeper.has_lock(token) {
+                    self.alone(at, Some(token))?;
+                } else {
+                    self.figures.count("overlaps with a Python member");
+                    self.partitions[at].excuses.insert(Excuse::Overlap);
+                }
                 self.partitions[at].ordered = None;
                 self.partitions[at].enter(pid(process), self.now);
             }

@@ -253,6 +253,7 @@ impl World {
             let actions = if let Some(answer) = worker.handler.output.pop_front() {
                 worker.core.answered(time, answer)
             } else if let Some(exit) = worker.handler.exit.take() {
+                worker.handler.reaped = true;
                 worker.core.handle(time, Event::HandlerExited(exit))
             } else {
                 return Ok(more);
@@ -421,7 +422,7 @@ impl World {
             messages: worker.before.0 + messages,
             bytes: worker.before.1 + bytes,
             heartbeat,
-            handler_pid: 1,
+            handler_pid: u64::from(!worker.handler.reaped),
             window: u64::from(worker.core.window_size()),
         };
     }
