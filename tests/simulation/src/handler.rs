@@ -79,7 +79,12 @@ impl World {
         let Some(next) = next else { return };
         handler.working = Some(next);
         handler.serial += 1;
-        let serial = handler.serial;
+        // There is room in its pipe again.
+        let unwritten = !worker.unwritten.is_empty();
+        let serial = worker.handler.serial;
+        if unwritten {
+            self.poke_worker(pid);
+        }
         let after = if matches!(next, ToHandler::Message { .. }) { took } else { 10_000 };
         self.schedule(after, Due::Handler { worker: pid, serial });
     }

@@ -119,6 +119,7 @@ impl World {
     /// One message of each partition it believes to hold.
     pub(crate) fn python_works(&mut self, process: usize) -> Checked {
         self.figures.event("python");
+        let away = self.kafka.away;
         let Some(python) = self.python(process) else { return Ok(()) };
         if python.left {
             self.processes[process].role = None;
@@ -126,7 +127,7 @@ impl World {
             self.figures.count("Python members left");
             return Ok(());
         }
-        if python.suspended {
+        if python.suspended || away {
             return Ok(());
         }
         let items: Vec<_> = python.holds.keys().cloned().collect();

@@ -49,7 +49,7 @@ pub(crate) struct Worker {
     lease_ended: bool,
     ending: Option<Ending>,
     to_worker: VecDeque<ToWorker>,
-    unwritten: VecDeque<ToHandler>,
+    pub(crate) unwritten: VecDeque<ToHandler>,
     close_input: bool,
     last_turn: Instant,
     wake_at: Option<Time>,
