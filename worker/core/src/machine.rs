@@ -388,6 +388,11 @@ impl Core {
                 }));
                 actions
             }
+            State::Killing { ending: ending @ Ending::HandlerTimeout { .. }, .. } => {
+                let mut actions = self.count_death(true);
+                actions.push(Action::End(ending));
+                actions
+            }
             State::Stopping { ending, .. } | State::Killing { ending, .. } => vec![Action::End(ending)],
             State::Ended => Vec::new(),
         }
@@ -495,11 +500,10 @@ impl Core {
 
     fn woken_running(&mut self, now: Instant) -> Vec<Action> {
         if self.silence_ends().is_some_and(|end| now >= end) {
+            // Its death is counted when it is dead: who kills us before that counts it instead.
             let ending = Ending::HandlerTimeout { detail: self.unanswered() };
-            let mut actions = self.count_death(true);
             self.state = State::Killing { until: now + self.kill_after, ending };
-            actions.push(Action::SignalHandler(Signal::SIGABRT));
-            return actions;
+            return vec![Action::SignalHandler(Signal::SIGABRT)];
         }
         if self.flush_at.is_some_and(|at| now >= at) { self.flush(false) } else { Vec::new() }
     }

@@ -108,13 +108,12 @@ fn silence_is_measured_from_the_last_answer_and_ends_the_handler() {
     assert_eq!(fixture.pass(59 * SECOND), []);
     assert_eq!(fixture.core.answered(fixture.now, Answer::Busy(Offset(1))), []);
     assert_eq!(fixture.pass(59 * SECOND), []);
-    let actions = fixture.pass(SECOND);
+    assert_eq!(fixture.pass(SECOND), [Action::SignalHandler(Signal::SIGABRT)]);
+    assert_eq!(fixture.pass(SECOND), [Action::SignalHandler(Signal::SIGKILL)]);
+    let actions = fixture.event(Event::HandlerExited(Exit::Signal(9)));
     assert!(
         matches!(actions.first(), Some(Action::NoteAttempts(attempts)) if attempts.attempt(Offset(1)) == 2)
     );
-    assert_eq!(actions.last(), Some(&Action::SignalHandler(Signal::SIGABRT)));
-    assert_eq!(fixture.pass(SECOND), [Action::SignalHandler(Signal::SIGKILL)]);
-    let actions = fixture.event(Event::HandlerExited(Exit::Signal(9)));
     let Some(Action::End(Ending::HandlerTimeout { detail })) = actions.last() else { panic!("{actions:?}") };
     assert!(detail.contains("60s") && detail.contains("offset 1"), "{detail}");
 }
