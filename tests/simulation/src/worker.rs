@@ -462,10 +462,26 @@ impl World {
         if self.processes[worker.process].life == worker.life
             && let Some(supervisor) = self.supervisor(worker.process)
         {
-            supervisor.reaped.push_back((pid, exit));
             supervisor.ended_for_lease.insert(worker.item, worker.lease_ended);
-            self.poke(worker.process);
+            // What it leaves behind may take its time to end; only then it is gone.
+            let slow = self.random.percent(3) && !self.healing;
+            let after = if slow { self.between(millis(5), millis(2500)) } else { self.between(10_000, 500_000) };
+            let (process, life) = (worker.process, worker.life);
+            let status = if let Exit::Status(status) = exit { status } else { -1 };
+            self.schedule(after, Due::Reap { process, life, worker: pid, status });
         }
+    }
+
+    /// The supervisor hears that a worker has exited; a status below 0 is SIGKILL.
+    pub(crate) fn reap(&mut self, process: usize, life: u64, pid: i32, status: i32) -> Checked {
+        let exit = if status < 0 { Exit::Signal(Signal::SIGKILL as i32) } else { Exit::Status(status) };
+        if self.processes[process].life == life
+            && let Some(supervisor) = self.supervisor(process)
+        {
+            supervisor.reaped.push_back((pid, exit));
+            self.poke(process);
+        }
+        Ok(())
     }
 
     /// What the supervisor's verdict makes of a message.

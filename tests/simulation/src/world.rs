@@ -33,6 +33,8 @@ pub(crate) enum Due {
     Worker(i32),
     /// A worker's handler is done with what it does.
     Handler { worker: i32, serial: u64 },
+    /// A worker's exit is noticed.
+    Reap { process: usize, life: u64, worker: i32, status: i32 },
     /// A member's deadline.
     Member(usize),
     /// The next request on this connection reaches ZooKeeper.
@@ -184,6 +186,7 @@ impl World {
             Due::Supervisor(process) => self.supervisor_turns(process),
             Due::Worker(pid) => self.worker_turns(pid),
             Due::Handler { worker, serial } => self.handler_done(worker, serial),
+            Due::Reap { process, life, worker, status } => self.reap(process, life, worker, status),
             Due::Member(process) => self.member_due(process),
             Due::Serve { process, connection } => self.serve(process, connection),
             Due::Hear { process, connection } => self.hear(process, connection),
