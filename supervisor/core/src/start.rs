@@ -77,9 +77,13 @@ pub struct Facts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
     /// `by_us`: this instance wrote it; not another, and not an operator, whose word a status page must never overrule.
-    Committed { by_us: bool },
+    Committed {
+        by_us: bool,
+    },
     TopicMadeAgain,
-    BelowStart { committed: Offset },
+    BelowStart {
+        committed: Offset,
+    },
     AppearedLater,
     Reset,
 }

@@ -146,7 +146,9 @@ impl World {
             Fault::KillHandler if worker.is_some() => {
                 self.signal_handler(worker.unwrap_or(0), nix::sys::signal::Signal::SIGKILL)?;
             }
-            Fault::PauseSupervisor | Fault::PauseBoth | Fault::Suspend if running && !self.processes[process].paused => {
+            Fault::PauseSupervisor | Fault::PauseBoth | Fault::Suspend
+                if running && !self.processes[process].paused =>
+            {
                 self.pause(process, fault);
                 let while_ = self.a_while();
                 self.schedule(while_, Due::Undo(Undo::Resume { process, life }));
@@ -175,7 +177,7 @@ impl World {
                 let connection = self.processes[process].seat.as_ref().map_or(0, |seat| seat.connection);
                 self.schedule(while_, Due::Undo(Undo::Undeafen { process, connection }));
             }
-            Fault::LoseAnswer => self.lose_an_answer(process)?,
+            Fault::LoseAnswer if self.awaits_an_answer(process) => self.lose_an_answer(process)?,
             Fault::KafkaAway | Fault::KafkaSlow | Fault::KafkaForgets => {
                 match fault {
                     Fault::KafkaAway => self.kafka.away = true,
@@ -346,9 +348,10 @@ impl World {
                 }
             }
             Undo::ResumeWorker(pid) => {
-                let frozen = self.workers.get(&pid).is_some_and(|worker| {
-                    self.processes[worker.process].paused && worker.handler.paused
-                });
+                let frozen = self
+                    .workers
+                    .get(&pid)
+                    .is_some_and(|worker| self.processes[worker.process].paused && worker.handler.paused);
                 if !frozen {
                     self.resume_worker(pid);
                 }
@@ -387,7 +390,11 @@ impl World {
             }
             return;
         }
-        if self.processes[process].python { self.start_python(process) } else { self.start_supervisor(process) }
+        if self.processes[process].python {
+            self.start_python(process);
+        } else {
+            self.start_supervisor(process);
+        }
     }
 
     /// Faults end: everything that can work works.

@@ -127,7 +127,7 @@ impl World {
             self.acknowledge(pid);
             self.figures.fault("message refused");
             self.answer_worker(pid, Answer::Reject { offset, error: "no".to_owned() });
-        } else if message.temper == Temper::Poison && !healing || dies && !healing {
+        } else if !healing && (dies || message.temper == Temper::Poison) {
             self.figures.fault("handler died");
             let exit = if signal { Exit::Signal(Signal::SIGSEGV as i32) } else { Exit::Status(1) };
             self.handler_exits(pid, exit);

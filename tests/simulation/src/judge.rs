@@ -29,18 +29,25 @@ impl World {
             let dead_by = self.pages[worker.page].lease.dead_by.after(GRACE);
             let went_on = self.now - worker.going_since > THAWING;
             if !worker.paused && went_on && process.machine.boottime(self.now) > dead_by {
-                let detail = format!("{}: worker {pid} lives {:?} after it had to be dead", worker.item, process.machine.boottime(self.now).since(dead_by));
+                let detail = format!(
+                    "{}: worker {pid} lives {:?} after it had to be dead",
+                    worker.item,
+                    process.machine.boottime(self.now).since(dead_by)
+                );
                 return Err(Violation::new(Invariant::DeadInTime, detail));
             }
         }
         let bound = nanos(self.plan.stop_timeout) * 2 + millis(6500);
         for process in &mut self.processes {
-            let (paused, at, before, name) = (process.paused, process.paused_at, process.paused_for, process.name.clone());
+            let (paused, at, before, name) =
+                (process.paused, process.paused_at, process.paused_for, process.name.clone());
             let Some(supervisor) = process.supervisor() else { continue };
             let Some(asked) = supervisor.stop_asked else { continue };
-            let paused_for = before - supervisor.paused_before_stop + if paused { self.now - at.max(asked) } else { 0 };
+            let paused_for =
+                before - supervisor.paused_before_stop + if paused { self.now - at.max(asked) } else { 0 };
             if self.now - asked > bound + paused_for {
-                let detail = format!("{name} was asked to stop {:?} ago", Duration::from_nanos(self.now - asked));
+                let detail =
+                    format!("{name} was asked to stop {:?} ago", Duration::from_nanos(self.now - asked));
                 return Err(Violation::new(Invariant::StopsInTime, detail));
             }
         }
@@ -72,14 +79,18 @@ impl World {
         self.say(|| format!("{}: worker {pid} begins at {}", start.item, start.offset));
         self.alone(at, start.token)?;
         if self.partitions[at].begun > start.token {
-            let detail = format!("{}: token {:?} after {:?}", start.item, start.token, self.partitions[at].begun);
+            let detail =
+                format!("{}: token {:?} after {:?}", start.item, start.token, self.partitions[at].begun);
             return Err(Violation::new(Invariant::Fencing, detail));
         }
         self.partitions[at].begun = start.token;
         if let Some(ordered) = self.partitions[at].ordered.take()
             && ordered != start.offset.0
         {
-            let detail = format!("{}: an operator set the offset to {ordered}, reading begins at {}", start.item, start.offset);
+            let detail = format!(
+                "{}: an operator set the offset to {ordered}, reading begins at {}",
+                start.item, start.offset
+            );
             return Err(Violation::new(Invariant::Operator, detail));
         }
         self.partitions[at].begin(start.offset.0)?;
@@ -97,14 +108,20 @@ impl World {
             let (excused, held) = self.excused(other, at);
             let item = &self.partitions[at].item;
             if !excused {
-                let detail = format!("{item}: worker {other} (token {held:?}) lives while another begins (token {token:?})");
+                let detail = format!(
+                    "{item}: worker {other} (token {held:?}) lives while another begins (token {token:?})"
+                );
                 return Err(Violation::new(Invariant::OneWorker, detail));
             }
             if held >= token {
                 let detail = format!("{item}: token {token:?} would not fence the frozen owner's {held:?}");
                 return Err(Violation::new(Invariant::Fencing, detail));
             }
-            self.figures.count(if other < 0 { "overlaps with a Python member" } else { "overlaps of frozen pairs" });
+            self.figures.count(if other < 0 {
+                "overlaps with a Python member"
+            } else {
+                "overlaps of frozen pairs"
+            });
             self.partitions[at].excuses.insert(Excuse::Overlap);
             if let Some(worker) = self.workers.get_mut(&other) {
                 worker.overtaken = true;
@@ -124,7 +141,13 @@ impl World {
     }
 
     /// A message is delivered.
-    pub(crate) fn delivered_by(&mut self, at: usize, index: usize, token: Option<FencingToken>, pid: i32) -> Checked {
+    pub(crate) fn delivered_by(
+        &mut self,
+        at: usize,
+        index: usize,
+        token: Option<FencingToken>,
+        pid: i32,
+    ) -> Checked {
         let partition = &self.partitions[at];
         let item = partition.item.clone();
         if token.is_none_or(|token| !self.zookeeper.has_lock(token)) {
@@ -141,7 +164,10 @@ impl World {
             return Ok(());
         }
         let Some(excuse) = partition.excuses.iter().next_back() else {
-            let detail = format!("{}: {} comes again, and nothing has failed", partition.item, partition.log[index].offset);
+            let detail = format!(
+                "{}: {} comes again, and nothing has failed",
+                partition.item, partition.log[index].offset
+            );
             return Err(Violation::new(Invariant::Duplicates, detail));
         };
         self.figures.duplicate(excuse.name());
@@ -159,7 +185,8 @@ impl World {
         }
         self.partitions[at].released(token);
         let unsettled = self.partitions[at].unsettled();
-        let committed = self.partitions[at].committed.as_ref().map_or(unsettled, |committed| committed.offset.0);
+        let committed =
+            self.partitions[at].committed.as_ref().map_or(unsettled, |committed| committed.offset.0);
         if committed < unsettled && self.troubled(process) {
             self.partitions[at].excuses.insert(Excuse::CutShort);
         }
@@ -170,7 +197,10 @@ impl World {
     fn troubled(&mut self, process: usize) -> bool {
         let window = nanos(self.plan.stop_timeout) * 2 + self.plan.kafka_timeout + millis(4000);
         let recently = |at: Option<Time>| at.is_some_and(|at| self.now < at + window);
-        let kafka = self.kafka.away || self.kafka.slow || self.kafka.loses_answers || recently(self.kafka.recovered_at);
+        let kafka = self.kafka.away
+            || self.kafka.slow
+            || self.kafka.loses_answers
+            || recently(self.kafka.recovered_at);
         let process = &self.processes[process];
         kafka || recently(process.troubled_at)
     }
@@ -191,7 +221,11 @@ impl World {
         spawns.retain(|at| now - at < RESTART_WINDOW);
         spawns.push(now);
         if spawns.len() > RESTARTS {
-            let detail = format!("{item}: {} workers started within {:?}", spawns.len(), Duration::from_nanos(RESTART_WINDOW));
+            let detail = format!(
+                "{item}: {} workers started within {:?}",
+                spawns.len(),
+                Duration::from_nanos(RESTART_WINDOW)
+            );
             return Err(Violation::new(Invariant::Backoff, detail));
         }
         Ok(())

@@ -72,7 +72,10 @@ impl Kafka {
 
     /// Whether any commit is still on its way.
     pub(crate) fn quiet(&self) -> bool {
-        !self.pending.values().any(|pending| matches!(pending, Pending::Commit { .. } | Pending::CommitStart { .. }))
+        !self
+            .pending
+            .values()
+            .any(|pending| matches!(pending, Pending::Commit { .. } | Pending::CommitStart { .. }))
     }
 }
 
@@ -146,7 +149,9 @@ impl World {
                 return self.commit_start(process, life, item, request, decision);
             }
             Pending::Send { process, life, commits } => self.send_commit(process, life, commits),
-            Pending::Commit { process, life, commits } => return self.commit_arrives(number, process, life, commits),
+            Pending::Commit { process, life, commits } => {
+                return self.commit_arrives(number, process, life, commits);
+            }
             Pending::TimeOut { commit } => self.commit_times_out(commit),
             Pending::Answer { process, life, heard } => self.kafka_answers(process, life, heard),
         }
@@ -165,7 +170,14 @@ impl World {
         self.poke(process);
     }
 
-    fn start_found(&mut self, process: usize, life: u64, item: TopicPartition, request: u64, result: Result<Decision, String>) {
+    fn start_found(
+        &mut self,
+        process: usize,
+        life: u64,
+        item: TopicPartition,
+        request: u64,
+        result: Result<Decision, String>,
+    ) {
         let hop = self.between(millis(1), millis(10));
         let heard = Answer::Start(KafkaHeard::Start { item, request, result });
         self.later(hop, Pending::Answer { process, life, heard });
@@ -236,9 +248,11 @@ impl World {
         let Some(supervisor) = self.supervisor(process) else { return Ok(()) };
         let token = supervisor.token(&item);
         let leased = boottime < supervisor.shared_lease;
-        let begun = why == Why::Reset && self.partitions.iter().any(|partition| partition.committed.is_some());
+        let begun =
+            why == Why::Reset && self.partitions.iter().any(|partition| partition.committed.is_some());
         if self.kafka.away || !leased || begun {
-            let why = if begun { "another member has just begun this topic" } else { "no answer, or no lease" };
+            let why =
+                if begun { "another member has just begun this topic" } else { "no answer, or no lease" };
             self.start_found(process, life, item, request, Err(why.to_owned()));
             return Ok(());
         }
@@ -295,7 +309,8 @@ impl World {
         let hop = self.kafka_hop();
         let Some(supervisor) = self.supervisor(process) else { return };
         if boottime >= supervisor.shared_lease {
-            let heard = Answer::Commits(answers(&commits, Some("no evidence that the partition is still ours")));
+            let heard =
+                Answer::Commits(answers(&commits, Some("no evidence that the partition is still ours")));
             self.later(1000, Pending::Answer { process, life, heard });
             return;
         }
@@ -347,7 +362,13 @@ impl World {
     }
 
     /// A Python member commits: nobody checks anything.
-    pub(crate) fn python_commits(&mut self, process: usize, item: &TopicPartition, offset: Offset, token: FencingToken) -> Checked {
+    pub(crate) fn python_commits(
+        &mut self,
+        process: usize,
+        item: &TopicPartition,
+        offset: Offset,
+        token: FencingToken,
+    ) -> Checked {
         if self.kafka.away {
             return Ok(());
         }

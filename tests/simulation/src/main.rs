@@ -57,7 +57,9 @@ fn command(mut arguments: impl Iterator<Item = String>) -> Result<Command, Strin
         (Some(seed), None, None) => Ok(Command::One(seed)),
         (Some(_), ..) => Err("--seed is one schedule: it goes with no other option".to_owned()),
         (None, _, Some(0)) => Err("--seeds needs a number above 0".to_owned()),
-        (None, first, count) => Ok(Command::Many { first: first.unwrap_or(0), count: count.unwrap_or(10_000) }),
+        (None, first, count) => {
+            Ok(Command::Many { first: first.unwrap_or(0), count: count.unwrap_or(10_000) })
+        }
     }
 }
 

@@ -63,7 +63,9 @@ impl World {
             return;
         }
         let item = self.partitions[at].item.clone();
-        self.say(|| format!("{item}: an operator sets the offset back from {} to {offset}", committed.offset));
+        self.say(|| {
+            format!("{item}: an operator sets the offset back from {} to {offset}", committed.offset)
+        });
         self.figures.fault("offset set back by an operator");
         self.partitions[at].rewind(offset);
         self.partitions[at].committed = Some(Committed { offset: Offset(offset), metadata: String::new() });
@@ -87,7 +89,8 @@ impl World {
         let back = i64::try_from(self.random.below(20)).unwrap_or(0);
         let offset = (committed - back).max(0);
         // Where messages were before the group's beginning, nobody asks for them.
-        let first = self.partitions[at].log.iter().find(|message| message.fate != crate::partition::Fate::Before);
+        let first =
+            self.partitions[at].log.iter().find(|message| message.fate != crate::partition::Fate::Before);
         first.map_or(committed, |message| message.offset.max(offset))
     }
 }

@@ -166,18 +166,28 @@ impl Partition {
     pub(crate) fn skip(&mut self, offset: i64, attempts: u32) -> Result<(), Violation> {
         let item = self.item.clone();
         let Some(message) = self.message_at(offset) else {
-            return Err(Violation::new(Invariant::Isolation, format!("{item}: {offset} is no message, and was skipped")));
+            return Err(Violation::new(
+                Invariant::Isolation,
+                format!("{item}: {offset} is no message, and was skipped"),
+            ));
         };
         if message.refused || message.deaths >= attempts && message.died_alone {
             message.fate = Fate::Skipped;
             return Ok(());
         }
-        let detail = format!("{item}: {offset} was skipped after {} deaths of {attempts}, never refused", message.deaths);
+        let detail = format!(
+            "{item}: {offset} was skipped after {} deaths of {attempts}, never refused",
+            message.deaths
+        );
         Err(Violation::new(Invariant::Isolation, detail))
     }
 
     /// The group's offset becomes this. True where it went back.
-    pub(crate) fn commit(&mut self, committed: Committed, by: Option<FencingToken>) -> Result<bool, Violation> {
+    pub(crate) fn commit(
+        &mut self,
+        committed: Committed,
+        by: Option<FencingToken>,
+    ) -> Result<bool, Violation> {
         let (offset, unsettled) = (committed.offset.0, self.unsettled());
         if offset > unsettled {
             let detail = format!(
@@ -188,7 +198,8 @@ impl Partition {
         }
         let before = self.committed.replace(committed).map_or(0, |before| before.offset.0);
         if by == self.owner && offset < self.owners_commit {
-            let detail = format!("{}: its owner {by:?} went back from {} to {offset}", self.item, self.owners_commit);
+            let detail =
+                format!("{}: its owner {by:?} went back from {} to {offset}", self.item, self.owners_commit);
             return Err(Violation::new(Invariant::NoRegress, detail));
         }
         if by == self.owner {
@@ -206,7 +217,8 @@ impl Partition {
     pub(crate) fn begin(&mut self, start: i64) -> Result<(), Violation> {
         let unsettled = self.unsettled();
         if start > unsettled {
-            let detail = format!("{}: reading begins at {start}, but {unsettled} was never acknowledged", self.item);
+            let detail =
+                format!("{}: reading begins at {start}, but {unsettled} was never acknowledged", self.item);
             return Err(Violation::new(Invariant::NothingLost, detail));
         }
         let again = self.log.iter().skip(self.index_from(start)).any(|m| m.fate == Fate::Done);

@@ -89,7 +89,9 @@ impl World {
     /// Commits what it has done, where Kafka lets it, and forgets the partition.
     fn python_lets_go(&mut self, process: usize, item: &TopicPartition) -> Checked {
         let at = Self::partition_of(item);
-        let Some(holding) = self.python(process).and_then(|python| python.holds.remove(item)) else { return Ok(()) };
+        let Some(holding) = self.python(process).and_then(|python| python.holds.remove(item)) else {
+            return Ok(());
+        };
         if let Some(position) = holding.position
             && holding.uncommitted > 0
         {
@@ -139,7 +141,8 @@ impl World {
 
     fn python_works_on(&mut self, process: usize, item: &TopicPartition) -> Checked {
         let at = Self::partition_of(item);
-        let Some(mut holding) = self.python(process).and_then(|python| python.holds.get(item).copied()) else {
+        let Some(mut holding) = self.python(process).and_then(|python| python.holds.get(item).copied())
+        else {
             return Ok(());
         };
         let position = match holding.position {
@@ -170,7 +173,12 @@ impl World {
         Ok(())
     }
 
-    fn python_begins(&mut self, process: usize, at: usize, token: FencingToken) -> Result<i64, crate::violation::Violation> {
+    fn python_begins(
+        &mut self,
+        process: usize,
+        at: usize,
+        token: FencingToken,
+    ) -> Result<i64, crate::violation::Violation> {
         if let Some(committed) = self.partitions[at].committed.clone() {
             self.partitions[at].begin(committed.offset.0)?;
             return Ok(committed.offset.0);

@@ -4,6 +4,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use kafkavisor::ids::TopicPartition;
+use kafkavisor_supervisor_core::Item;
+
 use crate::figures::Figures;
 use crate::machine::{Time, millis, nanos};
 use crate::operator::Operator;
@@ -53,9 +56,11 @@ impl World {
         let stopped = |world: &mut Self| world.processes.iter().all(|process| !process.runs());
         self.run_until(|_| millis(60_000), "not everybody has stopped", stopped)?;
         let session = nanos(self.plan.session_timeout);
-        self.run_until(|_| session * 2, "a stopped group leaves nodes in ZooKeeper", |world| {
-            world.zookeeper.paths().next().is_none()
-        })?;
+        self.run_until(
+            |_| session * 2,
+            "a stopped group leaves nodes in ZooKeeper",
+            |world| world.zookeeper.paths().next().is_none(),
+        )?;
         self.all_committed()
     }
 
@@ -104,35 +109,35 @@ impl World {
             let (unsettled, last) = (partition.unsettled(), partition.last());
             let committed = partition.committed.as_ref().map_or(0, |committed| committed.offset.0);
             if committed < unsettled.min(last) {
-                let detail = format!("{}: stopped at rest with {committed} committed of {last}", partition.item);
+                let detail =
+                    format!("{}: stopped at rest with {committed} committed of {last}", partition.item);
                 return Err(Violation::new(Invariant::Duplicates, detail));
             }
         }
         Ok(())
     }
 
+    /// What is known of everything, for whoever looks for the cause.
     fn describe(&mut self) -> String {
-        let mut text = String::new();
+        let mut parts = Vec::new();
         for partition in &mut self.partitions {
             let committed = partition.committed.as_ref().map(|committed| committed.offset.0);
-            let unsettled = partition.unsettled();
-            text += &format!(
-                "{}: unsettled {unsettled}, end {}, committed {committed:?}, live {:?}; ",
-                partition.item,
-                partition.end,
-                partition.live
-            );
+            let (unsettled, end) = (partition.unsettled(), partition.end);
+            let (item, live) = (&partition.item, &partition.live);
+            parts.push(format!(
+                "{item}: unsettled {unsettled}, end {end}, committed {committed:?}, live {live:?}"
+            ));
         }
         for process in &mut self.processes {
             let name = process.name.clone();
             let Some(supervisor) = process.supervisor() else { continue };
-            for (item, state) in supervisor.core.items() {
-                text += &format!("{name} {item} {} {:?} {:?}; ", state.state(), state.phase, state.last_exit);
-            }
+            let state = |(key, item): (&TopicPartition, &Item)| {
+                format!("{name} {key}: {} {:?} {:?}", item.state(), item.phase, item.last_exit)
+            };
+            parts.extend(supervisor.core.items().iter().map(state));
         }
-        let paths: Vec<_> = self.zookeeper.paths().collect();
-        text += &format!("ZooKeeper: {paths:?}");
-        text
+        parts.push(format!("ZooKeeper: {:?}", self.zookeeper.paths().collect::<Vec<_>>()));
+        parts.join("; ")
     }
 }
 

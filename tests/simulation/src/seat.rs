@@ -115,7 +115,11 @@ impl World {
 
     /// A hop between client and server: mostly short, at times long.
     fn hop(&mut self) -> Time {
-        if self.random.percent(2) { self.between(millis(1), millis(200)) } else { self.between(100_000, millis(4)) }
+        if self.random.percent(2) {
+            self.between(millis(1), millis(200))
+        } else {
+            self.between(100_000, millis(4))
+        }
     }
 
     pub(crate) fn open_session(&mut self, process: usize, life: u64) -> Checked {
@@ -130,7 +134,12 @@ impl World {
         self.sessions.insert(session, process);
         let mut nonce = [0; 16];
         nonce.iter_mut().zip(number.to_le_bytes().repeat(2)).for_each(|(to, from)| *to = from);
-        let event = Event::SessionStarted { epoch, nonce: Nonce(nonce), session: format!("{:#x}", session.0), timeout };
+        let event = Event::SessionStarted {
+            epoch,
+            nonce: Nonce(nonce),
+            session: format!("{:#x}", session.0),
+            timeout,
+        };
         let Some(seat) = self.seat(process) else { return Ok(()) };
         seat.session = Some((epoch, session));
         seat.missed.clear();
@@ -224,7 +233,9 @@ impl World {
                 self.schedule(delay, Due::Open { process, life });
             }
             Action::CloseSession { epoch } => self.close_session(process, epoch)?,
-            Action::Send { epoch, id, request } => self.send(process, epoch, Question::Member { id, request })?,
+            Action::Send { epoch, id, request } => {
+                self.send(process, epoch, Question::Member { id, request })?;
+            }
             Action::Notify(notice) => self.notice(process, notice)?,
         }
         Ok(())
@@ -305,6 +316,10 @@ impl World {
             // The barrier is asked for until it is answered.
             None => self.send(process, epoch, Question::Barrier),
         }
+    }
+
+    pub(crate) fn awaits_an_answer(&self, process: usize) -> bool {
+        self.processes[process].seat.as_ref().is_some_and(|seat| !seat.to_server.is_empty())
     }
 
     /// Some request of this member: the client gives up, and the server does not know.

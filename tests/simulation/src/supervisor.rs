@@ -214,7 +214,8 @@ impl World {
         self.figures.event("supervisor");
         let pick = self.random.number();
         let Some(supervisor) = self.supervisor(process) else { return Ok(()) };
-        let channels: Vec<_> = (0..).zip(supervisor.waiting()).filter_map(|(n, waits)| waits.then_some(n)).collect();
+        let channels: Vec<_> =
+            (0..).zip(supervisor.waiting()).filter_map(|(n, waits)| waits.then_some(n)).collect();
         let chosen = usize::try_from(pick).unwrap_or(0).checked_rem(channels.len()).map(|n| channels[n]);
         let happened = chosen.map_or(Happened::Time, |channel| supervisor.next(channel));
         let urgent = matches!(happened, Happened::Worker(..) | Happened::Notice(_));
@@ -252,7 +253,9 @@ impl World {
         match happened {
             Happened::Term => self.decide(process, Event::StopRequested),
             Happened::Worker(pid, WorkerHeard::Said(message)) => {
-                let Some(item) = self.child(process, pid).map(|child| child.item.clone()) else { return Ok(()) };
+                let Some(item) = self.child(process, pid).map(|child| child.item.clone()) else {
+                    return Ok(());
+                };
                 self.decide(process, Event::WorkerSaid { item, pid: Pid::from_raw(pid), message })
             }
             Happened::Worker(pid, WorkerHeard::Closed) => {
@@ -296,7 +299,9 @@ impl World {
                 return self.look_at_lease(process);
             }
             Notice::Left => Event::Left,
-            Notice::Joined { .. } | Notice::Blocked { .. } | Notice::Suspended | Notice::Resumed => return Ok(()),
+            Notice::Joined { .. } | Notice::Blocked { .. } | Notice::Suspended | Notice::Resumed => {
+                return Ok(());
+            }
         };
         self.decide(process, event)
     }
@@ -411,7 +416,10 @@ impl World {
             let page = supervisor.pages.get(&item).copied();
             let progress = page.map_or_else(Progress::default, |page| self.pages[page].progress);
             let attempts = page.map_or_else(Attempts::default, |page| self.pages[page].attempts);
-            self.decide(process, Event::WorkerExited { item, pid: Pid::from_raw(pid), exit, progress, attempts })?;
+            self.decide(
+                process,
+                Event::WorkerExited { item, pid: Pid::from_raw(pid), exit, progress, attempts },
+            )?;
         }
         Ok(())
     }

@@ -56,7 +56,12 @@ pub(crate) struct Worker {
 }
 
 impl World {
-    pub(crate) fn start_worker(&mut self, process: usize, start: WorkerStart, page: usize) -> Result<i32, Violation> {
+    pub(crate) fn start_worker(
+        &mut self,
+        process: usize,
+        start: WorkerStart,
+        page: usize,
+    ) -> Result<i32, Violation> {
         self.last_pid += 1;
         let pid = self.last_pid;
         let offset = start.offset.0;
@@ -206,7 +211,8 @@ impl World {
     }
 
     fn may_write(&self, worker: &Worker) -> bool {
-        self.processes[worker.process].machine.boottime(self.now) < self.pages[worker.page].lease.deliver_until
+        self.processes[worker.process].machine.boottime(self.now)
+            < self.pages[worker.page].lease.deliver_until
     }
 
     fn check_lease(&mut self, pid: i32) -> Checked {
@@ -299,7 +305,10 @@ impl World {
     /// Delivers what may be delivered; true when more can be at once.
     fn deliver(&mut self, pid: i32) -> Result<bool, Violation> {
         let Some(worker) = self.workers.get_mut(&pid) else { return Ok(false) };
-        if !worker.core.admits(0) || worker.unwritten.len() > ENCODED_AHEAD || !self.kafka.serves(worker.process) {
+        if !worker.core.admits(0)
+            || worker.unwritten.len() > ENCODED_AHEAD
+            || !self.kafka.serves(worker.process)
+        {
             return Ok(false);
         }
         let machine = self.processes[worker.process].machine;
@@ -318,7 +327,11 @@ impl World {
                     continue;
                 }
                 let attempt = worker.core.attempt(Offset(message.offset));
-                let delivery = Delivery { offset: Offset(message.offset), timestamp: message.offset, bytes: message.bytes };
+                let delivery = Delivery {
+                    offset: Offset(message.offset),
+                    timestamp: message.offset,
+                    bytes: message.bytes,
+                };
                 worker.core.deliver(time, at, delivery);
                 worker.unwritten.push_back(ToHandler::Message { index, attempt });
                 worker.position = message.offset + 1;
@@ -431,7 +444,7 @@ impl World {
     fn worker_ends(&mut self, pid: i32, ending: Ending) -> Checked {
         self.say_to_supervisor(pid, FromWorker::Ended(ending.clone()));
         let drained = matches!(ending, Ending::Stopped { cut_short: false });
-        let status = if matches!(ending, Ending::Stopped { .. }) { 0 } else { 1 };
+        let status = i32::from(!matches!(ending, Ending::Stopped { .. }));
         self.bury(pid, Exit::Status(status), if drained { None } else { Some(Excuse::Crash) });
         Ok(())
     }
@@ -450,7 +463,8 @@ impl World {
         let Some(worker) = self.workers.remove(&pid) else { return };
         self.say(|| format!("worker {pid} is gone: {exit}"));
         let at = Self::partition_of(&worker.item);
-        let (acknowledged, delivered) = (worker.core.window().acknowledged().0, worker.core.window().delivered().0);
+        let (acknowledged, delivered) =
+            (worker.core.window().acknowledged().0, worker.core.window().delivered().0);
         let partition = &mut self.partitions[at];
         partition.leave(pid, self.now);
         partition.excuses.extend(excuse);
@@ -465,7 +479,8 @@ impl World {
             supervisor.ended_for_lease.insert(worker.item, worker.lease_ended);
             // What it leaves behind may take its time to end; only then it is gone.
             let slow = self.random.percent(3) && !self.healing;
-            let after = if slow { self.between(millis(5), millis(2500)) } else { self.between(10_000, 500_000) };
+            let after =
+                if slow { self.between(millis(5), millis(2500)) } else { self.between(10_000, 500_000) };
             let (process, life) = (worker.process, worker.life);
             let status = if let Exit::Status(status) = exit { status } else { -1 };
             self.schedule(after, Due::Reap { process, life, worker: pid, status });
@@ -500,7 +515,10 @@ impl World {
         let Some(worker) = self.workers.get_mut(&pid) else { return Ok(()) };
         let at = Self::partition_of(&worker.item);
         if index != worker.handler.next {
-            let detail = format!("{}: message {index} was delivered where {} was next", worker.item, worker.handler.next);
+            let detail = format!(
+                "{}: message {index} was delivered where {} was next",
+                worker.item, worker.handler.next
+            );
             return Err(Violation::new(Invariant::Order, detail));
         }
         worker.handler.next += 1;

@@ -131,7 +131,8 @@ impl World {
         for at in 0..plan.supervisors + plan.pythons {
             // Up to three percent: far worse than any real clock, and still within what the lease allows.
             let rate = 0.97 + f64::from(u8::try_from(self.random.below(61)).unwrap_or(0)) * 0.001;
-            let machine = Machine::new(self.base, rate, 1_000_000_000 * (1 + self.random.number() % 1_000_000));
+            let machine =
+                Machine::new(self.base, rate, 1_000_000_000 * (1 + self.random.number() % 1_000_000));
             self.processes.push(Process::new(at, machine, at >= plan.supervisors));
             let delay = self.between(0, millis(1500));
             self.schedule(delay, Due::Undo(Undo::Start(at)));
@@ -174,7 +175,10 @@ impl World {
         self.now = at;
         self.steps += 1;
         if self.steps > 3_000_000 {
-            return Err(Violation::new(Invariant::Liveness, "the group never comes to rest: three million steps".to_owned()));
+            return Err(Violation::new(
+                Invariant::Liveness,
+                "the group never comes to rest: three million steps".to_owned(),
+            ));
         }
         self.take(due)?;
         self.check()?;

@@ -32,7 +32,12 @@ fn no_schedule_breaks_an_invariant() {
         "late commit of a former owner",
         "offset set back by an operator",
     ]) {
-        assert!(faults(kind) >= schedules() / 50, "{kind}: only {} in {} schedules", faults(kind), schedules());
+        assert!(
+            faults(kind) >= schedules() / 50,
+            "{kind}: only {} in {} schedules",
+            faults(kind),
+            schedules()
+        );
     }
     let counts = |what: &str| figures.counts.get(what).copied().unwrap_or(0);
     for what in [
@@ -45,10 +50,20 @@ fn no_schedule_breaks_an_invariant() {
         "stops cut short",
         "stops in full",
     ] {
-        assert!(counts(what) >= schedules() / 50, "{what}: only {} in {} schedules", counts(what), schedules());
+        assert!(
+            counts(what) >= schedules() / 50,
+            "{what}: only {} in {} schedules",
+            counts(what),
+            schedules()
+        );
     }
     assert!(counts("deliveries") > 100 * schedules(), "only {} deliveries", counts("deliveries"));
-    assert_eq!(figures.duplicates.len(), 5, "not every reason for a message to come again: {:?}", figures.duplicates);
+    assert_eq!(
+        figures.duplicates.len(),
+        5,
+        "not every reason for a message to come again: {:?}",
+        figures.duplicates
+    );
 }
 
 #[test]
