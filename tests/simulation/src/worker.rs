@@ -450,8 +450,10 @@ impl World {
             return self.kill_worker(pid);
         }
         let drained = matches!(ending, Ending::Stopped { cut_short: false });
-        if matches!(ending, Ending::HandlerExit { .. } | Ending::HandlerSignal { .. } | Ending::HandlerTimeout { .. })
-            && let Some(worker) = self.workers.get(&pid)
+        if matches!(
+            ending,
+            Ending::HandlerExit { .. } | Ending::HandlerSignal { .. } | Ending::HandlerTimeout { .. }
+        ) && let Some(worker) = self.workers.get(&pid)
             && let Some(token) = worker.token
         {
             let until = worker.core.window().delivered().0;
@@ -539,9 +541,11 @@ impl World {
         worker.handler.next += 1;
         let token = worker.token;
         let (in_flight, offset) = (worker.core.window().len(), self.partitions[at].log[index].offset);
-        let suspect = self.partitions[at].suspects.is_some_and(|(of, until)| Some(of) == token && offset < until);
+        let suspect =
+            self.partitions[at].suspects.is_some_and(|(of, until)| Some(of) == token && offset < until);
         if suspect && in_flight > 1 {
-            let detail = format!("{}: {offset} was in flight at a death and is not delivered alone", worker.item);
+            let detail =
+                format!("{}: {offset} was in flight at a death and is not delivered alone", worker.item);
             return Err(Violation::new(Invariant::Isolation, detail));
         }
         self.delivered_by(at, index, token, pid)
