@@ -350,6 +350,30 @@ fn a_lost_partition_is_killed_forgotten_and_never_committed() {
 }
 
 #[test]
+fn what_is_assigned_and_revoked_while_a_lost_tenure_still_ends_is_released_after_it() {
+    let mut fixture = Fixture::new(false, PoisonAction::Park);
+    fixture.ready(0);
+    fixture.event(Event::Lost { item: item(0) });
+    let token = FencingToken(TOKEN.0 + 1);
+    fixture.event(Event::Assigned { item: item(0), token: Some(token) });
+    let release = Action::Release { item: item(0), token };
+    assert!(!fixture.event(Event::Revoked { item: item(0), token }).contains(&release));
+    let actions = fixture.exits(0, None, KILLED, progress(0, 0));
+    assert!(actions.contains(&release), "{actions:?}");
+    assert_eq!(fixture.state(0), "gone");
+}
+
+#[test]
+fn a_death_that_the_worker_has_noted_is_not_counted_again() {
+    for (handler_pid, counted) in [(1, 1), (0, 0)] {
+        let mut fixture = Fixture::new(false, PoisonAction::Park);
+        fixture.ready(0);
+        fixture.exits(0, None, KILLED, Progress { handler_pid, ..progress(0, 1) });
+        assert_eq!(fixture.attempts[&item(0)].deaths(Offset(0)), counted);
+    }
+}
+
+#[test]
 fn five_failures_without_progress_are_a_crash_loop_until_something_is_acknowledged() {
     let mut fixture = Fixture::new(false, PoisonAction::Park);
     fixture.ready(0);

@@ -93,6 +93,8 @@ pub(crate) struct Partition {
     /// Every process that could still deliver: workers by pid.
     pub(crate) live: BTreeSet<i32>,
     pub(crate) excuses: BTreeSet<Excuse>,
+    /// What was in flight when a handler died is delivered one by one up to here, by this owner.
+    pub(crate) suspects: Option<(FencingToken, i64)>,
     /// Where an operator has said that reading begins.
     pub(crate) ordered: Option<i64>,
     /// Since when nobody works on it.
@@ -113,6 +115,7 @@ impl Partition {
             begun: None,
             live: BTreeSet::new(),
             excuses: BTreeSet::new(),
+            suspects: None,
             ordered: None,
             unowned_since: Some(0),
         }
@@ -173,6 +176,7 @@ impl Partition {
         };
         if message.refused || message.deaths >= attempts && message.died_alone {
             message.fate = Fate::Skipped;
+            self.suspects = None;
             return Ok(());
         }
         let detail = format!(

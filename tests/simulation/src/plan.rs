@@ -13,6 +13,8 @@ use crate::machine::{Time, millis, nanos};
 pub(crate) struct Plan {
     pub(crate) supervisors: usize,
     pub(crate) pythons: usize,
+    /// Every other supervisor's group lies in a sibling folder: a rolling deploy of other topics.
+    pub(crate) siblings: bool,
     pub(crate) partitions: i32,
     pub(crate) session_timeout: Duration,
     pub(crate) cooldown: Duration,
@@ -58,6 +60,7 @@ impl Plan {
         let mut plan = Self {
             supervisors: usize::try_from(between(1, 3)).unwrap_or(1),
             pythons: usize::from(between(0, 3) == 0),
+            siblings: false,
             partitions: i32::try_from(between(1, 4)).unwrap_or(1),
             session_timeout: ms(session),
             cooldown: ms(between(100, 1000)),
@@ -66,7 +69,7 @@ impl Plan {
             stop_timeout: ms(between(1000, 5000)),
             restart: Restart { initial: ms(500), max: ms(30_000), healthy_after: ms(60_000) },
             poison: Poison {
-                attempts: u32::try_from(between(2, 5)).unwrap_or(2),
+                attempts: u32::try_from(between(1, 5)).unwrap_or(1),
                 action: if between(0, 1) == 0 { PoisonAction::Skip } else { PoisonAction::DeadLetter },
                 topic: None,
                 max_per_minute: 1000,
@@ -90,6 +93,8 @@ impl Plan {
             fault_every: millis(between(300, 4000)),
             until: millis(between(10_000, 90_000)),
         };
+        // Python members look into no sibling's folder: there nobody can promise anything.
+        plan.siblings = plan.pythons == 0 && random.percent(20);
         // A handler that is slower than its time-out, said to be no fault, is the operator's mistake.
         let in_time = nanos(plan.handler_timeout) / 2 / plan.work;
         plan.batch = plan.batch.min(usize::try_from(in_time).unwrap_or(1));

@@ -24,6 +24,8 @@ pub(crate) type Directory = BTreeMap<TopicPartition, usize>;
 pub(crate) struct Process {
     pub(crate) name: String,
     pub(crate) python: bool,
+    /// Where its group is in ZooKeeper.
+    pub(crate) folder: &'static str,
     pub(crate) machine: Machine,
     pub(crate) paused: bool,
     /// Counts its processes.
@@ -45,10 +47,11 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn new(number: usize, machine: Machine, python: bool) -> Self {
+    pub(crate) fn new(number: usize, machine: Machine, python: bool, folder: &'static str) -> Self {
         Self {
             name: format!("{}{number}", if python { "python-" } else { "kafkavisor-" }),
             python,
+            folder,
             machine,
             paused: false,
             life: 0,

@@ -17,8 +17,8 @@ use crate::machine::{Time, millis, nanos};
 use crate::violation::{Invariant, Violation};
 use crate::world::{Checked, Due, World};
 
-/// The group's folder.
-pub(crate) const FOLDER: &str = "/g/a";
+/// The group's folders: the second is a sibling, of members that were started with other topics.
+pub(crate) const FOLDERS: [&str; 2] = ["/g/a", "/g/b"];
 /// How long closing a session may take before the member goes on without it.
 const CLOSING: Time = millis(1000);
 
@@ -278,6 +278,11 @@ impl World {
         if self.processes[process].life != life {
             return Ok(());
         }
+        // Who follows the session's state says so too, and may be late.
+        if self.random.percent(20) {
+            let later = self.between(millis(1), millis(1500));
+            self.schedule(later, Due::Closed { process, life, epoch });
+        }
         self.tell_member(process, Event::SessionEnded { epoch: Epoch(epoch) })
     }
 
@@ -354,13 +359,14 @@ impl World {
         let Some(ask) = self.seat(process).and_then(|seat| seat.to_server.pop_front()) else { return Ok(()) };
         self.zookeeper.hear(session, now);
         self.figures.event("zookeeper");
+        let folder = self.processes[process].folder;
         let heard = match ask.question {
             Question::Member { id, request } => {
-                let answer = self.zookeeper.perform(session, FOLDER, id, &request);
+                let answer = self.zookeeper.perform(session, folder, id, &request);
                 Heard::Event(Event::Answered { epoch, id, answer })
             }
             Question::Proof { node, sent } => {
-                let path = format!("{FOLDER}/party/{node}");
+                let path = format!("{folder}/party/{node}");
                 let proved = self.zookeeper.paths().any(|present| present == path);
                 Heard::Proof { epoch, sent, proved }
             }

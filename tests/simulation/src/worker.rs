@@ -12,6 +12,7 @@ use kafkavisor_supervisor_core::WorkerStart;
 use kafkavisor_worker_core::{Action, Core, Delivery, Event, Settings};
 use nix::sys::signal::Signal;
 
+use crate::faults::Fault;
 use crate::handler::{Handler, ToHandler};
 use crate::machine::{Time, millis};
 use crate::partition::Excuse;
@@ -464,7 +465,23 @@ impl World {
     /// The worker has come to its end by itself.
     fn worker_ends(&mut self, pid: i32, ending: Ending) -> Checked {
         self.say_to_supervisor(pid, FromWorker::Ended { ending: ending.clone(), stderr: String::new() });
+        // Its page is written; whether it comes to say how it ended is another matter.
+        if !self.healing && self.random.percent(3) && self.plan.faults.contains(&Fault::KillWorker) {
+            self.figures.fault("SIGKILL of a worker before its last word");
+            return self.kill_worker(pid);
+        }
         let drained = matches!(ending, Ending::Stopped { cut_short: false });
+        if matches!(
+            ending,
+            Ending::HandlerExit { .. } | Ending::HandlerSignal { .. } | Ending::HandlerTimeout { .. }
+        ) && let Some(worker) = self.workers.get(&pid)
+            && let Some(token) = worker.token
+        {
+            let until = worker.core.window().delivered().0;
+            let suspects = &mut self.partitions[Self::partition_of(&worker.item)].suspects;
+            let before = suspects.filter(|(of, _)| *of == token).map_or(0, |(_, until)| until);
+            *suspects = Some((token, until.max(before)));
+        }
         let status = i32::from(!matches!(ending, Ending::Stopped { .. }));
         self.bury(pid, Exit::Status(status), if drained { None } else { Some(Excuse::Crash) });
         Ok(())
@@ -499,7 +516,7 @@ impl World {
         {
             supervisor.ended_for_lease.insert(worker.item, worker.lease_ended);
             // What it leaves behind may take its time to end; only then it is gone.
-            let slow = self.random.percent(3) && !self.healing;
+            let slow = self.random.percent(10) && !self.healing;
             let after =
                 if slow { self.between(millis(5), millis(2500)) } else { self.between(10_000, 500_000) };
             let (process, life) = (worker.process, worker.life);
@@ -561,6 +578,14 @@ impl World {
         }
         worker.handler.next += 1;
         let token = worker.token;
+        let (in_flight, offset) = (worker.core.window().len(), self.partitions[at].log[index].offset);
+        let suspect =
+            self.partitions[at].suspects.is_some_and(|(of, until)| Some(of) == token && offset < until);
+        if suspect && in_flight > 1 {
+            let detail =
+                format!("{}: {offset} was in flight at a death and is not delivered alone", worker.item);
+            return Err(Violation::new(Invariant::Isolation, detail));
+        }
         self.delivered_by(at, index, token, pid)
     }
 }

@@ -17,6 +17,7 @@ use crate::page::Page;
 use crate::partition::Partition;
 use crate::plan::Plan;
 use crate::process::Process;
+use crate::seat::FOLDERS;
 use crate::trace::{Detail, Trace};
 use crate::violation::{Invariant, Violation};
 use crate::worker::Worker;
@@ -133,7 +134,8 @@ impl World {
             let rate = 0.97 + f64::from(u8::try_from(self.random.below(61)).unwrap_or(0)) * 0.001;
             let machine =
                 Machine::new(self.base, rate, 1_000_000_000 * (1 + self.random.number() % 1_000_000));
-            self.processes.push(Process::new(at, machine, at >= plan.supervisors));
+            let folder = FOLDERS[usize::from(plan.siblings && at % 2 == 1)];
+            self.processes.push(Process::new(at, machine, at >= plan.supervisors, folder));
             let delay = self.between(0, millis(1500));
             self.schedule(delay, Due::Undo(Undo::Start(at)));
         }

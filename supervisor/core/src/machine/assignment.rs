@@ -76,6 +76,7 @@ impl Core {
         let Some(item) = self.items.get_mut(key) else { return Vec::new() };
         item.after = After::Forget;
         item.assigned_again = None;
+        item.revoked = None;
         let Some(pid) = item.pid() else { return self.remove(now, key) };
         item.killed_for = Some("lease_lost: the session with ZooKeeper is lost".to_owned());
         item.phase = Phase::Killing { pid, again: now + KILL_AGAIN };
@@ -88,6 +89,9 @@ impl Core {
         let mut actions = Vec::new();
         if item.after != After::Forget {
             actions.push(Action::ForgetPage { item: key.clone() });
+        } else if let Some(token) = item.revoked {
+            // Assigned anew and revoked again, all while its lost worker was ending.
+            actions.push(Action::Release { item: key.clone(), token });
         }
         if let Some(AssignedAgain(token)) = item.assigned_again {
             actions.extend(self.assigned(now, key.clone(), token));
