@@ -632,9 +632,11 @@ impl Core {
                 self.state = State::Killing { until: now + self.kill_after, ending };
                 vec![Action::SignalHandler(Signal::SIGKILL)]
             }
-            State::Settling { until, .. } if now >= until => {
-                self.failures.clear();
-                self.settled()
+            State::Settling { until, ending } if now >= until => {
+                let stopped = matches!(ending, Ending::Stopped { .. });
+                let ending = if stopped { Ending::Stopped { cut_short: true } } else { ending };
+                self.state = State::Ended;
+                vec![Action::End(ending)]
             }
             State::Stopping { .. } | State::Settling { .. } | State::Killing { .. } | State::Ended => {
                 Vec::new()

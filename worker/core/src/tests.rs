@@ -309,7 +309,7 @@ fn a_drain_waits_for_a_dead_letter_but_not_for_ever() {
     refused(&mut fixture, 0);
     fixture.event(stop);
     fixture.event(Event::HandlerExited(Exit::Status(0)));
-    assert_eq!(fixture.pass(SECOND), [ended]);
+    assert_eq!(fixture.pass(SECOND), [Action::End(Ending::Stopped { cut_short: true })]);
     assert_eq!(fixture.core.window().acknowledged(), Offset(0));
 }
 
