@@ -270,6 +270,18 @@ fn a_second_request_to_stop_cuts_short() {
 }
 
 #[test]
+fn a_rebalance_that_was_cut_short_does_not_spoil_a_later_stop() {
+    let mut fixture = Fixture::new(false, PoisonAction::Park);
+    fixture.ready(0);
+    fixture.event(Event::Revoked { item: item(0), token: TOKEN });
+    fixture.exits(0, Some(Ending::Stopped { cut_short: true }), Exit::Status(0), progress(5, 5));
+    fixture.committed(0, 5, None);
+    assert_eq!(fixture.state(0), "gone");
+    assert_eq!(fixture.event(Event::StopRequested), [Action::LeaveGroup]);
+    assert_eq!(fixture.event(Event::Left), [Action::Exit { cut_short: false }]);
+}
+
+#[test]
 fn an_idle_instance_stops_at_once() {
     let mut fixture = Fixture::new(true, PoisonAction::Park);
     assert_eq!(fixture.core.next_deadline(), None);

@@ -63,6 +63,8 @@ pub(crate) struct Scope {
     pub(crate) instance: String,
     pub(crate) topics: Vec<Topic>,
     pub(crate) reset: Reset,
+    /// How long the first look may take.
+    pub(crate) connect_timeout: Duration,
     pub(crate) classic: Box<ClassicOffsets>,
 }
 
@@ -96,7 +98,7 @@ impl Lookups {
         scope: Scope,
         answer: impl Fn(Heard) + Send + 'static,
     ) -> Result<(Self, BTreeSet<TopicPartition>), KafkaError> {
-        let described = clients.describe(&scope.topics)?;
+        let described = first_look(&clients, &scope)?;
         let known = scope.topics.iter().map(|topic| {
             let now = described.get(topic).cloned().unwrap_or_default();
             if now.partitions == 0 {
@@ -118,6 +120,18 @@ impl Lookups {
     pub(crate) fn ask(&self, ask: Ask) {
         // The thread ends only with the process.
         let _always_heard = self.asks.send(ask);
+    }
+}
+
+/// The broker that is asked may have just gone; another one tells.
+fn first_look(clients: &Clients, scope: &Scope) -> Result<BTreeMap<Topic, Described>, KafkaError> {
+    const ASK_AGAIN: Duration = Duration::from_millis(200);
+    let deadline = now() + scope.connect_timeout;
+    loop {
+        match clients.describe(&scope.topics) {
+            Err(_) if now() < deadline => thread::park_timeout(ASK_AGAIN),
+            answered => return answered,
+        }
     }
 }
 

@@ -68,6 +68,7 @@ pub(crate) fn run(config: Config, worker: &Path, load: Load) -> Result<Exit, Fai
         instance: config.name.clone(),
         topics: config.topics.clone(),
         reset: config.offsets.reset,
+        connect_timeout: config.cluster.connect_timeout,
         classic: classic_offsets(&config, &runtime),
     };
     let (lookups, items) = Lookups::start(Arc::clone(&clients), lease.clone(), scope, sink(kafka_in))

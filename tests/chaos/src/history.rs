@@ -223,14 +223,59 @@ impl Writer {
     }
 }
 
-/// Reads a history, in the order of time.
-pub fn read(path: &Path) -> Vec<Entry> {
+/// A history that was read.
+#[derive(Debug)]
+pub struct History {
+    /// In the order of time.
+    pub entries: Vec<Entry>,
+    /// Lines that a writer began and was killed in the middle of. What they announce was not done.
+    pub torn: usize,
+}
+
+/// Reads a history.
+pub fn read(path: &Path) -> History {
     let file = BufReader::new(File::open(path).expect("the history is there"));
-    let parse = |line: std::io::Result<String>| {
+    let mut history = History { entries: Vec::new(), torn: 0 };
+    for line in file.lines() {
         let line = line.expect("the history is text");
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("no event: {error}: {line}"))
-    };
-    let mut entries: Vec<Entry> = file.lines().map(parse).collect();
-    entries.sort_by_key(|entry| entry.at);
-    entries
+        if let Ok(entry) = serde_json::from_str(&line) {
+            history.entries.push(entry);
+        } else {
+            history.torn += 1;
+            history.entries.extend(behind_torn(&line));
+        }
+    }
+    history.entries.sort_by_key(|entry| entry.at);
+    history
+}
+
+/// The whole event that another writer has appended to a torn one, which has no end of its line.
+fn behind_torn(line: &str) -> Option<Entry> {
+    const BEGIN: &str = "{\"at\":";
+    match line.rfind(BEGIN) {
+        None | Some(0) => None,
+        Some(begin) => {
+            let whole = &line[begin..];
+            Some(serde_json::from_str(whole).unwrap_or_else(|error| panic!("no event: {error}: {line}")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_behind_a_torn_event_is_not_lost() {
+        let whole = serde_json::to_string(&Entry { at: 7, event: Event::Drained }).unwrap();
+        for end in 1..whole.len() {
+            let torn = &whole[..end];
+            assert_eq!(behind_torn(torn), None, "{torn}");
+            assert_eq!(
+                behind_torn(&format!("{torn}{whole}")),
+                Some(Entry { at: 7, event: Event::Drained }),
+                "{torn}"
+            );
+        }
+    }
 }

@@ -134,6 +134,8 @@ impl Core {
             return self.hurry(now);
         }
         self.stopping = true;
+        // What a rebalance cut short in the past is no matter of this stop.
+        self.cut_short = false;
         let keys: Vec<_> = self.items.keys().cloned().collect();
         let mut actions = vec![Action::LeaveGroup];
         actions.extend(keys.iter().flat_map(|key| self.give_up(now, key, StopReason::Shutdown)));

@@ -50,7 +50,13 @@ fn start(seed: u64, length: Duration, folder: PathBuf) -> ExitCode {
 }
 
 fn judge(history: &Path) -> ExitCode {
-    let verdict = check(&read(history));
+    let read = read(history);
+    let verdict = check(&read.entries);
+    println!(
+        "history                 {} events, {} torn by the end of who wrote them",
+        read.entries.len(),
+        read.torn
+    );
     print!("{verdict}");
     if verdict.violations.is_empty() {
         return ExitCode::SUCCESS;

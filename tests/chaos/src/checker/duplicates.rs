@@ -136,9 +136,11 @@ impl Repeat<'_> {
         before.last - acknowledged.min(before.last) <= IN_THE_PIPE || stopped()
     }
 
-    /// The highest offset that was seen as committed before that life ended.
+    /// The highest offset that was seen as committed before that life ended, and before this one began: a frozen machine's
+    /// may end much later.
     fn committed_before(&self, life: &Life) -> i64 {
+        let until = life.last.min(self.life.first);
         let seen = self.index.committed.get(&self.partition).into_iter().flatten();
-        seen.take_while(|(at, _)| *at <= life.last).map(|(_, offset)| *offset).max().unwrap_or(0)
+        seen.take_while(|(at, _)| *at <= until).map(|(_, offset)| *offset).max().unwrap_or(0)
     }
 }

@@ -253,6 +253,18 @@ fn an_overlap_with_a_frozen_machine_is_counted_apart() {
 }
 
 #[test]
+fn what_a_frozen_machine_had_acknowledged_is_repeated_from_the_last_commit_before_the_takeover() {
+    let (one, two) = (handler("s1.1", 1, 10), handler("s2.1", 2, 20));
+    let mut story = Story::begin();
+    story.starts(&one).gets(&one, 0..5).acknowledges(&one, 4).fault(0, Kind::FreezeMachine, "s1.1").wait(7);
+    story.starts(&two).gets(&two, 0..10).acknowledges(&two, 9).commits(10).healed(0);
+    let verdict = story.does(&one, Doing::Working).end();
+    assert!(verdict.violations.is_empty(), "{verdict}");
+    let told = verdict.to_string();
+    assert!(told.contains("5 acknowledged but not committed at a takeover\n"), "{told}");
+}
+
+#[test]
 fn an_overlap_beside_another_machine_that_is_frozen_is_not() {
     frozen("s3.1", 20).violates("S1 no overlap");
 }

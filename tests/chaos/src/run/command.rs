@@ -9,12 +9,7 @@ use kafkavisor_tests::waiting::pause;
 
 /// Runs it; its standard output if it succeeds in time. What it says must fit into a pipe.
 pub(super) fn output(command: &mut Command, within: Duration) -> Option<String> {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("a command starts");
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("a command starts");
     let end = clock::now() + within;
     let status = loop {
         if let Some(status) = child.try_wait().expect("it can be waited for") {

@@ -1,6 +1,7 @@
 //! Performs a schedule: each fault begins, lasts, and is healed, whatever happens.
 
 use std::collections::BTreeSet;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use kafkavisor::clock;
@@ -22,7 +23,7 @@ const HOLDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// Performs one lane, beginning with fault number `number`, in steps of 2, so that two lanes don't meet.
 pub(super) fn perform(world: &World, lane: &[Planned], began: Instant, mut number: usize) {
-    let history = world.history();
+    let (history, _alarm) = (world.history(), Alarm(world));
     for planned in lane {
         world.pass((began + planned.at).saturating_duration_since(clock::now()));
         if world.is_interrupted() {
@@ -30,6 +31,17 @@ pub(super) fn perform(world: &World, lane: &[Planned], began: Instant, mut numbe
         }
         Fault { world, history: &history, planned: *planned, number }.perform();
         number += 2;
+    }
+}
+
+/// A fault that can't be performed ends the whole run, not only its lane.
+struct Alarm<'a>(&'a World);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.interrupt();
+        }
     }
 }
 

@@ -51,6 +51,11 @@ impl World {
         self.interrupted.load(Ordering::Relaxed)
     }
 
+    /// Ends the run as soon as that can be.
+    pub(super) fn interrupt(&self) {
+        self.interrupted.store(true, Ordering::Relaxed);
+    }
+
     /// Lets time pass, unless the run is interrupted.
     pub(super) fn pass(&self, time: Duration) {
         let end = clock::now() + time;
