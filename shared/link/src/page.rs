@@ -274,6 +274,17 @@ impl Page {
         self.set_attempts(Attempts::default());
     }
 
+    /// Goes on at `next`. Where that is one message on, what else was in flight at a death with the message passed over is
+    /// still to be delivered one by one.
+    pub fn move_to(&self, next: Offset) {
+        let attempts = self.attempts();
+        let one_on = self.get_signed(Word::Acknowledged).checked_add(1) == Some(next.0);
+        self.rewind(next);
+        if one_on && attempts.isolated(next) {
+            self.set_attempts(Attempts { head: 0, head_deaths: 0, ..attempts });
+        }
+    }
+
     /// What is in flight was dropped with its handler: the next one begins after the last acknowledged message.
     pub fn drop_in_flight(&self) {
         let acknowledged = self.get(Word::Acknowledged);
@@ -398,6 +409,18 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn passing_a_message_over_keeps_the_others_alone_and_a_seek_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let page = Page::create(&folder.path().join("orders-3.page"), "", Offset(42)).unwrap();
+        page.set_attempts(Attempts::default().after_death(Offset(42), Offset(50)));
+        page.move_to(Offset(43));
+        assert!(page.attempts().isolated(Offset(49)));
+        assert_eq!((page.progress().acknowledged, page.attempts().attempt(Offset(44))), (43, 2));
+        page.move_to(Offset(20));
+        assert!(!page.attempts().isolated(Offset(49)));
+    }
 
     #[test]
     fn a_page_is_the_same_for_everyone_who_opens_it() {

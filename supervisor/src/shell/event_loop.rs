@@ -297,7 +297,7 @@ impl EventLoop {
             }
             Action::MovePage { item, next } => {
                 if let Some(entry) = self.pages.get(&item) {
-                    entry.page.rewind(next);
+                    entry.page.move_to(next);
                 }
                 None
             }

@@ -37,6 +37,15 @@ impl Page {
         self.attempts = Attempts::default();
     }
 
+    pub(crate) fn move_to(&mut self, next: Offset) {
+        let attempts = self.attempts;
+        let one_on = self.progress.acknowledged + 1 == next.0;
+        self.rewind(next);
+        if one_on && attempts.isolated(next) {
+            self.attempts = Attempts { head: 0, head_deaths: 0, ..attempts };
+        }
+    }
+
     pub(crate) fn drop_in_flight(&mut self) {
         self.progress.position = self.progress.acknowledged;
         self.progress.delivered = self.progress.acknowledged;

@@ -469,7 +469,7 @@ impl World {
                 self.figures.count("messages skipped");
                 self.partitions[Self::partition_of(&item)].skip(next.0 - 1, attempts)?;
                 if let Some(page) = self.page(process, &item) {
-                    page.rewind(next);
+                    page.move_to(next);
                 }
             }
             Action::Commit { offsets } => self.commit(process, offsets),
