@@ -110,7 +110,9 @@ fn one_takes_over_from_another_that_was_killed() {
     history.assert_nothing_lost();
     history.assert_repeats_within(50, &committed);
     for partition in (0..4).filter(|partition| !of_second.numbers().contains(partition)) {
-        assert_eq!(history.lives(partition).len(), 1, "partition {partition} did not move");
+        // Before the second joined, the first may have had all of them.
+        let working = history.lives(partition).iter().filter(|life| !life.delivered.is_empty());
+        assert_eq!(working.count(), 1, "partition {partition} did not move");
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use kafkavisor::ids::Group;
 use kafkavisor_link::control::Request;
+use serde_json::Value;
 
 use crate::cli::WhichArgs;
 use crate::exit::Failure;
@@ -61,12 +62,16 @@ pub(super) fn socket(which: &WhichArgs) -> Result<PathBuf, Failure> {
 
 /// What the instance behind `socket` says of itself.
 pub(super) fn status(socket: &std::path::Path) -> Result<Status, Failure> {
-    let silent = |error: &dyn std::fmt::Display| nobody(socket, error);
-    let answer = ask(socket, &Request::Status).map_err(|error| silent(&error))?;
-    if let Some(error) = answer.get("error").and_then(serde_json::Value::as_str) {
-        return Err(silent(&error));
+    serde_json::from_value(asked(socket, &Request::Status)?).map_err(|error| nobody(socket, &error))
+}
+
+/// The answer of the instance behind `socket`, if it is one.
+pub(super) fn asked(socket: &std::path::Path, request: &Request) -> Result<Value, Failure> {
+    let answer = ask(socket, request).map_err(|error| nobody(socket, &error))?;
+    match answer.get("error").and_then(Value::as_str) {
+        Some(error) => Err(nobody(socket, &error)),
+        None => Ok(answer),
     }
-    serde_json::from_value(answer).map_err(|error| silent(&error))
 }
 
 /// Nobody answers at `socket`.

@@ -6,7 +6,6 @@ use kafkavisor_link::control::{Outcome, Request, Selector};
 use super::find;
 use crate::cli::{SeekArgs, SelectArgs, SkipArgs, WhichArgs};
 use crate::exit::{Exit, Failure};
-use crate::shell::ask;
 
 pub(super) fn all(args: &SelectArgs, request: fn(Vec<Selector>) -> Request) -> Result<Exit, Failure> {
     operate(&args.which, args.json, &request(args.partitions.clone()))
@@ -27,10 +26,7 @@ fn one(item: &TopicPartition) -> Selector {
 
 fn operate(which: &WhichArgs, json: bool, request: &Request) -> Result<Exit, Failure> {
     let socket = find::socket(which)?;
-    let answer = ask(&socket, request).map_err(|error| find::nobody(&socket, &error))?;
-    if let Some(error) = answer.get("error").and_then(serde_json::Value::as_str) {
-        return Err(find::nobody(&socket, &error));
-    }
+    let answer = find::asked(&socket, request)?;
     let outcomes: Vec<Outcome> =
         serde_json::from_value(answer.clone()).map_err(|error| find::nobody(&socket, &error))?;
     if json {

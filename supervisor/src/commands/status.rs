@@ -8,7 +8,6 @@ use super::find;
 use super::table::{Style, table};
 use crate::cli::StatusArgs;
 use crate::exit::{Exit, Failure};
-use crate::shell::ask;
 use kafkavisor_link::control::Request;
 
 /// Clears what is behind the cursor's home position, without the flicker of clearing everything first.
@@ -19,8 +18,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
     let socket = find::socket(&args.which)?;
     loop {
         let text = if args.json {
-            let silent = |error| find::nobody(&socket, &error);
-            let answer = ask(&socket, &Request::Status).map_err(silent)?;
+            let answer = find::asked(&socket, &Request::Status)?;
             if args.watch { format!("{answer}\n") } else { format!("{answer:#}\n") }
         } else {
             let table = table(&find::status(&socket)?, Style::of_stdout());

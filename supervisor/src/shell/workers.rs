@@ -43,6 +43,13 @@ struct Worker {
     closed: bool,
 }
 
+impl Worker {
+    /// Its group, as long as it is not reaped: after that the number may be anybody's.
+    fn signalled(&self, pid: Pid) -> Option<KillScope> {
+        self.exit.is_none().then_some(KillScope::Group(pid))
+    }
+}
+
 /// A worker that is gone with all it had started.
 pub(crate) struct Gone {
     pub(crate) item: TopicPartition,
@@ -104,8 +111,8 @@ impl Workers {
 
     /// Kills a worker and its group, unless it is reaped already.
     pub(crate) fn kill(&self, pid: Pid) {
-        if self.workers.get(&pid).is_some_and(|worker| worker.exit.is_none()) {
-            send(KillScope::Group(pid), Signal::SIGKILL);
+        if let Some(scope) = self.workers.get(&pid).and_then(|worker| worker.signalled(pid)) {
+            send(scope, Signal::SIGKILL);
         }
     }
 
@@ -120,7 +127,9 @@ impl Workers {
         while let Some((pid, exit)) = ended_child() {
             if let Some(worker) = self.workers.get_mut(&pid) {
                 // Before reaping: until then neither the pid nor the group can be anybody else's.
-                send(KillScope::Group(pid), Signal::SIGKILL);
+                if let Some(scope) = worker.signalled(pid) {
+                    send(scope, Signal::SIGKILL);
+                }
                 worker.exit = Some((exit, now));
             }
             reap(pid);
@@ -216,4 +225,22 @@ async fn listen(
         }
     }
     let _loop_is_over = heard.send((pid, Heard::Closed));
+}
+
+#[cfg(test)]
+mod tests {
+    use kafkavisor::clock::now;
+
+    use super::*;
+
+    #[test]
+    fn a_reaped_pid_is_signalled_no_more() {
+        let (words, _to_say) = unbounded_channel();
+        let item = "orders:3".parse().unwrap();
+        let pid = Pid::from_raw(4711);
+        let mut worker = Worker { item, words, exit: None, closed: false };
+        assert!(matches!(worker.signalled(pid), Some(KillScope::Group(group)) if group == pid));
+        worker.exit = Some((Exit::Status(0), now()));
+        assert!(worker.signalled(pid).is_none());
+    }
 }
