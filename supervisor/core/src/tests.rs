@@ -470,6 +470,22 @@ fn a_worker_that_stands_still_is_killed_but_not_for_a_suspended_machine() {
 }
 
 #[test]
+fn what_is_taken_back_in_a_page_is_never_committed() {
+    let mut fixture = Fixture::new(false, PoisonAction::Park);
+    fixture.ready(0);
+    fixture.page(0, progress(10, 12));
+    fixture.pass(SECOND);
+    fixture.committed(0, 10, None);
+    let kill = Action::KillWorker { item: item(0), pid: fixture.pid(0) };
+    let back = Progress { messages: 10, ..progress(7, 12) };
+    assert!(fixture.page(0, back).contains(&kill));
+    fixture.exits(0, None, KILLED, back);
+    let commits: Vec<_> = (0..400).filter_map(|_| commit_of(&fixture.pass(SECOND))).collect();
+    assert!(commits.iter().all(|offsets| offsets[&item(0)] >= Offset(10)), "{commits:?}");
+    assert_eq!(spawns(&fixture.done).last(), Some(&Offset(10)));
+}
+
+#[test]
 fn nonsense_in_a_page_stops_the_worker_and_is_not_followed() {
     let mut fixture = Fixture::new(false, PoisonAction::Park);
     fixture.ready(0);
