@@ -1,0 +1,186 @@
+//! How a worker comes to its end: the handler dies, is stopped, breaks its protocol, says nothing; the lease ends.
+
+use std::time::{Duration, Instant};
+
+use kafkavisor::ids::Offset;
+use kafkavisor::protocol::StopReason;
+use kafkavisor_link::message::Ending;
+use kafkavisor_link::process::Exit;
+use nix::sys::signal::Signal;
+
+use super::{Action, Core, KILL_AFTER, KILL_AGAIN, State, TRY_LATER};
+
+impl Core {
+    pub(super) fn handler_exited(&mut self, exit: Exit) -> Vec<Action> {
+        match std::mem::replace(&mut self.state, State::Ended) {
+            State::Running => {
+                let mut actions = self.count_death(exit != Exit::Status(TRY_LATER));
+                actions.push(Action::End(match exit {
+                    Exit::Status(status) => Ending::HandlerExit { status },
+                    Exit::Signal(signal) => Ending::HandlerSignal { signal },
+                }));
+                actions
+            }
+            State::Killing { ending: ending @ Ending::HandlerTimeout { .. }, .. } => {
+                let mut actions = self.count_death(true);
+                actions.push(Action::End(ending));
+                actions
+            }
+            State::Stopping { until, ending }
+                if !self.failures.is_empty()
+                    && matches!(ending, Ending::Stopped { .. } | Ending::Parked { .. }) =>
+            {
+                self.state = State::Settling { until, ending };
+                Vec::new()
+            }
+            State::Stopping { ending, .. }
+            | State::Settling { ending, .. }
+            | State::Killing { ending, .. } => vec![Action::End(ending)],
+            State::Ended => Vec::new(),
+        }
+    }
+
+    /// What was in flight dies with the handler: counted where it was the handler's own doing, and isolated in any case.
+    pub(super) fn count_death(&mut self, counts: bool) -> Vec<Action> {
+        let Some(head) = self.window.head().map(|m| Offset(m.offset)) else { return Vec::new() };
+        let until = self.window.delivered();
+        self.attempts =
+            if counts { self.attempts.after_death(head, until) } else { self.attempts.after_crash(until) };
+        vec![Action::NoteAttempts(self.attempts)]
+    }
+
+    pub(super) fn output_closed(&mut self, now: Instant) -> Vec<Action> {
+        match self.state {
+            State::Running => {
+                let detail = "it closed its output, so that nothing can be acknowledged any more".to_owned();
+                self.output_broken(now, detail)
+            }
+            State::Stopping { .. } | State::Settling { .. } | State::Killing { .. } | State::Ended => {
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn output_broken(&mut self, now: Instant, detail: String) -> Vec<Action> {
+        let (ending, mut actions) = match &self.state {
+            State::Running => (Ending::ProtocolError { detail }, self.count_death(false)),
+            State::Stopping { ending, .. } => (ending.clone(), Vec::new()),
+            State::Settling { .. } | State::Killing { .. } | State::Ended => return Vec::new(),
+        };
+        self.state = State::Killing { until: now + self.kill_after, ending };
+        actions.push(Action::SignalHandler(Signal::SIGKILL));
+        actions
+    }
+
+    pub(super) fn stop_requested(
+        &mut self,
+        now: Instant,
+        reason: StopReason,
+        within: Duration,
+    ) -> Vec<Action> {
+        if let State::Stopping { until, .. } | State::Settling { until, .. } = &mut self.state {
+            *until = (*until).min(now + within);
+            return Vec::new();
+        }
+        self.stop(now, reason, within, Ending::Stopped { cut_short: false })
+    }
+
+    /// `dead_within` is half of what is left until everything must be dead; the other half is for TERM and KILL.
+    pub(super) fn lease_ended(&mut self, now: Instant, dead_within: Duration) -> Vec<Action> {
+        self.kill_after = KILL_AFTER.min(dead_within / 2).max(KILL_AGAIN);
+        match &mut self.state {
+            State::Running => {
+                let mut actions = vec![Action::DropUnwritten];
+                actions.extend(self.stop(now, StopReason::Rebalance, dead_within, Ending::LeaseLost));
+                actions
+            }
+            State::Stopping { until, ending } => {
+                *until = (*until).min(now + dead_within);
+                *ending = Ending::LeaseLost;
+                vec![Action::DropUnwritten]
+            }
+            State::Settling { .. } => {
+                self.state = State::Ended;
+                vec![Action::End(Ending::LeaseLost)]
+            }
+            State::Killing { until, .. } => {
+                *until = (*until).min(now + dead_within);
+                vec![Action::DropUnwritten]
+            }
+            State::Ended => Vec::new(),
+        }
+    }
+
+    pub(super) fn stop(
+        &mut self,
+        now: Instant,
+        reason: StopReason,
+        within: Duration,
+        ending: Ending,
+    ) -> Vec<Action> {
+        if !matches!(self.state, State::Running) {
+            return Vec::new();
+        }
+        if !self.started {
+            self.state = State::Ended;
+            return vec![Action::End(ending)];
+        }
+        self.state = State::Stopping { until: now + within, ending };
+        vec![Action::Stop(reason), Action::CloseInput]
+    }
+
+    pub(super) fn woken(&mut self, now: Instant) -> Vec<Action> {
+        match self.state.clone() {
+            State::Running => self.woken_running(now),
+            State::Stopping { until, ending } if now >= until => {
+                let stopped = matches!(ending, Ending::Stopped { .. });
+                let ending = if stopped { Ending::Stopped { cut_short: true } } else { ending };
+                self.state = State::Killing { until: now + self.kill_after, ending };
+                vec![Action::SignalHandler(Signal::SIGTERM), Action::SignalHandler(Signal::SIGCONT)]
+            }
+            State::Killing { until, ending } if now >= until => {
+                self.state = State::Killing { until: now + self.kill_after, ending };
+                vec![Action::SignalHandler(Signal::SIGKILL)]
+            }
+            State::Settling { until, ending } if now >= until => {
+                let stopped = matches!(ending, Ending::Stopped { .. });
+                let ending = if stopped { Ending::Stopped { cut_short: true } } else { ending };
+                self.state = State::Ended;
+                vec![Action::End(ending)]
+            }
+            State::Stopping { .. } | State::Settling { .. } | State::Killing { .. } | State::Ended => {
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn woken_running(&mut self, now: Instant) -> Vec<Action> {
+        if self.silence_ends().is_some_and(|end| now >= end) {
+            // Its death is counted when it is dead: who kills us before that counts it instead.
+            let ending = Ending::HandlerTimeout { detail: self.unanswered() };
+            self.state = State::Killing { until: now + self.kill_after, ending };
+            return vec![Action::SignalHandler(Signal::SIGABRT)];
+        }
+        let mut actions = Vec::new();
+        if self.flush_at.is_some_and(|at| now >= at) {
+            actions = self.flush(false);
+        }
+        // What was acknowledged while a commit was under way: no further answer may come to ask after.
+        actions.extend(self.ask_for_commit());
+        actions
+    }
+
+    pub(super) fn unanswered(&self) -> String {
+        let (first, later) = self.settings.timeouts.unwrap_or_default();
+        let limit = if self.answered_once { later } else { first };
+        let offset = self.window.unanswered().map_or_else(String::new, |o| format!(" from offset {o} on"));
+        let flush = match self.flushed {
+            Some(flushed) if self.window.unanswered().is_some_and(|o| o <= flushed) => {
+                "; the flush it was sent is unanswered too"
+            }
+            _ => "",
+        };
+        let count = self.window.len();
+        format!("no answer for {limit:?} with {count} messages in flight{offset}{flush}")
+    }
+}

@@ -1,0 +1,88 @@
+//! What becomes of a message that its handler refused or died of: again, passed over, dead-lettered, or the partition parks.
+
+use std::time::Instant;
+
+use kafkavisor::config::PoisonAction;
+use kafkavisor::ids::Offset;
+use kafkavisor::protocol::StopReason;
+use kafkavisor_link::message::{Ending, Verdict};
+
+use super::{Action, Core, PARK_WITHIN, State};
+use crate::window::Settled;
+
+impl Core {
+    pub(super) fn decided(&mut self, now: Instant, offset: Offset, verdict: Verdict) -> Vec<Action> {
+        let Some(failure) = self.failures.get(&offset).cloned() else { return Vec::new() };
+        match verdict {
+            Verdict::Retry => {
+                self.failures.remove(&offset);
+                vec![Action::Settle { offset, verdict }]
+            }
+            Verdict::Apply(PoisonAction::Skip) => {
+                self.resolve(offset);
+                vec![Action::Settle { offset, verdict }]
+            }
+            Verdict::Apply(PoisonAction::DeadLetter) => {
+                vec![Action::DeadLetter { offset, why: Some(failure) }]
+            }
+            Verdict::Apply(PoisonAction::Park) => {
+                self.failures.remove(&offset);
+                self.park(now, offset, failure.error)
+            }
+        }
+    }
+
+    pub(super) fn and_settled(&mut self, mut actions: Vec<Action>) -> Vec<Action> {
+        actions.extend(self.settled());
+        actions
+    }
+
+    pub(super) fn resolve(&mut self, offset: Offset) {
+        self.failures.remove(&offset);
+        let settled = self.window.resolve(offset);
+        self.note(settled);
+    }
+
+    pub(super) fn park(&mut self, now: Instant, offset: Offset, error: String) -> Vec<Action> {
+        self.stop(now, StopReason::Restart, PARK_WITHIN, Ending::Parked { offset, error })
+    }
+
+    /// Only a confirmed dead letter counts as done.
+    pub(super) fn dead_lettered(&mut self, offset: Offset, bytes: u64) -> Vec<Action> {
+        let said = Action::SayDeadLettered { offset };
+        if self.failures.contains_key(&offset) {
+            self.resolve(offset);
+            let verdict = Verdict::Apply(PoisonAction::DeadLetter);
+            return vec![said, Action::Settle { offset, verdict }];
+        }
+        if self.started || !matches!(self.state, State::Running) {
+            return Vec::new();
+        }
+        self.window.begin_at(offset.next());
+        self.note(Settled { messages: 1, bytes });
+        vec![said, Action::StartHandler]
+    }
+
+    pub(super) fn dead_letter_failed(&mut self, now: Instant, offset: Offset, error: &str) -> Vec<Action> {
+        let what =
+            self.failures.remove(&offset).map_or_else(String::new, |failure| format!("{}; ", failure.error));
+        let error = format!("{what}it could not be dead-lettered: {error}");
+        self.park(now, offset, error)
+    }
+
+    /// Ends if only the fate of messages was waited for.
+    pub(super) fn settled(&mut self) -> Vec<Action> {
+        match &self.state {
+            State::Settling { ending, .. } if self.failures.is_empty() => {
+                let ending = ending.clone();
+                self.state = State::Ended;
+                vec![Action::End(ending)]
+            }
+            State::Running
+            | State::Stopping { .. }
+            | State::Settling { .. }
+            | State::Killing { .. }
+            | State::Ended => Vec::new(),
+        }
+    }
+}
