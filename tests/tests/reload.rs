@@ -74,6 +74,8 @@ fn a_canary_that_fails_stops_the_roll_and_the_others_never_notice() {
     topic.produce(&numbered(4, 20));
     let text = String::from_utf8(instance.ask("status", &["--json"]).stdout).unwrap();
     assert!(text.contains("\"roll\"") && text.contains("stopped"), "{text}");
+    let table = String::from_utf8(instance.ask("status", &[]).stdout).unwrap();
+    assert!(table.contains("reload: 0 of 4 workers replaced, stopped by"), "{table}");
     // Mended, and rolled once more.
     install(&handler, "new", &Recorder::new(&records));
     instance.signal(Signal::SIGHUP);

@@ -78,6 +78,11 @@ pub(super) fn table(status: &Status, style: Style) -> String {
     for (item, by) in &assignment.blocked {
         let _written = writeln!(text, "{item} waits: a member with other topics holds it ({by})");
     }
+    if let Some(roll) = &status.roll {
+        let why = roll.error.as_ref().map_or_else(String::new, |error| format!(" by {error}"));
+        let _written =
+            writeln!(text, "reload: {} of {} workers replaced, {}{why}", roll.rolled, roll.of, roll.state);
+    }
     if status.partitions.is_empty() {
         text.push_str("no partitions: an idle member, ready to take over\n");
         return text;
