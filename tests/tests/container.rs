@@ -17,9 +17,11 @@ use kafkavisor_tests::waiting::{until, until_within};
 use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 
-/// Whoever is not root needs a user namespace, too.
+/// Whoever is not root needs a user namespace, too. What is mounted in there is seen in there alone, also where the root folder
+/// is no mount point (a chroot).
 const CONTAINER: &str = "exec unshare $([ \"$(id -u)\" = 0 ] || echo --user --map-root-user) \
-    --pid --fork --mount-proc --kill-child=KILL \"$@\"";
+    --mount --propagation unchanged --pid --fork --kill-child=KILL \
+    sh -c 'mount --make-rprivate /proc && mount -t proc proc /proc && exec \"$@\"' sh \"$@\"";
 
 struct Container {
     instance: Instance,
