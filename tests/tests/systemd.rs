@@ -30,7 +30,7 @@ impl Copy {
         let mut text = text.replace("/usr/local/bin/kafkavisor", kafkavisor().to_str().unwrap());
         if version() < NOTIFY_RELOAD {
             // As the unit says for older ones.
-            text = text.replace("Type=notify-reload", "Type=notify\nExecReload=kill -HUP $MAINPID");
+            text = text.replace("Type=notify-reload", "Type=notify\nExecReload=sh -c 'kill -HUP $MAINPID'");
         }
         fs::write(&path, text).unwrap();
         Self { _folder: folder, path }
