@@ -4,7 +4,7 @@
 //! uncommitted, for the true end of a log.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kafkavisor::clock::now;
 use kafkavisor::config::Config;
@@ -13,7 +13,6 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
-use rdkafka::groups::GroupList;
 use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
 
 use super::topics::{self, Described};
@@ -88,6 +87,31 @@ fn request(error: ClientError) -> KafkaError {
     KafkaError::Request(error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string()))
 }
 
+/// Asks until there is an answer or the time is up: a broker may go in the middle of a request, or its coordinator may still
+/// be loading. What it will never do it says at once.
+fn patiently<T>(
+    within: Duration,
+    ask: impl Fn(Duration) -> Result<T, ClientError>,
+) -> Result<T, ClientError> {
+    let deadline = now() + within;
+    loop {
+        let answer = ask(deadline.saturating_duration_since(now()));
+        let never = |code| {
+            matches!(
+                code,
+                RDKafkaErrorCode::UnsupportedFeature
+                    | RDKafkaErrorCode::GroupAuthorizationFailed
+                    | RDKafkaErrorCode::ClusterAuthorizationFailed
+            )
+        };
+        let code = answer.as_ref().err().and_then(ClientError::rdkafka_error_code);
+        if code.is_none_or(never) || now() >= deadline {
+            return answer;
+        }
+        std::thread::park_timeout(ASK_AGAIN);
+    }
+}
+
 impl Clients {
     pub(crate) fn new(config: &Config) -> Result<Self, KafkaError> {
         Ok(Self {
@@ -99,7 +123,9 @@ impl Clients {
 
     /// Waits for a first answer of Kafka.
     pub(crate) fn reach(&self, within: Duration) -> Result<(), KafkaError> {
-        self.reader.fetch_metadata(Some("__consumer_offsets"), within).map(drop).map_err(request)
+        patiently(within, |left| self.reader.fetch_metadata(Some("__consumer_offsets"), left))
+            .map(drop)
+            .map_err(request)
     }
 
     /// The cluster's own id; empty where it has none.
@@ -133,28 +159,9 @@ impl Clients {
         Ok(described)
     }
 
-    /// A coordinator that is not there yet, as just after a broker's start, is waited for.
-    fn groups(&self, deadline: Instant) -> Result<GroupList, ClientError> {
-        const PASSING: [RDKafkaErrorCode; 3] = [
-            RDKafkaErrorCode::CoordinatorLoadInProgress,
-            RDKafkaErrorCode::CoordinatorNotAvailable,
-            RDKafkaErrorCode::NotCoordinator,
-        ];
-        loop {
-            let left = deadline.saturating_duration_since(now());
-            let groups = self.group.fetch_group_list(Some(&self.group_id), left);
-            let code = groups.as_ref().err().and_then(ClientError::rdkafka_error_code);
-            if now() >= deadline || !code.is_some_and(|code| PASSING.contains(&code)) {
-                return groups;
-            }
-            std::thread::park_timeout(ASK_AGAIN);
-        }
-    }
-
     /// Who is subscribed under our group id.
     pub(crate) fn foreign_members(&self, within: Duration) -> Result<Vec<ForeignMember>, KafkaError> {
-        let deadline = now() + within;
-        let groups = match self.groups(deadline) {
+        let groups = match patiently(within, |left| self.group.fetch_group_list(Some(&self.group_id), left)) {
             // A broker that knows no groups (the demo's) has nobody in them.
             Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnsupportedFeature) => {
                 return Ok(Vec::new());
@@ -263,4 +270,31 @@ fn offsets(
         Some((item(element.topic(), element.partition())?, Offset(offset)))
     });
     Ok(known.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    fn failing(times: u32, code: RDKafkaErrorCode, within: Duration) -> (Result<(), ClientError>, u32) {
+        let asked = Cell::new(0);
+        let answer = patiently(within, |_| {
+            asked.set(asked.get() + 1);
+            if asked.get() > times { Ok(()) } else { Err(ClientError::MetadataFetch(code)) }
+        });
+        (answer, asked.get())
+    }
+
+    #[test]
+    fn a_broker_that_goes_in_the_middle_of_a_request_is_asked_again() {
+        let within = Duration::from_secs(30);
+        for code in [RDKafkaErrorCode::BrokerTransportFailure, RDKafkaErrorCode::CoordinatorLoadInProgress] {
+            assert_eq!(failing(2, code, within), (Ok(()), 3));
+            assert!(failing(2, code, Duration::ZERO).0.is_err(), "not beyond its time");
+        }
+        let (answer, asked) = failing(9, RDKafkaErrorCode::UnsupportedFeature, within);
+        assert!(answer.is_err() && asked == 1, "what will never be is said at once");
+    }
 }
