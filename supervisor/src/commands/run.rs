@@ -10,12 +10,13 @@ use crate::exit::{Exit, Failure};
 use crate::shell;
 
 pub(super) fn run(args: RunArgs) -> Result<Exit, Failure> {
+    let signals = shell::listen_for_signals()?;
     let sources = args.config;
     let checked = Arc::new(move || checked(sources.clone()));
     let config = checked()?;
     let worker = shell::worker_binary(args.worker_binary)?;
     logging::start(config.log.level, config.log.format, "", 0);
-    shell::run(config, &worker, checked)
+    shell::run(config, &worker, checked, signals)
 }
 
 /// The configuration, with everything found wrong that can be without connecting; its handler is a path.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Sender, never, unbounded};
+use crossbeam_channel::{Receiver, Sender, never, unbounded};
 use kafkavisor::clock::now;
 use kafkavisor::config::{
     Assignment as AssignmentMode, Config, GroupPathStyle, ZookeeperAddress, find_executable,
@@ -37,11 +37,15 @@ use crate::kafka::{Clients, Commits, KafkaError, Lookups, Scope, SharedLease, cl
 use kafkavisor_supervisor_core::{Core, Settings};
 
 /// Runs an instance to its end.
-pub(crate) fn run(config: Config, worker: &Path, load: Load) -> Result<Exit, Failure> {
+pub(crate) fn run(
+    config: Config,
+    worker: &Path,
+    load: Load,
+    signals: Receiver<Signal>,
+) -> Result<Exit, Failure> {
     let directory =
         RuntimeDirectory::take(&config.name).map_err(|e| Failure::configuration(e.to_string()))?;
     let runtime = start_runtime()?;
-    let signals = listen_for_signals()?;
     become_subreaper().map_err(|error| Failure::bug(format!("failed to become a subreaper: {error}")))?;
     truncation::survive().map_err(|error| Failure::bug(format!("failed to install a handler: {error}")))?;
 
@@ -148,7 +152,8 @@ fn start_runtime() -> Result<Handle, Failure> {
     Ok(handle)
 }
 
-fn listen_for_signals() -> Result<crossbeam_channel::Receiver<Signal>, Failure> {
+/// To be called before anything else: who is asked to stop while it starts does so in order, too.
+pub(crate) fn listen_for_signals() -> Result<Receiver<Signal>, Failure> {
     let bug = |error| Failure::bug(format!("failed to listen for signals: {error}"));
     let wanted = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGCHLD];
     let mut signals = Signals::new(wanted.map(|signal| signal as i32)).map_err(bug)?;

@@ -32,4 +32,6 @@ mod workers;
 
 pub(crate) use control::ask;
 pub(crate) use guardian::guard;
-pub(crate) use instance::{check_properties, membership_options, reach, resolved, run, worker_binary};
+pub(crate) use instance::{
+    check_properties, listen_for_signals, membership_options, reach, resolved, run, worker_binary,
+};

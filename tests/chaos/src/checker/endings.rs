@@ -2,7 +2,7 @@
 
 use super::index::{Index, SECOND};
 use super::verdict::Violation;
-use crate::history::{Entry, Event};
+use crate::history::{Doing, Entry, Event};
 
 /// S9 says a second; a machine that is busy with eight JVMs gets more. The figure is printed.
 const GONE_WITHIN_MS: u64 = 10_000;
@@ -10,6 +10,8 @@ const GONE_WITHIN_MS: u64 = 10_000;
 const UNREACHABLE: i32 = 69;
 /// ... but not before its `connect_timeout`, and not once it runs.
 const CONNECT_TIMEOUT: u64 = 30 * SECOND;
+/// Ended by TERM itself.
+const TERMINATED: i32 = 128 + 15;
 const AT_START: u64 = 70 * SECOND;
 
 pub(super) fn check(history: &[Entry], index: &Index) -> Vec<Violation> {
@@ -26,11 +28,14 @@ pub(super) fn check(history: &[Entry], index: &Index) -> Vec<Violation> {
                     format!("{after_ms} ms after the end of {instance}: {left:?}"),
                 );
             }
-            Event::Ended { instance, code, asked: true } if !matches!(code, 0 | 75 | 137) => {
+            Event::Ended { instance, code, asked: true }
+                if !matches!(code, 0 | 75 | 137)
+                    && !before_it_could_listen(history, instance, *code, *at) =>
+            {
                 violated("S8 stop", *at, format!("{instance} ended with {code} when it was asked to"));
             }
             Event::Ended { instance, code: 75, asked: true }
-                if !index.harmed(at.saturating_sub(20 * SECOND), *at) =>
+                if !index.harmed(at.saturating_sub(20 * SECOND), *at) && !hung(history, instance, *at) =>
             {
                 violated("S8 stop", *at, format!("{instance} cut its drain short without a reason"));
             }
@@ -53,9 +58,26 @@ pub(super) fn check(history: &[Entry], index: &Index) -> Vec<Violation> {
     violations
 }
 
+/// A handler of that supervisor that hung meanwhile is a reason to cut a drain short: `stop.timeout` is over.
+fn hung(history: &[Entry], life: &str, at: u64) -> bool {
+    history.iter().filter(|entry| entry.at <= at && entry.at >= at.saturating_sub(20 * SECOND)).any(|entry| {
+        matches!(&entry.event, Event::Handler { who, does: Doing::Misbehaving { how } }
+            if who.instance == life && how == "hang")
+    })
+}
+
 fn is_unreachable(history: &[Entry], life: &str, code: i32, at: u64) -> bool {
+    code == UNREACHABLE
+        && age(history, life, at).is_some_and(|age| (CONNECT_TIMEOUT..AT_START).contains(&age))
+}
+
+/// TERM within milliseconds of its start meets a program that is still being loaded.
+fn before_it_could_listen(history: &[Entry], life: &str, code: i32, at: u64) -> bool {
+    code == TERMINATED && age(history, life, at).is_some_and(|age| age < SECOND / 2)
+}
+
+fn age(history: &[Entry], life: &str, at: u64) -> Option<u64> {
     let started =
         |entry: &&Entry| matches!(&entry.event, Event::Started { instance, .. } if instance == life);
-    let tried = history.iter().find(started).map_or(0, |entry| at - entry.at);
-    code == UNREACHABLE && (CONNECT_TIMEOUT..AT_START).contains(&tried)
+    history.iter().find(started).map(|entry| at.saturating_sub(entry.at))
 }
