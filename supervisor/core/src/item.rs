@@ -189,6 +189,24 @@ impl Item {
         }
     }
 
+    /// When giving up must be over, while that is under way, and the worker that is drained for it.
+    pub(crate) fn giving_up(&mut self) -> Option<(Option<Pid>, &mut Instant)> {
+        match &mut self.phase {
+            Phase::Draining { pid, until } => Some((Some(*pid), until)),
+            Phase::Releasing { until } => Some((None, until)),
+            Phase::Locating { .. }
+            | Phase::LocatingAgain { .. }
+            | Phase::AwaitingLease
+            | Phase::AwaitingTurn { .. }
+            | Phase::Starting { .. }
+            | Phase::Ready { .. }
+            | Phase::Killing { .. }
+            | Phase::BackingOff { .. }
+            | Phase::Parked { .. }
+            | Phase::Paused => None,
+        }
+    }
+
     /// When something is due without anything having happened.
     pub fn deadline(&self) -> Option<Instant> {
         match self.phase {

@@ -178,19 +178,9 @@ impl Core {
         let within = self.settings.stop_timeout;
         for item in self.items.values_mut() {
             item.still_since = None;
-            match &mut item.phase {
-                Phase::Draining { until, .. } => *until = (*until).max(now + within + KILL_AFTER),
-                Phase::Releasing { until } => *until = (*until).max(now + within),
-                Phase::Locating { .. }
-                | Phase::LocatingAgain { .. }
-                | Phase::AwaitingLease
-                | Phase::AwaitingTurn { .. }
-                | Phase::Starting { .. }
-                | Phase::Ready { .. }
-                | Phase::Killing { .. }
-                | Phase::BackingOff { .. }
-                | Phase::Parked { .. }
-                | Phase::Paused => {}
+            if let Some((drained, until)) = item.giving_up() {
+                let kill_after = drained.map_or(Duration::ZERO, |_| KILL_AFTER);
+                *until = (*until).max(now + within + kill_after);
             }
         }
         Vec::new()

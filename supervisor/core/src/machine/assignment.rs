@@ -147,24 +147,14 @@ impl Core {
         let mut actions = Vec::new();
         for (key, item) in &mut self.items {
             self.cut_short = true;
-            match &mut item.phase {
-                Phase::Draining { pid, until } => {
+            match item.giving_up() {
+                Some((Some(pid), until)) => {
                     *until = now + HURRIED + HURRIED / 2;
-                    let (item, pid) = (key.clone(), *pid);
-                    let within = Duration::ZERO;
+                    let (item, within) = (key.clone(), Duration::ZERO);
                     actions.push(Action::StopWorker { item, pid, reason: StopReason::Shutdown, within });
                 }
-                Phase::Releasing { until } => *until = (*until).min(now + HURRIED),
-                Phase::Locating { .. }
-                | Phase::LocatingAgain { .. }
-                | Phase::AwaitingLease
-                | Phase::AwaitingTurn { .. }
-                | Phase::Starting { .. }
-                | Phase::Ready { .. }
-                | Phase::Killing { .. }
-                | Phase::BackingOff { .. }
-                | Phase::Parked { .. }
-                | Phase::Paused => {}
+                Some((None, until)) => *until = (*until).min(now + HURRIED),
+                None => {}
             }
         }
         actions
