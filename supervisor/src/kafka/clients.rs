@@ -89,27 +89,31 @@ fn request(error: ClientError) -> KafkaError {
 
 /// Asks until there is an answer or the time is up: a broker may go in the middle of a request, or its coordinator may still
 /// be loading. What it will never do it says at once.
-fn patiently<T>(
+pub(super) fn patiently<T, E>(
     within: Duration,
-    ask: impl Fn(Duration) -> Result<T, ClientError>,
-) -> Result<T, ClientError> {
+    never: impl Fn(&E) -> bool,
+    ask: impl Fn(Duration) -> Result<T, E>,
+) -> Result<T, E> {
     let deadline = now() + within;
     loop {
         let answer = ask(deadline.saturating_duration_since(now()));
-        let never = |code| {
-            matches!(
-                code,
-                RDKafkaErrorCode::UnsupportedFeature
-                    | RDKafkaErrorCode::GroupAuthorizationFailed
-                    | RDKafkaErrorCode::ClusterAuthorizationFailed
-            )
-        };
-        let code = answer.as_ref().err().and_then(ClientError::rdkafka_error_code);
-        if code.is_none_or(never) || now() >= deadline {
+        if answer.as_ref().err().is_none_or(&never) || now() >= deadline {
             return answer;
         }
         std::thread::park_timeout(ASK_AGAIN);
     }
+}
+
+/// Whether asking again is no use.
+fn never(error: &ClientError) -> bool {
+    error.rdkafka_error_code().is_none_or(|code| {
+        matches!(
+            code,
+            RDKafkaErrorCode::UnsupportedFeature
+                | RDKafkaErrorCode::GroupAuthorizationFailed
+                | RDKafkaErrorCode::ClusterAuthorizationFailed
+        )
+    })
 }
 
 impl Clients {
@@ -123,7 +127,7 @@ impl Clients {
 
     /// Waits for a first answer of Kafka.
     pub(crate) fn reach(&self, within: Duration) -> Result<(), KafkaError> {
-        patiently(within, |left| self.reader.fetch_metadata(Some("__consumer_offsets"), left))
+        patiently(within, never, |left| self.reader.fetch_metadata(Some("__consumer_offsets"), left))
             .map(drop)
             .map_err(request)
     }
@@ -161,13 +165,14 @@ impl Clients {
 
     /// Who is subscribed under our group id.
     pub(crate) fn foreign_members(&self, within: Duration) -> Result<Vec<ForeignMember>, KafkaError> {
-        let groups = match patiently(within, |left| self.group.fetch_group_list(Some(&self.group_id), left)) {
-            // A broker that knows no groups (the demo's) has nobody in them.
-            Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnsupportedFeature) => {
-                return Ok(Vec::new());
-            }
-            groups => groups.map_err(request)?,
-        };
+        let groups =
+            match patiently(within, never, |left| self.group.fetch_group_list(Some(&self.group_id), left)) {
+                // A broker that knows no groups (the demo's) has nobody in them.
+                Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnsupportedFeature) => {
+                    return Ok(Vec::new());
+                }
+                groups => groups.map_err(request)?,
+            };
         let members = groups.groups().iter().filter(|group| group.name() == self.group_id);
         Ok(members
             .flat_map(rdkafka::groups::GroupInfo::members)
@@ -280,7 +285,7 @@ mod tests {
 
     fn failing(times: u32, code: RDKafkaErrorCode, within: Duration) -> (Result<(), ClientError>, u32) {
         let asked = Cell::new(0);
-        let answer = patiently(within, |_| {
+        let answer = patiently(within, never, |_| {
             asked.set(asked.get() + 1);
             if asked.get() > times { Ok(()) } else { Err(ClientError::MetadataFetch(code)) }
         });

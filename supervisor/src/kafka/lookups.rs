@@ -14,7 +14,7 @@ use kafkavisor::clock::now;
 use kafkavisor::config::Reset;
 use kafkavisor::ids::{Offset, Topic, TopicPartition};
 
-use super::clients::{Clients, KafkaError};
+use super::clients::{Clients, KafkaError, patiently};
 use super::commits::SharedLease;
 use super::topics::Described;
 use kafkavisor_supervisor_core::start::{CommitNote, Committed, Decision, Facts, Log, Why, decide};
@@ -98,7 +98,8 @@ impl Lookups {
         scope: Scope,
         answer: impl Fn(Heard) + Send + 'static,
     ) -> Result<(Self, BTreeSet<TopicPartition>), KafkaError> {
-        let described = first_look(&clients, &scope)?;
+        let described =
+            patiently(scope.connect_timeout, |_: &KafkaError| false, |_| clients.describe(&scope.topics))?;
         let known = scope.topics.iter().map(|topic| {
             let now = described.get(topic).cloned().unwrap_or_default();
             if now.partitions == 0 {
@@ -120,18 +121,6 @@ impl Lookups {
     pub(crate) fn ask(&self, ask: Ask) {
         // The thread ends only with the process.
         let _always_heard = self.asks.send(ask);
-    }
-}
-
-/// The broker that is asked may have just gone; another one tells.
-fn first_look(clients: &Clients, scope: &Scope) -> Result<BTreeMap<Topic, Described>, KafkaError> {
-    const ASK_AGAIN: Duration = Duration::from_millis(200);
-    let deadline = now() + scope.connect_timeout;
-    loop {
-        match clients.describe(&scope.topics) {
-            Err(_) if now() < deadline => thread::park_timeout(ASK_AGAIN),
-            answered => return answered,
-        }
     }
 }
 
