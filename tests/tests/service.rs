@@ -58,7 +58,7 @@ fn systemd_is_told_what_happens() {
         .recorder(&Recorder::new(&records).delay_ms(20))
         .start();
     let ready = manager.hears("READY=1", 0);
-    manager.hears("STATUS=2 partitions (2 ready), 1 members", ready);
+    manager.hears("STATUS=2 partitions (2 ready), 1 member", ready);
     // Twice within the time, from the loop.
     let first = manager.hears("WATCHDOG=1", 0);
     let second = manager.hears("WATCHDOG=1", first + 1);

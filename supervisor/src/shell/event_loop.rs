@@ -411,8 +411,15 @@ impl EventLoop {
         let mut states: BTreeMap<&str, usize> = BTreeMap::new();
         items.values().for_each(|item| *states.entry(item.state()).or_default() += 1);
         let states: Vec<_> = states.into_iter().map(|(state, count)| format!("{count} {state}")).collect();
-        let members = self.assignment.members;
-        let line = format!("{} partitions ({}), {members} members", items.len(), states.join(", "));
+        let members = match self.assignment.members {
+            1 => "1 member".to_owned(),
+            members => format!("{members} members"),
+        };
+        let partitions = match states.as_slice() {
+            [] => "no partitions".to_owned(),
+            states => format!("{} partitions ({})", items.len(), states.join(", ")),
+        };
+        let line = format!("{partitions}, {members}");
         self.service.status(time, line);
     }
 
