@@ -4,7 +4,7 @@
 //! | file | does |
 //! |---|---|
 //! | `instance` | starts everything in order, and ends it |
-//! | `event_loop`, `answers` | the loop, and what it answers to operators |
+//! | `event_loop`, `actions`, `answers` | the loop, what it does, what it answers to operators |
 //! | `guardian` | ends what is left when the supervisor dies |
 //! | `workers` | spawning, hearing and reaping worker processes |
 //! | `pages` | the status pages |
@@ -16,6 +16,7 @@
 //! | `status` | what `status` says |
 //! | `runtime_directory` | socket, lock and pages on disk |
 
+mod actions;
 mod answers;
 mod assignment;
 mod control;
