@@ -10,7 +10,7 @@ use kafkavisor_link::control::Selector;
 
 use crate::exit::Failure;
 
-const EXIT_CODES: &str = "Exit codes: 0 clean; 64 wrong command line; 69 Kafka, ZooKeeper or the supervisor not reached; \
+const EXIT_CODES: &str = "Exit codes: 0 clean; 1 tried, and not so; 64 wrong command line; 69 Kafka, ZooKeeper or the supervisor not reached; \
 70 a bug; 75 the drain was cut short; 78 configuration.";
 
 /// Supervises Kafka consumers: one worker process per partition, any executable as the handler.
@@ -89,11 +89,15 @@ const STATUS_EXAMPLES: &str = "Examples:
   kafkavisor status
   kafkavisor status -g services.billing --watch
   kafkavisor status --json | jq '.partitions[] | select(.lag > 1000)'";
-const STOP_EXAMPLES: &str = "Examples:
-  kafkavisor stop -g services.billing";
+const STOP_EXAMPLES: &str =
+    "A second `stop` joins the first; only --now, or a second TERM or INT, cuts the drain short.
+
+Examples:
+  kafkavisor stop -g services.billing
+  kafkavisor stop -g services.billing --now";
 
 const PAUSE_EXAMPLES: &str =
-    "A pause lasts until `resume`, a restart of the supervisor, or the partition's move to another member.
+    "A pause lasts until `resume`, the end of the supervisor, or until another member has owned the partition; a lost session does not end it.
 
 Examples:
   kafkavisor pause orders:3 -g services.billing
@@ -245,6 +249,9 @@ pub(crate) struct StatusArgs {
 pub(crate) struct StopArgs {
     #[command(flatten)]
     pub(crate) which: WhichArgs,
+    /// Cut the drain short: what is in flight comes again
+    #[arg(long)]
+    pub(crate) now: bool,
 }
 
 /// `pause`, `resume`, `restart`.

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 #[repr(u8)]
 pub(crate) enum Exit {
     Clean = 0,
+    /// It was looked or tried, and is not so.
+    Failed = 1,
     /// The command line alone is wrong.
     Usage = 64,
     /// Kafka, ZooKeeper or a running supervisor was not reached.
@@ -35,6 +37,10 @@ pub(crate) struct Failure {
 impl Failure {
     fn new(exit: Exit, message: String) -> Self {
         Self { exit, message }
+    }
+
+    pub(crate) fn failed(message: String) -> Self {
+        Self::new(Exit::Failed, message)
     }
 
     pub(crate) fn usage(message: String) -> Self {

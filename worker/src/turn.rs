@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use kafkavisor::clock::{Boottime, now};
 use kafkavisor::config::Protocol;
 use kafkavisor::ids::Offset;
-use kafkavisor::protocol::Init;
+use kafkavisor::protocol::{Answer, Init};
 use kafkavisor_link::message::{Ending, FromWorker, Letter, Start, ToWorker};
 use kafkavisor_link::page::{Page, Progress};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -46,6 +46,8 @@ pub(crate) struct Worker {
     /// Messages and bytes of the workers before this one.
     before: (u64, u64),
     committed: i64,
+    /// When a handler last acknowledged something.
+    acknowledged_at: Boottime,
     lease_ended: bool,
     ending: Option<Ending>,
 }
@@ -112,6 +114,7 @@ impl Worker {
             position: start.offset,
             before: (before.messages, before.bytes),
             committed: i64::MIN,
+            acknowledged_at: before.acknowledged_at,
             lease_ended: false,
             ending: None,
             children,
@@ -250,7 +253,15 @@ impl Worker {
         let more = self.driver.turn(time, may_write, &mut said);
         for one in said {
             let actions = match one {
-                Said::Answer(answer) => self.core.answered(time, answer),
+                Said::Answer(answer) => {
+                    let before = self.core.window().acknowledged();
+                    let ack = matches!(answer, Answer::Ack(_));
+                    let actions = self.core.answered(time, answer);
+                    if ack && self.core.window().acknowledged() > before {
+                        self.acknowledged_at = Boottime::now();
+                    }
+                    actions
+                }
                 Said::Broken(detail) => self.core.handle(time, Event::OutputBroken(detail)),
                 Said::OutputClosed => self.core.handle(time, Event::OutputClosed),
                 Said::Exited(exit) => self.core.handle(time, Event::HandlerExited(exit)),
@@ -389,6 +400,7 @@ impl Worker {
             heartbeat: Boottime::now(),
             handler_pid: self.driver.pid().map_or(0, |pid| u64::try_from(pid.as_raw()).unwrap_or(0)),
             window: u64::from(self.core.window_size()),
+            acknowledged_at: self.acknowledged_at,
         });
     }
 }

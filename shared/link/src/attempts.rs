@@ -3,6 +3,7 @@
 //! After a crash messages are delivered one at a time until what was in flight is past, so two numbers are enough: how
 //! often the whole range died together, and how often its present head died. Pure; kept in the status page.
 
+use kafkavisor::clock::Boottime;
 use kafkavisor::ids::Offset;
 
 /// Deaths of what was in flight.
@@ -16,6 +17,8 @@ pub struct Attempts {
     pub head: i64,
     /// Its deaths, those of the range included.
     pub head_deaths: u64,
+    /// When it was first delivered, as far as that is known; 0 where not.
+    pub first_delivered: Boottime,
 }
 
 impl Attempts {
@@ -51,6 +54,11 @@ impl Attempts {
             range_deaths: if alone || inside { self.range_deaths.max(u64::from(!inside)) } else { 1 },
             head: head.0,
             head_deaths: deaths,
+            first_delivered: if self.head == head.0 && self.head_deaths > 0 {
+                self.first_delivered
+            } else {
+                Boottime(0)
+            },
         }
     }
 

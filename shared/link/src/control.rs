@@ -69,7 +69,11 @@ pub enum Request {
     /// What the instance does.
     Status,
     /// Drain and exit.
-    Stop,
+    Stop {
+        /// Cut the drain short.
+        #[serde(default)]
+        now: bool,
+    },
     /// Deliver nothing until resumed.
     Pause {
         /// Which.
@@ -113,9 +117,12 @@ pub struct Outcome {
     /// What is done about it; none where it is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done: Option<String>,
-    /// Why it is refused.
+    /// Why it is refused: it makes no sense as things are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+    /// Why it was tried and is not done; nothing has changed then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
 }
 
 #[cfg(test)]

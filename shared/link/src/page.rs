@@ -48,11 +48,13 @@ enum Word {
     Heartbeat = 17,
     HandlerPid = 18,
     Window = 19,
+    AcknowledgedAt = 20,
     // Written by the worker, and by the supervisor once the worker is gone.
     RangeUntil = 24,
     RangeDeaths = 25,
     Head = 26,
     HeadDeaths = 27,
+    FirstDelivered = 28,
     // Written by the supervisor.
     LeaseDeliver = 32,
     LeaseDead = 33,
@@ -146,6 +148,8 @@ pub struct Progress {
     pub handler_pid: u64,
     /// Messages that may be in flight now.
     pub window: u64,
+    /// When a handler last acknowledged something, over all workers of this page; 0 before the first.
+    pub acknowledged_at: Boottime,
 }
 
 /// Why a page's numbers can't be true.
@@ -334,6 +338,7 @@ impl Page {
             heartbeat: Boottime(self.get(Word::Heartbeat)),
             handler_pid: self.get(Word::HandlerPid),
             window: self.get(Word::Window),
+            acknowledged_at: Boottime(self.get(Word::AcknowledgedAt)),
         }
     }
 
@@ -351,6 +356,7 @@ impl Page {
         self.set(Word::Heartbeat, progress.heartbeat.0);
         self.set(Word::HandlerPid, progress.handler_pid);
         self.set(Word::Window, progress.window);
+        self.set(Word::AcknowledgedAt, progress.acknowledged_at.0);
     }
 
     /// How often what is in flight has killed its handler.
@@ -360,6 +366,7 @@ impl Page {
             range_deaths: self.get(Word::RangeDeaths),
             head: self.get_signed(Word::Head),
             head_deaths: self.get(Word::HeadDeaths),
+            first_delivered: Boottime(self.get(Word::FirstDelivered)),
         }
     }
 
@@ -369,6 +376,7 @@ impl Page {
         self.set(Word::RangeDeaths, attempts.range_deaths);
         self.set_signed(Word::Head, attempts.head);
         self.set(Word::HeadDeaths, attempts.head_deaths);
+        self.set(Word::FirstDelivered, attempts.first_delivered.0);
     }
 
     /// Until when the worker may deliver, and by when it must be dead.

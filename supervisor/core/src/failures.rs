@@ -15,16 +15,25 @@ const JITTER: f64 = 0.2;
 /// The failures of one partition.
 #[derive(Debug, Default)]
 pub struct Failures {
-    /// Failures since the last healthy run.
+    /// Waits since the last healthy run.
     unhealthy: u32,
+    last: Option<Instant>,
     /// Since the last acknowledgement.
     without_progress: VecDeque<Instant>,
     looping: bool,
 }
 
+/// How a worker fared before it failed.
+#[derive(Debug, Clone, Copy)]
+pub struct Run {
+    pub lasted: Duration,
+    /// Something was acknowledged since its start.
+    pub progressed: bool,
+}
+
 impl Failures {
-    /// A worker that ran for `ran` failed. `chance` is between 0 and 1. Returns how long to wait.
-    pub fn failed(&mut self, now: Instant, ran: Duration, restart: &Restart, chance: f64) -> Duration {
+    /// Something failed: a worker, or a batch whose worker lives on.
+    pub fn note(&mut self, now: Instant) {
         self.without_progress.push_back(now);
         while self.without_progress.len() > LOOP_FAILURES {
             self.without_progress.pop_front();
@@ -32,7 +41,15 @@ impl Failures {
         let first = self.without_progress.front().copied().unwrap_or(now);
         self.looping |= self.without_progress.len() == LOOP_FAILURES
             && now.saturating_duration_since(first) <= LOOP_WITHIN;
-        if ran >= restart.healthy_after {
+    }
+
+    /// A worker failed. `chance` is between 0 and 1. Returns how long to wait.
+    pub fn failed(&mut self, now: Instant, run: Run, restart: &Restart, chance: f64) -> Duration {
+        self.note(now);
+        let quiet = |last: Instant| now.saturating_duration_since(last) >= restart.healthy_after;
+        let first = self.last.is_none_or(quiet) && run.progressed;
+        self.last = Some(now);
+        if run.lasted >= restart.healthy_after || first {
             self.unhealthy = 0;
             return Duration::ZERO;
         }
@@ -61,28 +78,43 @@ mod tests {
 
     use super::*;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
     fn restart() -> Restart {
-        Restart {
-            initial: Duration::from_millis(500),
-            max: Duration::from_secs(30),
-            healthy_after: Duration::from_secs(60),
-        }
+        Restart { initial: SECOND / 2, max: 30 * SECOND, healthy_after: 60 * SECOND }
+    }
+
+    fn barren(seconds: u64) -> Run {
+        Run { lasted: Duration::from_secs(seconds), progressed: false }
     }
 
     #[test]
     fn at_once_after_a_healthy_run_then_doubling() {
         let mut failures = Failures::default();
         let time = now();
-        assert_eq!(failures.failed(time, Duration::from_secs(61), &restart(), 0.5), Duration::ZERO);
+        assert_eq!(failures.failed(time, barren(61), &restart(), 0.5), Duration::ZERO);
         for expected in [500, 1000, 2000] {
             failures.progressed();
-            let wait = failures.failed(time, Duration::from_secs(1), &restart(), 0.5);
+            let wait = failures.failed(time, barren(1), &restart(), 0.5);
             assert_eq!(wait, Duration::from_millis(expected));
         }
-        assert_eq!(failures.failed(time, Duration::from_secs(60), &restart(), 0.5), Duration::ZERO);
+        assert_eq!(failures.failed(time, barren(60), &restart(), 0.5), Duration::ZERO);
         failures.progressed();
-        let wait = failures.failed(time, Duration::from_secs(1), &restart(), 0.5);
+        let wait = failures.failed(time, barren(1), &restart(), 0.5);
         assert_eq!(wait, Duration::from_millis(500));
+    }
+
+    #[test]
+    fn the_first_failure_after_something_was_acknowledged_costs_no_wait_and_the_next_does() {
+        let run = Run { lasted: SECOND, progressed: true };
+        let mut failures = Failures::default();
+        let time = now();
+        assert_eq!(failures.failed(time, run, &restart(), 0.5), Duration::ZERO);
+        assert_eq!(failures.failed(time + 2 * SECOND, run, &restart(), 0.5), SECOND / 2);
+        assert_eq!(failures.failed(time + 61 * SECOND, run, &restart(), 0.5), SECOND, "two in a minute");
+        assert_eq!(failures.failed(time + 122 * SECOND, run, &restart(), 0.5), Duration::ZERO);
+        let mut failures = Failures::default();
+        assert_eq!(failures.failed(time, barren(1), &restart(), 0.5), SECOND / 2, "nothing was acknowledged");
     }
 
     #[test]
@@ -90,10 +122,10 @@ mod tests {
         let mut failures = Failures::default();
         let time = now();
         for second in [0, 20, 40, 60] {
-            failures.failed(time + Duration::from_secs(second), Duration::ZERO, &restart(), 0.0);
+            failures.failed(time + Duration::from_secs(second), barren(0), &restart(), 0.0);
             assert!(!failures.looping());
         }
-        failures.failed(time + Duration::from_secs(120), Duration::ZERO, &restart(), 0.0);
+        failures.failed(time + Duration::from_secs(120), barren(0), &restart(), 0.0);
         assert!(failures.looping());
         failures.progressed();
         assert!(!failures.looping());
@@ -104,7 +136,7 @@ mod tests {
         let mut failures = Failures::default();
         let time = now();
         for round in 0..20 {
-            failures.failed(time + Duration::from_secs(round * 40), Duration::ZERO, &restart(), 0.0);
+            failures.failed(time + Duration::from_secs(round * 40), barren(0), &restart(), 0.0);
         }
         assert!(!failures.looping());
     }
@@ -116,7 +148,7 @@ mod tests {
             let time = now();
             for (round, (chance, ran)) in chances.into_iter().enumerate() {
                 let at = time + Duration::from_secs(round as u64);
-                let wait = failures.failed(at, Duration::from_secs(ran), &restart(), chance);
+                let wait = failures.failed(at, barren(ran), &restart(), chance);
                 prop_assert!(wait <= Duration::from_secs(36));
                 prop_assert!(ran >= 60 || wait >= Duration::from_millis(400));
             }

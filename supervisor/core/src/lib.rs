@@ -2,30 +2,44 @@
 //!
 //! | file | decides |
 //! |---|---|
-//! | `machine` | the whole instance: events in, actions out; its parts are `assignment`, `launching`, `recovery`, `commits`, `operator`, `roll` |
-//! | `item` | one partition: its state and what it waits for |
+//! | `machine` | the whole instance: events in, actions out; its parts are `assignment`, `starting`, `launching`, `hearing`, `ending`, `commits`, `operating`, `rolling` |
+//! | `partition`, `phase` | one partition: where it is, which phases may follow |
+//! | `tenure`, `record` | what is remembered of it for an ownership, and for the supervisor's life |
+//! | `partitions` | all of them, with what is asked after each event at hand |
 //! | `failures` | when a worker starts again, what is a crash loop |
 //! | `poison` | what becomes of a message that kills its handlers |
-//! | `reason` | why a worker was started again |
+//! | `roll` | how far the replacement of all workers is |
+//! | `reason` | why a worker was started again, and how it ended, in words |
 //! | `spawns` | how many workers start in a second |
 //! | `start` | where reading begins |
 
 #![expect(missing_docs, reason = "the names say it, and nobody outside this workspace reads them")]
 
 mod failures;
-mod item;
 mod machine;
 mod messages;
+mod operator;
+mod partition;
+mod partitions;
+mod phase;
 mod poison;
 mod reason;
+mod record;
+mod roll;
 mod spawns;
 pub mod start;
+mod tenure;
 #[cfg(test)]
 mod tests;
 
-pub use item::Item;
 pub use machine::Core;
-pub use machine::operator::Operation;
-pub use machine::roll::{Roll, RollState};
-pub use messages::{Action, CommitAnswer, Event, Settings, WorkerStart};
+pub use messages::{
+    Action, CommitAnswer, Event, Found, Refusal, Settings, Stop, TakenUp, Ticket, WorkerStart,
+};
+pub use operator::Operation;
+pub use partition::Partition;
+pub use phase::{Phase, Purpose, Worker};
 pub use reason::Reason;
+pub use record::Record;
+pub use roll::{ConfigNumber, Roll, RollState};
+pub use tenure::Tenure;

@@ -5,105 +5,136 @@
 
 mod assignment;
 mod commits;
+mod ending;
+mod hearing;
 mod launching;
-pub(crate) mod operator;
-mod recovery;
-pub(crate) mod roll;
+mod operating;
+mod rolling;
+mod starting;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use kafkavisor::ids::{Generation, TopicPartition};
+use kafkavisor::clock::Boottime;
+use kafkavisor::ids::{Generation, Offset, TopicPartition};
 
-use super::item::{After, Item, Phase};
-use super::messages::{Action, Event, Settings};
-use super::poison::Judge;
-use super::spawns::Spawns;
-use roll::Roll;
+use crate::messages::{Action, Event, Refusal, Settings, Ticket};
+use crate::partition::Partition;
+use crate::partitions::Partitions;
+use crate::phase::{Phase, Purpose};
+use crate::poison::Judge;
+use crate::record::Record;
+use crate::roll::{ConfigNumber, Configs, Roll};
+use crate::spawns::Spawns;
 
-/// A start that could not be found out is looked for again after this.
-const LOCATE_AGAIN: Duration = Duration::from_millis(300);
 /// After the time a worker has to end its handler, it is killed itself.
 const KILL_AFTER: Duration = Duration::from_millis(1500);
 /// Killing is repeated until the worker is gone.
 const KILL_AGAIN: Duration = Duration::from_secs(1);
-/// What is left to do after a second request to stop.
+/// What is left to do after the end was hurried.
 const HURRIED: Duration = Duration::from_millis(500);
 
 /// The decisions of one instance.
 #[derive(Debug)]
 pub struct Core {
-    settings: Settings,
-    items: BTreeMap<TopicPartition, Item>,
+    configs: Configs,
+    partitions: Partitions,
+    records: BTreeMap<TopicPartition, Record>,
     generation: Generation,
     /// The assignment has changed since it was last settled.
     changing: bool,
-    settled: Option<usize>,
+    settled: bool,
     leased: bool,
-    stopping: bool,
-    hurried: bool,
+    stopping: Option<Stopping>,
     left: bool,
-    leave_by: Option<Instant>,
-    exited: bool,
     cut_short: bool,
     requests: u64,
     commit_at: Option<Instant>,
     commit_under_way: bool,
     commit_errors: u64,
-    last_acknowledged: Option<Instant>,
+    /// Starts of partitions that are not ours, of topics that begin here.
+    begins: BTreeMap<TopicPartition, Offset>,
+    /// While an event is handled: when it happened.
+    at: Boottime,
+    last_acknowledged: Option<Boottime>,
     judge: Judge,
     spawns: Spawns,
     roll: Option<Roll>,
     chance: fastrand::Rng,
 }
 
+/// The way to the end.
+#[derive(Debug, Default)]
+struct Stopping {
+    signals: u32,
+    hurried: bool,
+    leave_by: Option<Instant>,
+    exited: bool,
+}
+
 impl Core {
-    pub fn new(settings: Settings) -> Self {
+    /// `seed` is for jitter, so that a run can be repeated.
+    pub fn new(settings: Settings, seed: u64) -> Self {
         Self {
-            judge: Judge::new(settings.poison.clone()),
-            spawns: Spawns::default(),
-            roll: None,
-            chance: fastrand::Rng::with_seed(settings.seed),
-            items: BTreeMap::new(),
+            configs: Configs::new(settings),
+            partitions: Partitions::default(),
+            records: BTreeMap::new(),
             generation: Generation(0),
             changing: false,
-            settled: None,
-            leased: settings.fixed,
-            stopping: false,
-            hurried: false,
-            left: settings.fixed,
-            leave_by: None,
-            exited: false,
+            settled: false,
+            leased: false,
+            stopping: None,
+            left: false,
             cut_short: false,
             requests: 0,
             commit_at: None,
             commit_under_way: false,
             commit_errors: 0,
+            begins: BTreeMap::new(),
+            at: Boottime(0),
             last_acknowledged: None,
-            settings,
+            judge: Judge::default(),
+            spawns: Spawns::default(),
+            roll: None,
+            chance: fastrand::Rng::with_seed(seed),
         }
     }
 
-    pub fn items(&self) -> &BTreeMap<TopicPartition, Item> {
-        &self.items
+    pub fn partitions(&self) -> &BTreeMap<TopicPartition, Partition> {
+        self.partitions.all()
+    }
+
+    /// What is remembered of a partition that is or was ours.
+    pub fn record(&self, partition: &TopicPartition) -> Option<&Record> {
+        self.records.get(partition)
     }
 
     pub fn generation(&self) -> Generation {
         self.generation
     }
 
-    /// Members of the group as last settled; none while it is settling.
-    pub fn settled(&self) -> Option<usize> {
+    /// Whether the group has settled.
+    pub fn settled(&self) -> bool {
         self.settled
     }
 
     pub fn stopping(&self) -> bool {
-        self.stopping
+        self.stopping.is_some()
     }
 
     /// The replacement of all workers that is under way, or the last one.
     pub fn roll(&self) -> Option<&Roll> {
         self.roll.as_ref()
+    }
+
+    /// The configuration that everything is by, but what a roll has replaced.
+    pub fn established(&self) -> ConfigNumber {
+        self.configs.established()
+    }
+
+    /// The number that the configuration of the next [`Event::Reloaded`] gets.
+    pub fn next_config(&self) -> ConfigNumber {
+        self.configs.next()
     }
 
     pub fn commit_errors(&self) -> u64 {
@@ -112,25 +143,32 @@ impl Core {
 
     /// When [`Event::Woken`] is due at the latest.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let items = self.items.values().filter_map(Item::deadline).min();
-        let commit = self.commit_at.filter(|_| !self.commit_under_way && !self.items.is_empty());
+        let owed = !self.commit_under_way && !self.partitions.all().is_empty();
+        let commit = self.commit_at.filter(|_| owed);
         let roll = self.roll.as_ref().and_then(Roll::deadline);
-        [items, commit, self.leave_by, roll].into_iter().flatten().min()
+        let leave_by = self.stopping.as_ref().and_then(|stopping| stopping.leave_by);
+        [self.partitions.next_deadline(), commit, leave_by, roll].into_iter().flatten().min()
     }
 
     #[must_use]
-    pub fn handle(&mut self, now: Instant, event: Event) -> Vec<Action> {
-        let mut actions = match event {
-            Event::Assigned { item, token } => self.assigned(now, item, token),
-            Event::Revoked { item, token } => self.revoked(now, item, token),
-            Event::Lost { item } => self.lost(now, &item),
-            Event::Settled { members } => {
-                self.changing = false;
-                self.settled = Some(members);
+    pub fn handle(&mut self, now: Instant, at: Boottime, event: Event) -> Vec<Action> {
+        self.at = at;
+        let mut actions = self.take(now, event);
+        actions.extend(self.settle(now));
+        actions
+    }
+
+    fn take(&mut self, now: Instant, event: Event) -> Vec<Action> {
+        match event {
+            Event::Assigned { partition, token } => self.assigned(now, partition, token),
+            Event::Revoked { partition, token } => self.revoked(now, partition, token),
+            Event::Lost { partition } => self.lost(now, &partition),
+            Event::Settled => {
+                (self.changing, self.settled) = (false, true);
                 Vec::new()
             }
             Event::Unsettled => {
-                self.settled = None;
+                self.settled = false;
                 Vec::new()
             }
             Event::Left => {
@@ -143,26 +181,29 @@ impl Core {
                 Vec::new()
             }
             Event::LeaseEnded => self.lease_ended(now),
-            Event::StartFound { item, request, decision, page } => {
-                self.start_found(now, &item, request, decision, page)
+            Event::StartFound { partition, request, found } => {
+                self.start_found(now, &partition, request, *found)
             }
-            Event::StartUnknown { item, request, error } => self.start_unknown(now, &item, request, &error),
-            Event::TopicMadeAgain { item } => self.made_again(now, &item),
-            Event::WorkerSpawned { item, pid } => self.spawned(now, &item, pid),
-            Event::SpawnFailed { item, error } => self.spawn_failed(now, &item, error),
-            Event::WorkerSaid { item, pid, message } => self.worker_said(now, &item, pid, message),
-            Event::WorkerExited { item, pid, exit, progress, attempts } => {
-                self.worker_exited(now, &item, pid, exit, &progress, attempts)
+            Event::StartUnknown { partition, request, error } => {
+                self.start_unknown(now, &partition, request, &error)
             }
-            Event::PagesRead { pages, at } => self.pages_read(now, at, pages),
+            Event::TopicMadeAgain { partition } => self.made_again(now, &partition),
+            Event::WorkerSpawned { partition, pid } => self.spawned(now, &partition, pid),
+            Event::SpawnFailed { partition, error } => self.spawn_failed(now, &partition, &error),
+            Event::WorkerSaid { partition, pid, message } => self.worker_said(now, &partition, pid, message),
+            Event::WorkerExited { partition, pid, exit, progress, attempts } => {
+                self.worker_exited(now, &partition, pid, exit, &progress, attempts)
+            }
+            Event::PagesRead { pages } => self.pages_read(now, pages),
             Event::Committed { answers } => self.committed(now, answers),
+            Event::Operated { partition, operation, ticket } => {
+                self.operated(now, &partition, operation, ticket)
+            }
             Event::Reloaded { settings } => self.reloaded(settings),
-            Event::Resumed => self.resumed(now),
-            Event::StopRequested => self.stop_requested(now),
+            Event::StoodStill => self.stood_still(now),
+            Event::StopRequested(stop) => self.stop_requested(now, stop),
             Event::Woken => self.woken(now),
-        };
-        actions.extend(self.settle(now));
-        actions
+        }
     }
 
     /// What follows from whatever happened.
@@ -170,17 +211,39 @@ impl Core {
         let mut actions = self.advance_roll(now);
         actions.extend(self.commit(now));
         actions.extend(self.finish(now));
+        self.partitions.settle();
         actions
     }
 
+    fn record_mut(&mut self, key: &TopicPartition) -> &mut Record {
+        self.records.entry(key.clone()).or_default()
+    }
+
+    fn hurried(&self) -> bool {
+        self.stopping.as_ref().is_some_and(|stopping| stopping.hurried)
+    }
+
     /// Time passed without us, and nobody could know: every deadline of ours begins afresh.
-    fn resumed(&mut self, now: Instant) -> Vec<Action> {
-        let within = self.settings.stop_timeout;
-        for item in self.items.values_mut() {
-            item.still_since = None;
-            if let Some((drained, until)) = item.giving_up() {
-                let kill_after = drained.map_or(Duration::ZERO, |_| KILL_AFTER);
-                *until = (*until).max(now + within + kill_after);
+    fn stood_still(&mut self, now: Instant) -> Vec<Action> {
+        let within = self.configs.settings().stop_timeout;
+        for key in self.partitions.keys_where(|_| true) {
+            let Some(partition) = self.partitions.get_mut(&key) else { continue };
+            match partition.phase_mut() {
+                Phase::Draining { worker, until, .. } => {
+                    worker.still_since = None;
+                    *until = (*until).max(now + within + KILL_AFTER);
+                }
+                Phase::Releasing { until } => *until = (*until).max(now + within),
+                Phase::Running { worker, .. } | Phase::Killing { worker, .. } => worker.still_since = None,
+                Phase::Locating { .. }
+                | Phase::LocatingAgain { .. }
+                | Phase::Committing { .. }
+                | Phase::AwaitingLease
+                | Phase::AwaitingTurn { .. }
+                | Phase::Spawning { .. }
+                | Phase::BackingOff { .. }
+                | Phase::Parked { .. }
+                | Phase::Paused => {}
             }
         }
         Vec::new()
@@ -199,39 +262,51 @@ impl Core {
     }
 
     fn woken(&mut self, now: Instant) -> Vec<Action> {
-        let due = |item: &Item| item.deadline().is_some_and(|at| now >= at);
-        let keys: Vec<_> =
-            self.items.iter().filter(|(_, item)| due(item)).map(|(key, _)| key.clone()).collect();
-        keys.iter().flat_map(|key| self.due(now, key)).collect()
+        self.partitions.due(now).iter().flat_map(|key| self.due(now, key)).collect()
     }
 
     fn due(&mut self, now: Instant, key: &TopicPartition) -> Vec<Action> {
-        let Some(item) = self.items.get_mut(key) else { return Vec::new() };
-        match item.phase.clone() {
+        let Some(partition) = self.partitions.get_mut(key) else { return Vec::new() };
+        match partition.phase().clone() {
             Phase::LocatingAgain { .. } => self.locate(key),
             Phase::BackingOff { .. } | Phase::AwaitingTurn { .. } => self.launch(now, key),
-            Phase::Draining { pid, .. } => {
-                self.cut_short |= item.after == After::Release;
-                item.phase = Phase::Killing { pid, again: now + KILL_AGAIN };
-                vec![Action::KillWorker { item: key.clone(), pid }]
+            Phase::Spawning { wanted: Some((purpose, _)) } => {
+                log::error!(
+                    "{key}: a worker that was asked for is not there in time; if it comes, it is killed"
+                );
+                self.worker_gone(now, key, purpose)
             }
-            Phase::Killing { pid, .. } => {
-                item.phase = Phase::Killing { pid, again: now + KILL_AGAIN };
-                vec![Action::KillWorker { item: key.clone(), pid }]
+            Phase::Draining { worker, purpose, .. } => {
+                self.cut_short |= purpose == Purpose::Release;
+                let pid = worker.pid;
+                partition.enter(Phase::Killing { worker, purpose, again: now + KILL_AGAIN });
+                vec![Action::KillWorker { pid }]
+            }
+            Phase::Killing { worker, purpose, .. } => {
+                let pid = worker.pid;
+                partition.enter(Phase::Killing { worker, purpose, again: now + KILL_AGAIN });
+                vec![Action::KillWorker { pid }]
             }
             Phase::Releasing { .. } => {
-                if let Some(offset) = item.uncommitted() {
+                if let Some(offset) = partition.tenure.uncommitted() {
                     log::error!("{key}: released although Kafka did not confirm offset {offset} in time");
                     self.cut_short = true;
                 }
                 self.release(now, key)
             }
             Phase::Locating { .. }
+            | Phase::Committing { .. }
             | Phase::AwaitingLease
-            | Phase::Starting { .. }
-            | Phase::Ready { .. }
+            | Phase::Spawning { wanted: None }
+            | Phase::Running { .. }
             | Phase::Parked { .. }
             | Phase::Paused => Vec::new(),
         }
     }
+}
+
+/// Whoever waits for what will not be done is told.
+fn not_done(tickets: Vec<Ticket>, why: &str) -> Vec<Action> {
+    let answer = |ticket| Action::Answer { ticket, result: Err(Refusal::Failed(why.to_owned())) };
+    tickets.into_iter().map(answer).collect()
 }

@@ -1,9 +1,8 @@
 //! What happens to the supervisor (past participles) and what it does (imperatives).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use kafkavisor::clock::Boottime;
 use kafkavisor::config::{Poison, Restart};
 use kafkavisor::ids::{FencingToken, Generation, Offset, TopicPartition};
 use kafkavisor::protocol::StopReason;
@@ -13,27 +12,61 @@ use kafkavisor_link::page::Progress;
 use kafkavisor_link::process::Exit;
 use nix::unistd::Pid;
 
-use super::start::Decision;
+use crate::operator::Operation;
+use crate::roll::ConfigNumber;
+use crate::start::Decision;
 
-/// What the core is told once.
+/// What the core is told of a configuration.
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub restart: Restart,
     pub poison: Poison,
     pub stop_timeout: Duration,
     pub commit_interval: Duration,
-    /// Static assignment: items are never revoked, and there is no group to leave.
-    pub fixed: bool,
-    /// For jitter, so that a run can be repeated.
-    pub seed: u64,
+    /// Something was acknowledged by this deployment before: by this command with this configuration and this file on disk.
+    pub worked: bool,
 }
+
+/// Somebody who waits for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
 
 /// One commit of one partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommitAnswer {
-    pub item: TopicPartition,
+    pub partition: TopicPartition,
     pub offset: Offset,
     pub error: Option<String>,
+}
+
+/// How the end is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// Over the control socket: joins whatever is under way.
+    Asked,
+    /// TERM or INT: the first joins, the second cuts short.
+    Signalled,
+    /// Cuts short at once.
+    Now,
+}
+
+/// A page that an earlier tenure left, its last commit still the group's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TakenUp {
+    pub progress: Progress,
+    /// The death of what was in flight counted in.
+    pub attempts: Attempts,
+    /// One message was in flight, with its handler alive, when everything ended.
+    pub died_alone: bool,
+}
+
+/// Where reading begins, as far as that could be found out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    pub decision: Decision,
+    /// Where a topic begins: the starts of its other partitions, to be committed in the same request.
+    pub begins: BTreeMap<TopicPartition, Offset>,
+    pub page: Option<TakenUp>,
 }
 
 /// What happened.
@@ -41,22 +74,20 @@ pub struct CommitAnswer {
 pub enum Event {
     /// The partition is ours.
     Assigned {
-        item: TopicPartition,
+        partition: TopicPartition,
         token: Option<FencingToken>,
     },
     /// It is to be given up.
     Revoked {
-        item: TopicPartition,
-        token: FencingToken,
+        partition: TopicPartition,
+        token: Option<FencingToken>,
     },
     /// It is not ours any more, whether we like it or not.
     Lost {
-        item: TopicPartition,
+        partition: TopicPartition,
     },
-    /// The group has settled, with so many members.
-    Settled {
-        members: usize,
-    },
+    /// The group has settled.
+    Settled,
     /// The group is allocating again.
     Unsettled,
     /// We have left the group.
@@ -69,60 +100,63 @@ pub enum Event {
     LeaseEnded,
     /// Where reading begins has been found out.
     StartFound {
-        item: TopicPartition,
+        partition: TopicPartition,
         request: u64,
-        decision: Decision,
-        /// What the page of an earlier tenure says, where the group's offset is still the one that was its last commit.
-        page: Option<Progress>,
+        found: Box<Found>,
     },
     /// It has not, for now.
     StartUnknown {
-        item: TopicPartition,
+        partition: TopicPartition,
         request: u64,
         error: String,
     },
     /// The topic was deleted and made again.
     TopicMadeAgain {
-        item: TopicPartition,
+        partition: TopicPartition,
     },
     WorkerSpawned {
-        item: TopicPartition,
+        partition: TopicPartition,
         pid: Pid,
     },
     SpawnFailed {
-        item: TopicPartition,
+        partition: TopicPartition,
         error: String,
     },
     WorkerSaid {
-        item: TopicPartition,
+        partition: TopicPartition,
         pid: Pid,
         message: FromWorker,
     },
     /// The worker and all it had started are gone; its page says how far it was.
     WorkerExited {
-        item: TopicPartition,
+        partition: TopicPartition,
         pid: Pid,
         exit: Exit,
         progress: Progress,
         attempts: Attempts,
     },
-    /// What the pages say.
+    /// What pages say.
     PagesRead {
         pages: Vec<(TopicPartition, Progress)>,
-        at: Boottime,
     },
     /// What Kafka says to a commit.
     Committed {
         answers: Vec<CommitAnswer>,
+    },
+    /// An operator asks for something.
+    Operated {
+        partition: TopicPartition,
+        operation: Operation,
+        ticket: Ticket,
     },
     /// The configuration is another one, or the handler on disk: workers are to be replaced one after the other.
     Reloaded {
         settings: Settings,
     },
     /// We were stopped, suspended or starved for a while.
-    Resumed,
-    /// Finish and exit; the second time at once.
-    StopRequested,
+    StoodStill,
+    /// Finish and exit.
+    StopRequested(Stop),
     /// A deadline may have passed.
     Woken,
 }
@@ -130,10 +164,11 @@ pub enum Event {
 /// How a worker is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerStart {
-    pub item: TopicPartition,
+    pub partition: TopicPartition,
     pub generation: Generation,
     pub token: Option<FencingToken>,
     pub offset: Offset,
+    pub config: ConfigNumber,
     /// The message at `offset`, where it goes to the dead-letter topic.
     pub letter: Option<Letter>,
 }
@@ -143,58 +178,89 @@ pub struct WorkerStart {
 pub enum Action {
     /// Find out where reading begins; `made_again` where the topic is another now and only its earliest message will do.
     FindStart {
-        item: TopicPartition,
+        partition: TopicPartition,
         request: u64,
         made_again: bool,
     },
     /// Make the partition's page anew.
     MakePage {
-        item: TopicPartition,
+        partition: TopicPartition,
         start: Offset,
     },
+    /// Answered by [`Event::WorkerSpawned`] or [`Event::SpawnFailed`], at once or later.
     SpawnWorker(WorkerStart),
     StopWorker {
-        item: TopicPartition,
         pid: Pid,
         reason: StopReason,
         within: Duration,
     },
     KillWorker {
-        item: TopicPartition,
         pid: Pid,
     },
     Decide {
-        item: TopicPartition,
         pid: Pid,
+        partition: TopicPartition,
         offset: Offset,
         verdict: Verdict,
     },
     /// What was in flight died with its worker.
     SettlePage {
-        item: TopicPartition,
+        partition: TopicPartition,
         attempts: Attempts,
     },
     /// The page goes on at `next`: a message is passed over, or an operator wants it so.
     MovePage {
-        item: TopicPartition,
+        partition: TopicPartition,
         next: Offset,
     },
-    /// In one request.
+    /// In one request. Those among `starts` only where the group has no offset yet: nobody else has begun the topic.
     Commit {
         offsets: BTreeMap<TopicPartition, Offset>,
+        starts: BTreeSet<TopicPartition>,
+    },
+    /// Kafka has confirmed it: the page's last commit, and the worker may go on.
+    NoteCommitted {
+        partition: TopicPartition,
+        offset: Offset,
     },
     /// The lock may go.
     Release {
-        item: TopicPartition,
-        token: FencingToken,
+        partition: TopicPartition,
+        token: Option<FencingToken>,
     },
     /// Remove the partition's page.
     ForgetPage {
-        item: TopicPartition,
+        partition: TopicPartition,
     },
     LeaveGroup,
+    /// An operator's word is carried out, or is not, and nothing has changed.
+    Answer {
+        ticket: Ticket,
+        result: Result<String, Refusal>,
+    },
+    /// Something was acknowledged by this deployment.
+    NoteWorked {
+        config: ConfigNumber,
+    },
+    /// From here on everything is by this configuration.
+    Establish {
+        config: ConfigNumber,
+    },
+    /// Nothing is by this configuration any more.
+    Discard {
+        config: ConfigNumber,
+    },
     /// The end.
     Exit {
         cut_short: bool,
     },
+}
+
+/// Why an operator's word is not carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// It makes no sense as things are: nothing was tried.
+    Refused(String),
+    /// It was tried, and nothing has changed.
+    Failed(String),
 }

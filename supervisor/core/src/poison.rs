@@ -1,12 +1,18 @@
 //! What becomes of a message that kills its handlers. Pure.
 //!
-//! It is poison when it was alone in flight and its last attempt died. Poison is withheld in an outage (nothing else in the
-//! instance was acknowledged since its first attempt, and handlers of other partitions die too) and for a handler that has
-//! acknowledged nothing yet: that is a broken deployment, and no message's fault.
+//! It is poison when it was alone in flight and its last attempt died. Poison is withheld where it is an outage or a broken
+//! deployment, and no message's fault:
+//!
+//! | withheld | until |
+//! |---|---|
+//! | handlers of other partitions die too, and nothing in the instance was acknowledged since the message was first delivered | something is |
+//! | its deployment has acknowledged nothing yet | it has |
+//! | the last of its partition was given up for deaths | something in the instance is acknowledged after that |
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use kafkavisor::clock::Boottime;
 use kafkavisor::config::{Poison, PoisonAction};
 use kafkavisor_link::message::Verdict;
 
@@ -15,56 +21,48 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// What the rest of the instance does meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Surroundings {
-    /// When the message was first attempted.
-    pub first_attempt: Option<Instant>,
-    /// When anything in the instance was last acknowledged; none: nothing ever was.
-    pub last_acknowledged: Option<Instant>,
+    /// When the message was first delivered; none: not known to be before anything.
+    pub(crate) first_delivered: Option<Boottime>,
+    /// When anything in the instance was last acknowledged.
+    pub(crate) last_acknowledged: Option<Boottime>,
     /// When a handler of another partition last died.
-    pub other_death: Option<Instant>,
+    pub(crate) other_death: Option<Boottime>,
+    /// When a message of its partition was last given up for deaths.
+    pub(crate) gave_up_at: Option<Boottime>,
+    /// Its deployment has acknowledged something.
+    pub(crate) worked: bool,
 }
 
 impl Surroundings {
-    fn outage(&self) -> bool {
-        let Some(last) = self.last_acknowledged else { return true };
-        let Some(first) = self.first_attempt else { return false };
-        last < first && self.other_death.is_some_and(|death| death >= first)
+    /// Why it is no message's fault, where that is so.
+    pub(crate) fn outage(&self) -> Option<&'static str> {
+        if !self.worked {
+            return Some("this deployment of the handler has acknowledged nothing yet");
+        }
+        if self.gave_up_at.is_some_and(|at| self.last_acknowledged.is_none_or(|last| last <= at)) {
+            return Some("nothing was acknowledged since the last message was given up");
+        }
+        let first = self.first_delivered.unwrap_or_default();
+        let nothing_since = self.last_acknowledged.is_none_or(|last| last < first);
+        let others_die = self.other_death.is_some_and(|death| death >= first);
+        (nothing_since && others_die).then_some("handlers of other partitions die too, and nothing works")
     }
 }
 
-/// The instance's rule, and how often it was applied of late.
-#[derive(Debug)]
+/// How often a rule was applied of late.
+#[derive(Debug, Default)]
 pub(crate) struct Judge {
-    rule: Poison,
     applied: VecDeque<Instant>,
 }
 
 impl Judge {
-    pub(crate) fn new(rule: Poison) -> Self {
-        Self { rule, applied: VecDeque::new() }
-    }
-
-    /// Judges by another rule from here on.
-    pub(crate) fn set_rule(&mut self, rule: Poison) {
-        self.rule = rule;
-    }
-
-    /// Whether `attempts` are enough.
-    pub(crate) fn enough(&self, attempts: u64) -> bool {
-        attempts >= u64::from(self.rule.attempts)
-    }
-
-    /// A handler died of a message alone, for the last time it may.
-    pub(crate) fn killed(&mut self, now: Instant, surroundings: Surroundings) -> Verdict {
-        if surroundings.outage() { Verdict::Retry } else { self.refused(now) }
-    }
-
-    /// A handler refused a message for good.
-    pub(crate) fn refused(&mut self, now: Instant) -> Verdict {
+    /// What is done, by `rule`, about a message that can't be handled.
+    pub(crate) fn apply(&mut self, now: Instant, rule: &Poison) -> Verdict {
         while self.applied.front().is_some_and(|at| now.saturating_duration_since(*at) >= MINUTE) {
             self.applied.pop_front();
         }
-        let rate = usize::try_from(self.rule.max_per_minute).unwrap_or(usize::MAX);
-        let action = match self.rule.action {
+        let rate = usize::try_from(rule.max_per_minute).unwrap_or(usize::MAX);
+        let action = match rule.action {
             PoisonAction::Park => PoisonAction::Park,
             _ if self.applied.len() >= rate => PoisonAction::Park,
             action @ (PoisonAction::DeadLetter | PoisonAction::Skip) => {
@@ -82,35 +80,48 @@ mod tests {
 
     use super::*;
 
-    fn judge(action: PoisonAction) -> Judge {
-        Judge::new(Poison { attempts: 5, action, topic: None, max_per_minute: 2 })
+    const WORKS: Surroundings = Surroundings {
+        first_delivered: Some(Boottime(20)),
+        last_acknowledged: Some(Boottime(10)),
+        other_death: None,
+        gave_up_at: None,
+        worked: true,
+    };
+
+    #[test]
+    fn withheld_while_others_die_too_and_nothing_works() {
+        assert_eq!(WORKS.outage(), None, "it alone");
+        let outage = Surroundings { other_death: Some(Boottime(25)), ..WORKS };
+        assert!(outage.outage().is_some());
+        let before = Surroundings { other_death: Some(Boottime(15)), ..WORKS };
+        assert_eq!(before.outage(), None, "that was before");
+        let works = Surroundings { last_acknowledged: Some(Boottime(20)), ..outage };
+        assert_eq!(works.outage(), None, "something was acknowledged since it was delivered");
+        let never = Surroundings { last_acknowledged: None, ..outage };
+        assert!(never.outage().is_some());
     }
 
     #[test]
-    fn withheld_in_an_outage_and_for_a_handler_that_never_worked() {
-        let time = now();
-        let later = time + Duration::from_secs(1);
-        let never = Surroundings { first_attempt: Some(time), last_acknowledged: None, other_death: None };
-        assert_eq!(judge(PoisonAction::Skip).killed(later, never), Verdict::Retry);
-        let outage = Surroundings {
-            first_attempt: Some(later),
-            last_acknowledged: Some(time),
-            other_death: Some(later),
-        };
-        assert_eq!(judge(PoisonAction::Skip).killed(later, outage), Verdict::Retry);
-        let alone = Surroundings { other_death: None, ..outage };
-        assert_eq!(judge(PoisonAction::Skip).killed(later, alone), Verdict::Apply(PoisonAction::Skip));
-        let others_work = Surroundings { last_acknowledged: Some(later), ..outage };
-        assert_eq!(judge(PoisonAction::Skip).killed(later, others_work), Verdict::Apply(PoisonAction::Skip));
+    fn withheld_for_a_deployment_that_never_worked() {
+        assert!(Surroundings { worked: false, ..WORKS }.outage().is_some());
+    }
+
+    #[test]
+    fn after_one_was_given_up_the_next_waits_for_a_sign_of_life() {
+        let next = Surroundings { gave_up_at: Some(Boottime(30)), ..WORKS };
+        assert!(next.outage().is_some());
+        let sign = Surroundings { last_acknowledged: Some(Boottime(31)), ..next };
+        assert_eq!(sign.outage(), None);
     }
 
     #[test]
     fn past_the_rate_it_parks() {
-        let mut judge = judge(PoisonAction::Skip);
+        let rule = Poison { attempts: 5, action: PoisonAction::Skip, topic: None, max_per_minute: 2 };
+        let mut judge = Judge::default();
         let time = now();
-        assert_eq!(judge.refused(time), Verdict::Apply(PoisonAction::Skip));
-        assert_eq!(judge.refused(time), Verdict::Apply(PoisonAction::Skip));
-        assert_eq!(judge.refused(time), Verdict::Apply(PoisonAction::Park));
-        assert_eq!(judge.refused(time + MINUTE), Verdict::Apply(PoisonAction::Skip));
+        assert_eq!(judge.apply(time, &rule), Verdict::Apply(PoisonAction::Skip));
+        assert_eq!(judge.apply(time, &rule), Verdict::Apply(PoisonAction::Skip));
+        assert_eq!(judge.apply(time, &rule), Verdict::Apply(PoisonAction::Park));
+        assert_eq!(judge.apply(time + MINUTE, &rule), Verdict::Apply(PoisonAction::Skip));
     }
 }

@@ -54,3 +54,26 @@ impl Reason {
         }
     }
 }
+
+/// How a worker ended, for people.
+pub(crate) fn describe(exit: Exit, ending: Option<&Ending>, killed_for: Option<&str>) -> String {
+    match ending {
+        Some(Ending::Stopped { cut_short: false }) => "stopped".to_owned(),
+        Some(Ending::Stopped { cut_short: true }) => {
+            "handler did not finish in time and was ended".to_owned()
+        }
+        Some(Ending::HandlerExit { status }) => format!("handler {}", Exit::Status(*status)),
+        Some(Ending::HandlerSignal { signal }) => format!("handler {}", Exit::Signal(*signal)),
+        Some(Ending::HandlerMissing { error }) => format!("handler can't be started: {error}"),
+        Some(Ending::HandlerTimeout { detail }) => format!("handler_timeout: {detail}"),
+        Some(Ending::ProtocolError { detail }) => format!("protocol_error: {detail}"),
+        Some(Ending::Parked { offset, error }) => format!("offset {offset}: {error}"),
+        Some(Ending::StartLost { error }) => format!("Kafka has no such offset: {error}"),
+        Some(Ending::LeaseLost) => "lease_lost: no evidence that the partition is still ours".to_owned(),
+        Some(Ending::Unable { error }) => format!("worker can't work: {error}"),
+        None => match killed_for {
+            Some(why) => format!("worker was killed: {why}"),
+            None => format!("worker {exit}"),
+        },
+    }
+}

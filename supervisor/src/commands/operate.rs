@@ -35,7 +35,14 @@ fn operate(which: &WhichArgs, json: bool, request: &Request) -> Result<Exit, Fai
         let done = outcomes.iter().filter_map(|o| Some(format!("{}: {}\n", o.partition, o.done.as_ref()?)));
         super::print(&done.collect::<String>())?;
     }
-    let refused: Vec<_> =
-        outcomes.iter().filter_map(|o| Some(format!("{}: {}", o.partition, o.refused.as_ref()?))).collect();
-    if refused.is_empty() { Ok(Exit::Clean) } else { Err(Failure::usage(refused.join("\n"))) }
+    let lines = |why: fn(&Outcome) -> Option<&String>| {
+        let line = |outcome: &Outcome| Some(format!("{}: {}", outcome.partition, why(outcome)?));
+        outcomes.iter().filter_map(line).collect::<Vec<_>>()
+    };
+    let (refused, failed) = (lines(|o| o.refused.as_ref()), lines(|o| o.failed.as_ref()));
+    match (refused.is_empty(), failed.is_empty()) {
+        (true, true) => Ok(Exit::Clean),
+        (_, false) => Err(Failure::failed([failed, refused].concat().join("\n"))),
+        (false, true) => Err(Failure::usage(refused.join("\n"))),
+    }
 }

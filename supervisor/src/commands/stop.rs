@@ -18,7 +18,7 @@ const WITHIN: Duration = Duration::from_secs(3600);
 pub(super) fn run(args: &StopArgs) -> Result<Exit, Failure> {
     let socket = find::socket(&args.which)?;
     let silent = |error| find::nobody(&socket, &error);
-    ask(&socket, &Request::Stop).map_err(silent)?;
+    ask(&socket, &Request::Stop { now: args.now }).map_err(silent)?;
     let deadline = now() + WITHIN;
     while now() < deadline {
         if UnixStream::connect(&socket).is_err() {

@@ -69,7 +69,7 @@ fn commit_all(
         };
         let answers = results.into_iter().filter_map(|(item, result)| {
             let offset = offsets.get(&item)?.0;
-            Some(CommitAnswer { item, offset, error: result.err() })
+            Some(CommitAnswer { partition: item, offset, error: result.err() })
         });
         answer(answers.collect());
     }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -10,12 +11,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Sender, bounded};
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use kafkavisor::clock::now;
 use kafkavisor_link::control::{MAX_REQUEST, Request};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::{Uid, geteuid};
 use serde_json::{Value, json};
+
+use super::status::Status;
 
 /// Conversations at once.
 const MAX_CONVERSATIONS: usize = 32;
@@ -25,17 +29,48 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// After no connection could be taken.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
+/// Longest that an operator's word may take to be carried out: a drain, and the commit behind it.
+const CARRIED_OUT_WITHIN: Duration = Duration::from_secs(3600);
+/// Whether whoever waits is still there is looked at so often.
+const STILL_THERE: Duration = Duration::from_millis(500);
+/// Longest that answers may take to reach those who wait when the instance ends.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
+
+/// What is answered; put into words by the conversation, not by the loop.
+pub(crate) enum Answer {
+    Value(Value),
+    Status(Arc<Status>),
+}
+
 /// A request, who asks, and where the answer goes.
 pub(crate) struct Asked {
     pub(crate) request: Request,
     pub(crate) uid: u32,
     pub(crate) pid: i32,
-    pub(crate) answer: Sender<Value>,
+    answer: Sender<Answer>,
+}
+
+impl Asked {
+    /// Who does not wait for the answer does not get it.
+    pub(crate) fn reply(&self, answer: Answer) {
+        let _nobody_waits = self.answer.try_send(answer);
+    }
 }
 
 /// The socket; its file goes with it.
 pub(crate) struct Control {
     path: PathBuf,
+    conversations: Arc<AtomicUsize>,
+}
+
+impl Control {
+    /// Lets those who are being answered hear it, at the end.
+    pub(crate) fn finish(&self) {
+        let deadline = now() + LAST_ANSWERS;
+        while self.conversations.load(Ordering::Acquire) > 0 && now() < deadline {
+            thread::park_timeout(Duration::from_millis(1));
+        }
+    }
 }
 
 impl Drop for Control {
@@ -57,6 +92,7 @@ impl Control {
         let listener = UnixListener::bind(path)?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
         let conversations = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&conversations);
         let accept = move || {
             for stream in listener.incoming() {
                 let Ok(stream) = stream else {
@@ -79,7 +115,7 @@ impl Control {
             }
         };
         thread::Builder::new().name("control".to_owned()).spawn(accept)?;
-        Ok(Self { path: path.to_owned() })
+        Ok(Self { path: path.to_owned(), conversations: counted })
     }
 }
 
@@ -87,19 +123,43 @@ fn converse(stream: &UnixStream, asked: &Sender<Asked>) -> io::Result<()> {
     stream.set_write_timeout(Some(TIMEOUT))?;
     let peer = getsockopt(stream, PeerCredentials)?;
     if !may_ask(Uid::from_raw(peer.uid()), geteuid()) {
-        return reply(stream, &json!({"error": "only the user that runs this instance, and root, may ask"}));
+        let why = "only the user that runs this instance, and root, may ask";
+        return reply(stream, &Answer::Value(json!({"error": why})));
     }
     let request = match serde_json::from_slice(&request_line(stream)?) {
         Ok(request) => request,
-        Err(error) => return reply(stream, &json!({"error": format!("not understood: {error}")})),
+        Err(error) => {
+            return reply(stream, &Answer::Value(json!({"error": format!("not understood: {error}")})));
+        }
     };
     let (answer, answered) = bounded(1);
+    let within = if matches!(request, Request::Seek { .. } | Request::Skip { .. }) {
+        CARRIED_OUT_WITHIN
+    } else {
+        TIMEOUT
+    };
     let question = Asked { request, uid: peer.uid(), pid: peer.pid(), answer };
-    let busy = || json!({"error": "the supervisor does not answer"});
+    let busy = || Answer::Value(json!({"error": "the supervisor does not answer"}));
     if asked.send(question).is_err() {
         return reply(stream, &busy());
     }
-    reply(stream, &answered.recv_timeout(TIMEOUT).unwrap_or_else(|_| busy()))
+    let deadline = now() + within;
+    loop {
+        match answered.recv_timeout(STILL_THERE) {
+            Ok(answer) => return reply(stream, &answer),
+            Err(RecvTimeoutError::Disconnected) => return reply(stream, &busy()),
+            Err(RecvTimeoutError::Timeout) if now() >= deadline => return reply(stream, &busy()),
+            Err(RecvTimeoutError::Timeout) if has_gone(stream) => return Ok(()),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+}
+
+/// Whether the other side has closed the conversation.
+fn has_gone(stream: &UnixStream) -> bool {
+    let mut descriptors = [PollFd::new(stream.as_fd(), PollFlags::empty())];
+    // Who only says no more still listens: that is no hang-up.
+    poll(&mut descriptors, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 /// The socket's mode says the same; but a folder may be shared, and a mode changed.
@@ -128,14 +188,20 @@ fn request_line(mut stream: &UnixStream) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
-fn reply(mut stream: &UnixStream, answer: &Value) -> io::Result<()> {
-    stream.write_all(format!("{answer}\n").as_bytes())
+fn reply(mut stream: &UnixStream, answer: &Answer) -> io::Result<()> {
+    let mut line = match answer {
+        Answer::Value(value) => serde_json::to_vec(value)?,
+        Answer::Status(status) => serde_json::to_vec(status)?,
+    };
+    line.push(b'\n');
+    stream.write_all(&line)
 }
 
 /// Asks the instance behind `socket`.
 pub(crate) fn ask(socket: &Path, request: &Request) -> io::Result<Value> {
     let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(2 * TIMEOUT))?;
+    let patient = matches!(request, Request::Seek { .. } | Request::Skip { .. });
+    stream.set_read_timeout(Some(if patient { CARRIED_OUT_WITHIN } else { 2 * TIMEOUT }))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');

@@ -1,37 +1,32 @@
-//! The loop: one event, one decision, all its actions, and again. It never blocks on the network or the disk.
+//! The loop: one event, one turn of the driver, and again. It never blocks on the network or the disk, and an event costs it what it
+//! concerns: what grows with the number of partitions is done on a beat.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, at, never, select};
-use kafkavisor::clock::{Boottime, now};
-use kafkavisor::config::{Assignment as AssignmentMode, Config};
+use kafkavisor::clock::now;
+use kafkavisor::config::Assignment as AssignmentMode;
 use kafkavisor::ids::{Offset, TopicPartition};
-use kafkavisor::membership::Membership;
 use kafkavisor::partitioner::messages::Notice;
-use kafkavisor_link::attempts::Attempts;
-use kafkavisor_link::message::FromWorker;
-use kafkavisor_link::page::{Lease, Progress};
+use kafkavisor_driver::{Driver, Happened, Start};
+use kafkavisor_supervisor_core::{CommitAnswer, Partition, Stop};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use super::assignment::{Assignment, Meaning};
 use super::control::Asked;
-use super::instance::core_settings;
-use super::pages::Pages;
 use super::reload::{self, Load, Loaded};
 use super::service::Service;
-use super::workers::{Heard as WorkerHeard, Workers};
-use crate::kafka::{Ask, Commits, Found, Heard as KafkaHeard, Lookups, SharedLease, client_properties};
-use kafkavisor_supervisor_core::start::{Decision, Why};
-use kafkavisor_supervisor_core::{CommitAnswer, Core, Event, Item};
+use super::status::Status;
+use super::system::Real;
+use super::workers::Heard as WorkerHeard;
+use crate::kafka::{Ask, Found, Heard as KafkaHeard};
 
-/// Pages are read at least this often while anything runs.
-const PAGES_EVERY: Duration = Duration::from_secs(1);
-/// A loop so late did not run: it was stopped, suspended or starved.
-const STOOD_STILL: Duration = Duration::from_secs(2);
 /// What a dying worker left is looked at again after this.
 const STRAYS_AGAIN: Duration = Duration::from_millis(5);
+/// What is done for all partitions together is done this often.
+const BEAT: Duration = Duration::from_millis(500);
 
 /// Where events come from.
 pub(crate) struct Sources {
@@ -46,28 +41,20 @@ pub(crate) struct Sources {
 
 /// What the loop works with.
 pub(crate) struct EventLoop {
-    pub(crate) config: Config,
-    pub(crate) kafka_properties: BTreeMap<String, String>,
-    pub(crate) core: Core,
-    pub(crate) workers: Workers,
-    pub(crate) pages: Pages,
-    pub(crate) membership: Option<Membership>,
-    pub(crate) assignment: Assignment,
-    pub(crate) lookups: Lookups,
-    pub(crate) commits: Commits,
-    pub(crate) shared_lease: SharedLease,
+    pub(crate) driver: Driver,
+    pub(crate) real: Real,
     pub(crate) started: Instant,
     pub(crate) ends: BTreeMap<TopicPartition, Offset>,
     pub(crate) unfetched: BTreeSet<TopicPartition>,
-    pub(crate) leased: bool,
-    pub(crate) dead_by_passed: bool,
     pub(crate) service: Service,
     pub(crate) load: Load,
     pub(crate) loaded: Sender<Loaded>,
-    pub(crate) exit: Option<bool>,
+    /// What was last published, and when.
+    pub(crate) published: Option<(Instant, Arc<Status>)>,
+    pub(crate) beat_at: Instant,
 }
 
-enum Happened {
+enum Event {
     Signal(Signal),
     Worker(Pid, WorkerHeard),
     Notice(Notice),
@@ -81,31 +68,20 @@ enum Happened {
 impl EventLoop {
     /// Runs until the core says exit; true when the drain was cut short.
     pub(crate) fn run(mut self, sources: &Sources) -> bool {
-        let mut pages_read = now();
         loop {
-            let until = self.deadline();
-            let happened = wait(sources, until);
+            let event = wait(sources, self.deadline());
+            self.take(event);
+            for gone in self.real.workers.gone(now()) {
+                self.turn(Happened::Gone { pid: gone.pid, exit: gone.exit });
+            }
             let time = now();
-            if until.is_some_and(|until| time.saturating_duration_since(until) > STOOD_STILL) {
-                log::warn!(
-                    "this process stood still for {:.1?}",
-                    time.saturating_duration_since(until.unwrap_or(time))
-                );
-                self.decide(Event::Resumed);
+            self.service.beat(time);
+            if time >= self.beat_at {
+                self.beat_at = time + BEAT;
+                self.tell_unfetched();
+                self.tell_service(time);
             }
-            let urgent = matches!(happened, Happened::Worker(..) | Happened::Asked(_) | Happened::Notice(_));
-            if urgent || time.saturating_duration_since(pages_read) >= PAGES_EVERY {
-                pages_read = time;
-                let pages = self.pages.progress();
-                self.decide(Event::PagesRead { pages, at: Boottime::now() });
-            }
-            self.look_at_lease();
-            self.happened(happened);
-            self.finish_workers();
-            self.decide(Event::Woken);
-            self.tell_unfetched();
-            self.tell_service(time);
-            if let Some(cut_short) = self.exit {
+            if let Some(cut_short) = self.driver.exit() {
                 return cut_short;
             }
         }
@@ -113,48 +89,41 @@ impl EventLoop {
 
     fn deadline(&self) -> Option<Instant> {
         let time = now();
-        let beat = (!self.core.items().is_empty()).then(|| time + PAGES_EVERY);
-        let strays = self.workers.going().then(|| time + STRAYS_AGAIN);
-        let boottime = Boottime::now();
-        let lease = self.pages.lease();
-        let next_lease = if self.leased { lease.deliver_until } else { lease.dead_by };
-        let lease_end =
-            (!self.core.items().is_empty() && next_lease > boottime && next_lease < Boottime(u64::MAX))
-                .then(|| time + next_lease.since(boottime) + Duration::from_millis(1));
-        [beat, strays, lease_end, self.core.next_deadline(), self.service.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let strays = self.real.workers.going().then(|| time + STRAYS_AGAIN);
+        let busy = !self.driver.core().partitions().is_empty() || self.driver.core().stopping();
+        let beat = busy.then_some(self.beat_at);
+        [strays, beat, self.driver.deadline(&self.real), self.service.deadline()].into_iter().flatten().min()
     }
 
-    fn happened(&mut self, happened: Happened) {
-        match happened {
-            Happened::Signal(signal) => self.signalled(signal),
-            Happened::Worker(pid, WorkerHeard::Said(message)) => self.worker_said(pid, message),
-            Happened::Worker(pid, WorkerHeard::Closed) => self.workers.closed(pid),
-            Happened::Notice(notice) => self.noticed(notice),
-            Happened::Kafka(heard) => self.kafka_said(heard),
-            Happened::Commits(answers) => self.committed(answers),
-            Happened::Asked(asked) => self.asked(&asked),
-            Happened::Loaded(loaded) => self.reloaded(loaded),
-            Happened::Time => {}
+    /// A turn of the driver, and those that follow from it at once.
+    pub(super) fn turn(&mut self, happened: Happened) {
+        self.driver.turn(&mut self.real, happened);
+        while let Some(happened) = self.real.happened.pop_front() {
+            self.driver.turn(&mut self.real, happened);
         }
     }
 
-    pub(super) fn decide(&mut self, event: Event) {
-        let actions = self.core.handle(now(), event);
-        self.perform_all(actions);
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Signal(signal) => self.signalled(signal),
+            Event::Worker(pid, WorkerHeard::Said(message)) => self.turn(Happened::Said { pid, message }),
+            Event::Worker(pid, WorkerHeard::Closed) => self.real.workers.closed(pid),
+            Event::Notice(notice) => self.turn(Happened::Notice(notice)),
+            Event::Kafka(heard) => self.kafka_said(heard),
+            Event::Commits(answers) => self.turn(Happened::Committed(answers)),
+            Event::Asked(asked) => self.asked(asked),
+            Event::Loaded(loaded) => self.reloaded(loaded),
+            Event::Time => self.turn(Happened::Time),
+        }
     }
 
     fn signalled(&mut self, signal: Signal) {
         #[expect(clippy::wildcard_enum_match_arm, reason = "only these are asked for")]
         match signal {
             Signal::SIGTERM | Signal::SIGINT => {
-                log::info!(
-                    "{signal}: {}",
-                    if self.core.stopping() { "stopping at once" } else { "draining" }
-                );
-                self.decide(Event::StopRequested);
+                let stopping = self.driver.core().stopping();
+                log::info!("{signal}: {}", if stopping { "stopping already" } else { "draining" });
+                self.turn(Happened::Stop(Stop::Signalled));
             }
             Signal::SIGUSR1 => self.log_everything(),
             Signal::SIGHUP => {
@@ -162,70 +131,20 @@ impl EventLoop {
                 Service::reloading();
                 reload::start(&self.load, self.loaded.clone());
             }
-            _ => self.workers.reap(now()),
+            _ => self.real.workers.reap(now()),
         }
-    }
-
-    fn worker_said(&mut self, pid: Pid, message: FromWorker) {
-        if let Some(item) = self.workers.item(pid).cloned() {
-            self.decide(Event::WorkerSaid { item, pid, message });
-        }
-    }
-
-    fn noticed(&mut self, notice: Notice) {
-        match self.assignment.understand(notice) {
-            Meaning::Event(event) => self.decide(event),
-            Meaning::Lease(lease) => {
-                self.set_lease(lease);
-                self.look_at_lease();
-            }
-            Meaning::Nothing => {}
-        }
-    }
-
-    pub(crate) fn set_lease(&mut self, lease: Lease) {
-        self.pages.set_lease(lease);
-        self.shared_lease.set(lease.deliver_until);
-    }
-
-    fn look_at_lease(&mut self) {
-        let time = Boottime::now();
-        let lease = self.pages.lease();
-        let leased = time < lease.deliver_until;
-        if leased != self.leased {
-            self.leased = leased;
-            self.decide(if leased { Event::LeaseRenewed } else { Event::LeaseLapsed });
-        }
-        let dead = time >= lease.dead_by;
-        if dead && !self.dead_by_passed {
-            self.decide(Event::LeaseEnded);
-        }
-        self.dead_by_passed = dead;
     }
 
     fn kafka_said(&mut self, heard: KafkaHeard) {
         match heard {
             KafkaHeard::Start(Found { item, request, topic_id, result }) => {
-                self.pages.set_topic_id(item.clone(), topic_id);
-                let event = match result {
-                    Ok(decision) => {
-                        let page = match &decision {
-                            Decision::At { offset, why: Why::Committed { by_us: true } } => {
-                                self.pages.resume(&item, *offset)
-                            }
-                            Decision::At { .. } | Decision::Park(_) => None,
-                        };
-                        Event::StartFound { item, request, decision, page }
-                    }
-                    Err(error) => Event::StartUnknown { item, request, error },
-                };
-                self.decide(event);
+                self.real.pages.set_topic_id(item.clone(), topic_id);
+                let begins = BTreeMap::new();
+                self.turn(Happened::Start(Start { partition: item, request, decision: result, begins }));
             }
             KafkaHeard::Partitions { items, made_again } => {
-                for item in made_again {
-                    self.decide(Event::TopicMadeAgain { item });
-                }
-                if let Some(membership) = &self.membership {
+                made_again.into_iter().for_each(|partition| self.turn(Happened::TopicMadeAgain(partition)));
+                if let Some(membership) = &self.real.membership {
                     log::info!("the topics have {} partitions now", items.len());
                     membership.items_changed(items);
                 }
@@ -234,28 +153,9 @@ impl EventLoop {
         }
     }
 
-    fn committed(&mut self, answers: Vec<CommitAnswer>) {
-        for answer in &answers {
-            if let (None, Some(entry)) = (&answer.error, self.pages.get(&answer.item)) {
-                entry.page.set_committed(answer.offset);
-            }
-        }
-        self.decide(Event::Committed { answers });
-    }
-
-    fn finish_workers(&mut self) {
-        for gone in self.workers.gone(now()) {
-            let entry = self.pages.get(&gone.item);
-            let progress = entry.map_or_else(Progress::default, |entry| entry.page.progress());
-            let attempts = entry.map_or_else(Attempts::default, |entry| entry.page.attempts());
-            let (item, pid, exit) = (gone.item, gone.pid, gone.exit);
-            self.decide(Event::WorkerExited { item, pid, exit, progress, attempts });
-        }
-    }
-
     /// What came of a reload.
     fn reloaded(&mut self, loaded: Loaded) {
-        match loaded.map(|new| reload::apply(&self.config, *new)) {
+        match loaded.map(|new| reload::apply(self.real.config(), *new)) {
             Err(why) => log::error!("nothing is changed, the configuration is refused: {why}"),
             Ok(Err(keys)) => log::error!(
                 "nothing is changed: {} can't change while this runs; stop it and start it again",
@@ -265,77 +165,68 @@ impl EventLoop {
                 if !later.is_empty() {
                     log::warn!("{} is taken up at the next start", later.join(", "));
                 }
-                self.kafka_properties = client_properties(&config);
-                log::set_max_level(config.log.level);
-                let settings = core_settings(&config);
-                self.config = config;
-                self.decide(Event::Reloaded { settings });
+                let number = self.driver.core().next_config();
+                let settings = self.real.add(number, config);
+                self.turn(Happened::Reloaded(settings));
             }
         }
         self.service.reloaded();
     }
 
     fn tell_service(&mut self, time: Instant) {
-        self.service.beat(time);
-        if self.membership.is_none() || self.assignment.member.is_some() {
+        if self.real.membership.is_none() || self.driver.assignment().member.is_some() {
             self.service.ready();
         }
-        let items = self.core.items();
-        if self.core.stopping() {
-            let acknowledged = items.values().filter_map(|item| Some(item.acknowledged?.0)).sum();
-            self.service.stopping(items.len(), acknowledged, self.config.stop.timeout);
+        let partitions = self.driver.core().partitions();
+        if self.driver.core().stopping() {
+            let acknowledged = partitions.values().filter_map(|p| Some(p.tenure.acknowledged()?.0)).sum();
+            self.service.stopping(partitions.len(), acknowledged, self.real.config().stop.timeout);
         }
         let mut states: BTreeMap<&str, usize> = BTreeMap::new();
-        items.values().for_each(|item| *states.entry(item.state()).or_default() += 1);
+        partitions.values().for_each(|partition| *states.entry(partition.state()).or_default() += 1);
         let states: Vec<_> = states.into_iter().map(|(state, count)| format!("{count} {state}")).collect();
-        let members = match self.assignment.members {
+        let members = match self.driver.assignment().members {
             1 => "1 member".to_owned(),
             members => format!("{members} members"),
         };
-        let partitions = match states.as_slice() {
+        let said = match states.as_slice() {
             [] => "no partitions".to_owned(),
-            states => format!("{} partitions ({})", items.len(), states.join(", ")),
+            states => format!("{} partitions ({})", partitions.len(), states.join(", ")),
         };
-        let line = format!("{partitions}, {members}");
-        self.service.status(time, line);
+        self.service.status(time, format!("{said}, {members}"));
     }
 
     fn tell_unfetched(&mut self) {
-        let without = |(_, item): &(&TopicPartition, &Item)| item.pid().is_none();
-        let unfetched: BTreeSet<_> =
-            self.core.items().iter().filter(without).map(|(key, _)| key.clone()).collect();
+        let without = |(_, partition): &(&TopicPartition, &Partition)| partition.pid().is_none();
+        let all = self.driver.core().partitions().iter();
+        let unfetched: BTreeSet<_> = all.filter(without).map(|(key, _)| key.clone()).collect();
         if unfetched != self.unfetched {
-            self.lookups.ask(Ask::Unfetched(unfetched.clone()));
+            self.real.lookups.ask(Ask::Unfetched(unfetched.clone()));
             self.unfetched = unfetched;
         }
     }
 
     /// Static assignment: everything is ours from the start.
     pub(crate) fn assign_fixed(&mut self) {
-        let AssignmentMode::Static { partitions } = self.config.assignment.clone() else { return };
-        self.set_lease(Lease::UNLIMITED);
-        self.leased = true;
-        for (topic, numbers) in partitions {
-            for partition in numbers {
-                let item = TopicPartition { topic: topic.clone(), partition };
-                self.decide(Event::Assigned { item, token: None });
-            }
-        }
-        self.decide(Event::Settled { members: 1 });
+        let AssignmentMode::Static { partitions } = self.real.config().assignment.clone() else { return };
+        let all = partitions.into_iter().flat_map(|(topic, numbers)| {
+            numbers.into_iter().map(move |partition| TopicPartition { topic: topic.clone(), partition })
+        });
+        self.driver.assign_fixed(&mut self.real, all.collect());
     }
 }
 
-fn wait(sources: &Sources, until: Option<Instant>) -> Happened {
+fn wait(sources: &Sources, until: Option<Instant>) -> Event {
     let timer = until.map_or_else(never, at);
     select! {
-        recv(sources.signals) -> signal => signal.map_or(Happened::Time, Happened::Signal),
-        recv(sources.workers) -> heard => heard.map_or(Happened::Time, |(pid, heard)| Happened::Worker(pid, heard)),
-        recv(sources.notices) -> notice => notice.map_or(Happened::Time, Happened::Notice),
-        recv(sources.kafka) -> heard => heard.map_or(Happened::Time, Happened::Kafka),
-        recv(sources.commits) -> answers => answers.map_or(Happened::Time, Happened::Commits),
-        recv(sources.asked) -> asked => asked.map_or(Happened::Time, Happened::Asked),
-        recv(sources.loaded) -> loaded => loaded.map_or(Happened::Time, Happened::Loaded),
-        recv(timer) -> _ => Happened::Time,
+        recv(sources.signals) -> signal => signal.map_or(Event::Time, Event::Signal),
+        recv(sources.workers) -> heard => heard.map_or(Event::Time, |(pid, heard)| Event::Worker(pid, heard)),
+        recv(sources.notices) -> notice => notice.map_or(Event::Time, Event::Notice),
+        recv(sources.kafka) -> heard => heard.map_or(Event::Time, Event::Kafka),
+        recv(sources.commits) -> answers => answers.map_or(Event::Time, Event::Commits),
+        recv(sources.asked) -> asked => asked.map_or(Event::Time, Event::Asked),
+        recv(sources.loaded) -> loaded => loaded.map_or(Event::Time, Event::Loaded),
+        recv(timer) -> _ => Event::Time,
     }
 }
 

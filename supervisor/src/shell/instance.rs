@@ -23,18 +23,20 @@ use signal_hook::iterator::Signals;
 use tokio::runtime::{Builder, Handle};
 use uuid::Uuid;
 
-use super::assignment::Assignment;
 use super::control::Control;
+use super::deployments::Deployments;
 use super::event_loop::{EventLoop, Sources, sink};
 use super::limits;
 use super::pages::Pages;
 use super::reload::Load;
 use super::runtime_directory::RuntimeDirectory;
 use super::service::Service;
+use super::system::{Parts, Real};
 use super::workers::Workers;
 use crate::exit::{Exit, Failure};
-use crate::kafka::{Clients, Commits, KafkaError, Lookups, Scope, SharedLease, client_properties};
-use kafkavisor_supervisor_core::{Core, Settings};
+use crate::kafka::{Clients, Commits, KafkaError, Lookups, Scope, SharedLease};
+use kafkavisor_driver::{Assignment, Driver};
+use kafkavisor_supervisor_core::Core;
 
 /// Runs an instance to its end.
 pub(crate) fn run(
@@ -78,7 +80,6 @@ pub(crate) fn run(
     let (lookups, items) = Lookups::start(Arc::clone(&clients), lease.clone(), scope, sink(kafka_in))
         .map_err(|error| Failure::unreachable(format!("Kafka: {error}")))?;
     limits::check(items.len()).map_err(Failure::configuration)?;
-    let kafka_properties = client_properties(&config);
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let identity = format!("{} {} {}", boot.trim(), clients.cluster_id(), config.group);
     let commits = Commits::start(clients, lease.clone(), sink(commits_in))
@@ -89,44 +90,36 @@ pub(crate) fn run(
 
     // A channel whose sender is gone is always ready: without ZooKeeper there is nothing to wait for.
     let notices = if membership.is_some() { notices } else { never() };
-    let mut event_loop = EventLoop {
-        core: Core::new(core_settings(&config)),
+    let assignment = if membership.is_some() { Assignment::zookeeper() } else { Assignment::fixed() };
+    let (real, settings) = Real::new(Parts {
+        deployments: Deployments::read(directory.path()),
         pages: Pages::new(directory.path(), identity),
-        assignment: if membership.is_some() { Assignment::zookeeper() } else { Assignment::fixed() },
-        kafka_properties,
+        shared_lease: lease,
+        config,
         workers,
         membership,
         lookups,
         commits,
-        shared_lease: lease,
+    });
+    let mut event_loop = EventLoop {
+        driver: Driver::new(Core::new(settings, fastrand::u64(..)), assignment, now()),
+        real,
         started: now(),
         ends: BTreeMap::new(),
         unfetched: BTreeSet::new(),
-        leased: false,
-        dead_by_passed: true,
         service: Service::new(),
         load,
         loaded: loaded_in,
-        exit: None,
-        config,
+        published: None,
+        beat_at: now(),
     };
     event_loop.assign_fixed();
     let sources =
         Sources { signals, workers: workers_out, notices, kafka, commits: commits_out, asked, loaded };
     let cut_short = event_loop.run(&sources);
+    control.finish();
     drop(control);
     Ok(if cut_short { Exit::CutShort } else { Exit::Clean })
-}
-
-pub(super) fn core_settings(config: &Config) -> Settings {
-    Settings {
-        restart: config.restart.clone(),
-        poison: config.handler.poison.clone(),
-        stop_timeout: config.stop.timeout,
-        commit_interval: config.offsets.commit_interval,
-        fixed: matches!(config.assignment, AssignmentMode::Static { .. }),
-        seed: fastrand::u64(..),
-    }
 }
 
 /// The handler's command with its program found: what is missing is said now, and is no crash loop later.

@@ -4,11 +4,13 @@
 //! | file | does |
 //! |---|---|
 //! | `instance` | starts everything in order, and ends it |
-//! | `event_loop`, `actions`, `answers` | the loop, what it does, what it answers to operators |
+//! | `event_loop`, `answers` | the loop, what it answers to operators |
+//! | `system` | what the driver works with |
+//! | `replies` | who waits for an answer |
+//! | `deployments` | which handlers have ever worked |
 //! | `guardian` | ends what is left when the supervisor dies |
 //! | `workers` | spawning, hearing and reaping worker processes |
 //! | `pages` | the status pages |
-//! | `assignment` | ZooKeeper's notices as events, the lease |
 //! | `control` | the control socket |
 //! | `reload` | HUP |
 //! | `service` | what systemd is told |
@@ -16,19 +18,20 @@
 //! | `status` | what `status` says |
 //! | `runtime_directory` | socket, lock and pages on disk |
 
-mod actions;
 mod answers;
-mod assignment;
 mod control;
+mod deployments;
 mod event_loop;
 mod guardian;
 mod instance;
 mod limits;
 mod pages;
 mod reload;
+mod replies;
 pub(crate) mod runtime_directory;
 mod service;
 pub(crate) mod status;
+mod system;
 mod workers;
 
 pub(crate) use control::ask;

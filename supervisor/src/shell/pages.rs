@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor_link::page::{Lease, Page, PageError, Progress};
+use kafkavisor_supervisor_core::TakenUp;
 
 /// A partition's page and the file it is.
 #[derive(Debug)]
@@ -51,7 +52,7 @@ impl Pages {
     /// The page of an earlier tenure of ours, to go on from: only if it is of the same cluster, group, topic and boot, and the
     /// group's offset, which we committed, is still the one that was its last commit, or the one that was on its way. Else the
     /// store wins.
-    pub(crate) fn resume(&mut self, item: &TopicPartition, committed: Offset) -> Option<Progress> {
+    pub(crate) fn take_up(&mut self, item: &TopicPartition, committed: Offset) -> Option<TakenUp> {
         let path = self.path_of(item);
         let page = match self.entries.remove(item) {
             Some(entry) => entry.page,
@@ -64,12 +65,13 @@ impl Pages {
             log::info!("{item}: an earlier status page is left unused: the group's offset is {committed}");
             return None;
         }
+        let died_alone = progress.in_flight == 1 && progress.handler_pid != 0;
         page.note_crash();
         page.set_committed(committed);
         page.set_lease(self.lease);
-        let progress = page.progress();
+        let (progress, attempts) = (page.progress(), page.attempts());
         self.entries.insert(item.clone(), Entry { page, path });
-        Some(progress)
+        Some(TakenUp { progress, attempts, died_alone })
     }
 
     fn path_of(&self, item: &TopicPartition) -> PathBuf {
@@ -116,10 +118,6 @@ impl Pages {
     pub(crate) fn set_lease(&mut self, lease: Lease) {
         self.lease = lease;
         self.entries.values().for_each(|entry| entry.page.set_lease(lease));
-    }
-
-    pub(crate) fn lease(&self) -> Lease {
-        self.lease
     }
 
     pub(crate) fn progress(&self) -> Vec<(TopicPartition, Progress)> {

@@ -7,7 +7,7 @@ use kafkavisor::ids::{Generation, Group, Offset, Topic, TopicPartition};
 use kafkavisor_link::page::Progress;
 use serde::{Deserialize, Serialize};
 
-use kafkavisor_supervisor_core::{Item, RollState};
+use kafkavisor_supervisor_core::{Partition as Owned, Record, RollState};
 
 /// A running instance.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -60,7 +60,10 @@ impl Roll {
         let (state, error) = match &roll.state {
             RollState::Running => ("running", None),
             RollState::Done => ("done", None),
-            RollState::Stopped { item, why } => ("stopped", Some(format!("{item}: {why}"))),
+            RollState::Stopped { partition, why } => {
+                let error = format!("{partition}: {why}; what runs differs from the file");
+                ("stopped", Some(error))
+            }
         };
         Self { state: state.to_owned(), rolled: roll.rolled, of: roll.of, error }
     }
@@ -112,17 +115,18 @@ fn seconds(millis: i64) -> f64 {
 impl Partition {
     pub(crate) fn of(
         key: &TopicPartition,
-        item: &Item,
+        owned: &Owned,
+        record: Option<&Record>,
         progress: Option<&Progress>,
         end: Option<Offset>,
         now: Moment,
     ) -> Self {
-        let running = item.pid();
+        let (running, tenure) = (owned.pid(), &owned.tenure);
+        let (acknowledged, committed) = (tenure.acknowledged(), tenure.committed());
         // What can't be believed is not shown either; its worker is on the way out.
-        let floor = item.acknowledged.unwrap_or(Offset(0));
-        let progress = progress.filter(|page| page.check(floor).is_ok());
+        let progress = progress.filter(|page| page.check(acknowledged.unwrap_or(Offset(0))).is_ok());
         let page = progress.copied().unwrap_or_default();
-        let known = progress.is_some() && item.acknowledged.is_some();
+        let known = progress.is_some() && acknowledged.is_some();
         let position = known.then_some(if running.is_some() { page.position } else { page.acknowledged });
         // What has been read lies below the end, but is no end: before one was heard of, none is known.
         let heard = [end.map(|end| end.0), progress.map(|p| p.high_watermark)].into_iter().flatten();
@@ -130,8 +134,7 @@ impl Partition {
             .filter(|end| *end >= 0)
             .max()
             .map(|end| position.filter(|_| running.is_some()).map_or(end, |position| end.max(position)));
-        let committed = item.committed.map(|offset| offset.0);
-        let lag = high_watermark.zip(committed).map(|(end, committed)| (end - committed).max(0));
+        let lag = high_watermark.zip(committed).map(|(end, committed)| (end - committed.0).max(0));
         let waiting =
             high_watermark.zip(known.then_some(page.acknowledged)).is_some_and(|(end, next)| end > next);
         let oldest =
@@ -141,35 +144,32 @@ impl Partition {
         } else {
             0.0
         };
-        let (messages_total, bytes_total) = item.totals(page.messages, page.bytes);
+        let (messages_total, bytes_total) =
+            record.map_or((0, 0), |record| record.totals(page.messages, page.bytes));
+        let restarts = record.map(|record| record.restarts.clone()).unwrap_or_default();
+        let last_exit = record.and_then(|record| record.last_exit.clone());
         Self {
             topic: key.topic.clone(),
             partition: key.partition.0,
-            state: item.state().to_owned(),
+            state: owned.state().to_owned(),
             worker_pid: running.map(nix::unistd::Pid::as_raw),
             handler_pid: Some(page.handler_pid).filter(|pid| *pid > 0 && running.is_some()),
             position,
-            acknowledged: item
-                .acknowledged
-                .map(|offset| offset.0.max(if known { page.acknowledged } else { 0 })),
-            committed,
+            acknowledged: acknowledged.map(|offset| offset.0.max(if known { page.acknowledged } else { 0 })),
+            committed: committed.map(|offset| offset.0),
             high_watermark,
             lag,
             in_flight: page.in_flight,
             oldest_in_flight_seconds: oldest,
             lag_seconds,
-            fencing_token: item.token.map(|token| token.0),
+            fencing_token: tenure.token.map(|token| token.0),
             messages_total,
             bytes_total,
-            restarts_total: item.restarts_total(),
-            restarts: item
-                .restarts
-                .iter()
-                .map(|(reason, count)| (reason.name().to_owned(), *count))
-                .collect(),
-            dead_lettered_total: item.dead_lettered,
-            last_exit: item.waiting.clone().or_else(|| item.last_exit.clone()),
-            commit_error: item.commit_error.clone(),
+            restarts_total: record.map_or(0, Record::restarts_total),
+            restarts: restarts.iter().map(|(reason, count)| (reason.name().to_owned(), *count)).collect(),
+            dead_lettered_total: record.map_or(0, |record| record.dead_lettered),
+            last_exit: owned.waiting().map(str::to_owned).or(last_exit),
+            commit_error: tenure.commit_error.clone(),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use kafkavisor::partitioner::messages::Event as MemberEvent;
 
+use kafkavisor_supervisor_core::{Operation, Stop};
+
 use crate::machine::{Time, millis, nanos};
 use crate::partition::Excuse;
 use crate::world::{Checked, Due, World};
@@ -47,11 +49,19 @@ pub enum Fault {
     Maintain,
     /// The topic gets another partition.
     Grow,
+    /// The topic is deleted and made again.
+    MakeAgain,
+    /// An operator pauses, resumes, restarts or seeks.
+    Operate,
+    /// A supervisor's configuration is reloaded; at times no handler works with it.
+    Reload,
+    /// What all handlers need is away: each message is their death.
+    Outage,
 }
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 23] = [
         Self::KillProcess,
         Self::KillWorker,
         Self::KillHandler,
@@ -71,6 +81,10 @@ impl Fault {
         Self::StopTwice,
         Self::Maintain,
         Self::Grow,
+        Self::MakeAgain,
+        Self::Operate,
+        Self::Reload,
+        Self::Outage,
     ];
 
     /// For people.
@@ -95,6 +109,10 @@ impl Fault {
             Self::StopTwice => "supervisor stopped impatiently",
             Self::Maintain => "group stopped by an operator",
             Self::Grow => "partition added",
+            Self::MakeAgain => "topic deleted and made again",
+            Self::Operate => "operator's word",
+            Self::Reload => "configuration reloaded",
+            Self::Outage => "outage of what handlers need",
         }
     }
 }
@@ -108,6 +126,8 @@ pub(crate) enum Undo {
     Network(usize),
     Undeafen { process: usize, connection: u64 },
     Kafka,
+    Pause { process: usize, partition: usize },
+    Outage,
     Hurry { process: usize, life: u64 },
 }
 
@@ -196,6 +216,14 @@ impl World {
             }
             Fault::Maintain => self.maintain()?,
             Fault::Grow if self.partitions.len() < 6 => self.grow()?,
+            Fault::MakeAgain if self.plan.pythons == 0 => self.make_again(),
+            Fault::Operate if running => self.some_word(process),
+            Fault::Reload if running => self.reload(process),
+            Fault::Outage => {
+                self.outage = true;
+                let while_ = self.between(millis(500), millis(20_000));
+                self.schedule(while_, Due::Undo(Undo::Outage));
+            }
             _ => {
                 // Nobody was there to suffer it.
                 self.figures.faults.insert(fault.name(), before);
@@ -271,6 +299,7 @@ impl World {
         if let Some(worker) = self.workers.get_mut(&pid)
             && worker.paused
         {
+            worker.thawed |= worker.handler.paused;
             worker.paused = false;
             worker.handler.paused = false;
             worker.going_since = now;
@@ -287,9 +316,9 @@ impl World {
         let name = self.processes[process].name.clone();
         self.say(|| format!("{name} is killed"));
         self.python_dies(process);
-        let held: Vec<_> =
-            self.supervisor(process).map(|s| s.core.items().keys().cloned().collect()).unwrap_or_default();
-        for item in held {
+        let held: Option<Vec<_>> =
+            self.supervisor(process).and_then(|s| Some(s.core()?.partitions().keys().cloned().collect()));
+        for item in held.unwrap_or_default() {
             self.partitions[Self::partition_of(&item)].excuses.insert(Excuse::TakenOver);
         }
         for pid in self.workers_of(process) {
@@ -310,7 +339,7 @@ impl World {
         let now = self.now;
         let paused_for = self.processes[process].paused_for;
         if let Some(supervisor) = self.supervisor(process) {
-            supervisor.terms += 1;
+            supervisor.stops.push_back(Stop::Signalled);
             if supervisor.stop_asked.is_none() {
                 supervisor.stop_asked = Some(now);
                 supervisor.paused_before_stop = paused_for;
@@ -327,6 +356,40 @@ impl World {
     pub(crate) fn start_soon(&mut self, process: usize) {
         let delay = self.between(millis(20), millis(3000));
         self.schedule(delay, Due::Undo(Undo::Start(process)));
+    }
+
+    /// One of the things that an operator may ask for.
+    fn some_word(&mut self, process: usize) {
+        let at = self.random.below(self.partitions.len());
+        let place = self.some_place(at);
+        let operation = [Operation::Pause, Operation::Resume, Operation::Restart, Operation::Seek(place)]
+            [self.random.below(4)];
+        let partition = self.partitions[at].item.clone();
+        self.ask(process, partition, operation);
+        if operation == Operation::Pause {
+            let while_ = self.a_while();
+            self.schedule(while_, Due::Undo(Undo::Pause { process, partition: at }));
+        }
+    }
+
+    fn reload(&mut self, process: usize) {
+        let broken = self.random.percent(40);
+        if let Some(supervisor) = self.supervisor(process) {
+            supervisor.reloads.push_back(broken);
+            self.poke(process);
+        }
+    }
+
+    /// What an operator has left behind is put right: nothing is paused, and the configuration is one that works.
+    fn mend(&mut self, process: usize) {
+        for at in 0..self.partitions.len() {
+            let partition = self.partitions[at].item.clone();
+            self.ask(process, partition, Operation::Resume);
+        }
+        if let Some(supervisor) = self.supervisor(process) {
+            supervisor.reloads.push_back(false);
+            self.poke(process);
+        }
     }
 
     fn grow(&mut self) -> Checked {
@@ -363,6 +426,11 @@ impl World {
                 }
             }
             Undo::Undeafen { process, connection } => self.undeafen(process, connection)?,
+            Undo::Pause { process, partition } => {
+                let partition = self.partitions[partition].item.clone();
+                self.ask(process, partition, Operation::Resume);
+            }
+            Undo::Outage => self.outage = false,
             Undo::Kafka => {
                 (self.kafka.away, self.kafka.slow, self.kafka.loses_answers) = (false, false, false);
                 self.kafka.recovered_at = Some(self.now);
@@ -402,11 +470,13 @@ impl World {
         self.healing = true;
         self.say(|| "FAULTS END".to_owned());
         self.undo(Undo::Kafka)?;
+        self.undo(Undo::Outage)?;
         for process in 0..self.processes.len() {
             self.undo(Undo::Network(process))?;
             self.resume(process)?;
             let connection = self.processes[process].seat.as_ref().map_or(0, |seat| seat.connection);
             self.undeafen(process, connection)?;
+            self.mend(process);
             if self.operator.is_idle() {
                 self.start_soon(process);
             }

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use kafkavisor::ids::Offset;
 use kafkavisor::protocol::Answer;
 use kafkavisor_link::process::Exit;
+use kafkavisor_supervisor_core::ConfigNumber;
 use nix::sys::signal::Signal;
 
 use crate::machine::millis;
@@ -119,8 +120,19 @@ impl World {
         let signal = self.random.percent(50);
         let Some(worker) = self.workers.get_mut(&pid) else { return };
         let at = Self::partition_of(&worker.item);
+        let (process, config) = (worker.process, worker.config);
+        // The message went with its topic.
+        if worker.topic != self.partitions[at].topic {
+            worker.handler.unacknowledged.clear();
+            return;
+        }
+        let broken = self.outage || self.broken(process, config);
+        let Some(worker) = self.workers.get_mut(&pid) else { return };
         let message = &mut self.partitions[at].log[index];
-        if message.temper == Temper::Refused && !healing {
+        if broken {
+            self.figures.fault("handler died of an outage or a broken deployment");
+            self.handler_exits(pid, Exit::Status(1));
+        } else if message.temper == Temper::Refused && !healing {
             message.refused = true;
             let offset = Offset(message.offset);
             // A rejection acknowledges what came before it.
@@ -143,11 +155,18 @@ impl World {
         }
     }
 
+    fn broken(&self, process: usize, config: ConfigNumber) -> bool {
+        self.processes[process].supervisor_ref().is_some_and(|supervisor| supervisor.broken.contains(&config))
+    }
+
     /// Everything handled so far is done: this is where a message's fate is settled in truth.
     fn acknowledge(&mut self, pid: i32) {
         let Some(worker) = self.workers.get_mut(&pid) else { return };
         let at = Self::partition_of(&worker.item);
         let done = std::mem::take(&mut worker.handler.unacknowledged);
+        if worker.topic != self.partitions[at].topic {
+            return;
+        }
         let Some(last) = done.back().copied() else { return };
         for index in done {
             let message = &mut self.partitions[at].log[index];

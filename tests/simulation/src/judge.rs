@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kafkavisor::ids::{FencingToken, TopicPartition};
 use kafkavisor::partitioner::messages::Notice;
-use kafkavisor_supervisor_core::WorkerStart;
+use kafkavisor_supervisor_core::{ConfigNumber, WorkerStart};
 
 use crate::machine::{Time, millis, nanos};
 use crate::partition::{Excuse, Fate};
@@ -67,38 +67,68 @@ impl World {
             return self.python_notice(process, notice);
         }
         if let Some(supervisor) = self.supervisor(process) {
+            if let Notice::Acquired { item, token } = &notice {
+                supervisor.tokens.insert(item.clone(), *token);
+            }
             supervisor.notices.push_back(notice);
             self.poke(process);
         }
         Ok(())
     }
 
+    /// Of a configuration that is tried, one canary, then a tenth at a time: with few partitions that is one.
+    pub(crate) fn rolls_in_bounds(&mut self, process: usize, config: ConfigNumber) -> Checked {
+        let Some(supervisor) = self.supervisor(process) else { return Ok(()) };
+        if config == supervisor.established || !supervisor.broken.contains(&config) {
+            return Ok(());
+        }
+        let of = |worker: &&crate::worker::Worker| worker.process == process && worker.config == config;
+        // Nothing to do for two seconds, by a clock that may be fast, is proof enough.
+        let proved = |worker: &&crate::worker::Worker| {
+            worker.core.window().is_empty() && self.now - worker.started_at > millis(1900)
+        };
+        let live = self.workers.values().filter(of).filter(|worker| !proved(worker)).count();
+        if live > 0 {
+            let detail =
+                format!("{live} workers run with a configuration that is not proved, and one more begins");
+            return Err(Violation::new(Invariant::Roll, detail));
+        }
+        Ok(())
+    }
+
     /// A worker is about to begin.
-    pub(crate) fn began(&mut self, process: usize, pid: i32, start: &WorkerStart) -> Checked {
-        let at = Self::partition_of(&start.item);
-        self.say(|| format!("{}: worker {pid} begins at {}", start.item, start.offset));
+    pub(crate) fn began(&mut self, process: usize, pid: i32, start: &WorkerStart, known: bool) -> Checked {
+        let at = Self::partition_of(&start.partition);
+        self.say(|| format!("{}: worker {pid} begins at {}", start.partition, start.offset));
         self.alone(at, start.token)?;
         if self.partitions[at].begun > start.token {
             let detail =
-                format!("{}: token {:?} after {:?}", start.item, start.token, self.partitions[at].begun);
+                format!("{}: token {:?} after {:?}", start.partition, start.token, self.partitions[at].begun);
             return Err(Violation::new(Invariant::Fencing, detail));
         }
         self.partitions[at].begun = start.token;
-        if let Some(ordered) = self.partitions[at].ordered.take()
-            && ordered != start.offset.0
-        {
-            let detail = format!(
-                "{}: an operator set the offset to {ordered}, reading begins at {}",
-                start.item, start.offset
-            );
-            return Err(Violation::new(Invariant::Operator, detail));
+        // Of a topic that is another one, which nobody has noticed yet: there is nothing at its place.
+        if known {
+            self.begins_rightly(at, start)?;
         }
-        self.partitions[at].begin(start.offset.0)?;
         let unowned = self.partitions[at].enter(pid, self.now);
         if self.partitions.len() > at && self.processes[process].life > 0 {
             self.figures.unowned_for(unowned);
         }
         Ok(())
+    }
+
+    fn begins_rightly(&mut self, at: usize, start: &WorkerStart) -> Checked {
+        if let Some(ordered) = self.partitions[at].ordered.take()
+            && ordered != start.offset.0
+        {
+            let detail = format!(
+                "{}: an operator set the offset to {ordered}, reading begins at {}",
+                start.partition, start.offset
+            );
+            return Err(Violation::new(Invariant::Operator, detail));
+        }
+        self.partitions[at].begin(start.offset.0)
     }
 
     /// Nobody else is at this partition, but for those whom no clock could have told.
@@ -137,7 +167,9 @@ impl World {
         }
         let Some(worker) = self.workers.get(&pid) else { return (false, None) };
         let frozen = worker.paused && self.processes[worker.process].paused;
-        (frozen || worker.overtaken, worker.token)
+        // It has just thawed, and is being ended: nobody could have told it before.
+        let thawed = worker.thawed && self.now - worker.going_since <= THAWING;
+        (frozen || thawed || worker.overtaken, worker.token)
     }
 
     /// A message is delivered.
@@ -209,8 +241,8 @@ impl World {
     pub(crate) fn restarts_in_bounds(&mut self, process: usize, item: &TopicPartition) -> Checked {
         let now = self.now;
         let Some(supervisor) = self.supervisor(process) else { return Ok(()) };
-        // Where the lease ended nothing has failed.
-        if supervisor.ended_for_lease.remove(item).unwrap_or(false) {
+        // Where the lease ended, or another worker was wanted, nothing has failed.
+        if supervisor.no_failure.remove(item) {
             return Ok(());
         }
         let token = supervisor.token(item);

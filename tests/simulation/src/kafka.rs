@@ -1,27 +1,34 @@
 //! Kafka as the group meets it: offsets looked up and committed over a network that delays, loses answers, and at times is
 //! not there. What a client has sent arrives in order while it lives; what a dead one has sent arrives all the same.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use kafkavisor::config::Reset;
 use kafkavisor::ids::{FencingToken, Offset, TopicPartition};
-use kafkavisor_supervisor_core::CommitAnswer;
+use kafkavisor_driver::Start;
 use kafkavisor_supervisor_core::start::{CommitNote, Committed, Decision, Facts, Why, decide};
+use kafkavisor_supervisor_core::{CommitAnswer, Operation};
 
 use crate::machine::{Time, millis};
-use crate::partition::{Fate, Temper};
-use crate::supervisor::KafkaHeard;
+use crate::partition::Temper;
 use crate::world::{Checked, Due, World};
+
+/// A start that is asked for.
+#[derive(Debug, Clone)]
+struct Look {
+    process: usize,
+    life: u64,
+    item: TopicPartition,
+    request: u64,
+    made_again: bool,
+}
 
 /// What waits for its moment.
 #[derive(Debug)]
 enum Pending {
     /// A start is looked up.
-    Look { process: usize, life: u64, item: TopicPartition, request: u64 },
+    Look(Look),
     /// It gets no answer.
-    LookFails { process: usize, life: u64, item: TopicPartition, request: u64 },
-    /// The starts found are committed, if they are still new.
-    CommitStart { process: usize, life: u64, item: TopicPartition, request: u64, decision: Decision },
+    LookFails(Look),
     /// The committing thread takes up its request.
     Send { process: usize, life: u64, commits: Vec<Commit> },
     /// A commit arrives.
@@ -30,11 +37,13 @@ enum Pending {
     TimeOut { commit: u64 },
     /// An answer reaches the supervisor.
     Answer { process: usize, life: u64, heard: Answer },
+    /// A supervisor notices that a topic is another one.
+    Notice { process: usize, life: u64 },
 }
 
 #[derive(Debug)]
 enum Answer {
-    Start(KafkaHeard),
+    Start(Start, u64),
     Commits(Vec<CommitAnswer>),
 }
 
@@ -44,6 +53,12 @@ struct Commit {
     item: TopicPartition,
     offset: Offset,
     token: Option<FencingToken>,
+    /// Only where the group has no offset.
+    first: bool,
+    /// An operator wants it so.
+    ordered: bool,
+    /// Which making of the topic it is of.
+    topic: u64,
 }
 
 /// See the module.
@@ -54,7 +69,7 @@ pub(crate) struct Kafka {
     /// Commits whose sender still waits.
     awaited: BTreeMap<u64, (usize, u64, Vec<Commit>)>,
     /// Starts to be looked up; the first of each is under way.
-    lookups: BTreeMap<(usize, u64), VecDeque<(TopicPartition, u64)>>,
+    lookups: BTreeMap<(usize, u64), VecDeque<Look>>,
     /// For each process: when its last commit arrives at the soonest.
     arrives: BTreeMap<(usize, u64), Time>,
     pub(crate) away: bool,
@@ -75,7 +90,7 @@ impl Kafka {
         !self
             .pending
             .values()
-            .any(|pending| matches!(pending, Pending::Commit { .. } | Pending::CommitStart { .. }))
+            .any(|pending| matches!(pending, Pending::Commit { .. } | Pending::Notice { .. }))
     }
 }
 
@@ -101,10 +116,10 @@ impl World {
     }
 
     /// One thread looks starts up, one after the other.
-    pub(crate) fn look_up(&mut self, process: usize, item: TopicPartition, request: u64) {
+    pub(crate) fn look_up(&mut self, process: usize, item: TopicPartition, request: u64, made_again: bool) {
         let life = self.processes[process].life;
         let waiting = self.kafka.lookups.entry((process, life)).or_default();
-        waiting.push_back((item, request));
+        waiting.push_back(Look { process, life, item, request, made_again });
         if waiting.len() == 1 {
             self.look_next(process, life);
         }
@@ -112,23 +127,28 @@ impl World {
 
     fn look_next(&mut self, process: usize, life: u64) {
         let next = self.kafka.lookups.get(&(process, life)).and_then(|waiting| waiting.front().cloned());
-        if let Some((item, request)) = next {
+        if let Some(look) = next {
             let hop = self.kafka_hop();
-            self.later(hop, Pending::Look { process, life, item, request });
+            self.later(hop, Pending::Look(look));
         }
     }
 
-    pub(crate) fn commit(&mut self, process: usize, offsets: BTreeMap<TopicPartition, Offset>) {
+    pub(crate) fn commit(
+        &mut self,
+        process: usize,
+        offsets: BTreeMap<TopicPartition, Offset>,
+        starts: &BTreeSet<TopicPartition>,
+    ) {
         let life = self.processes[process].life;
-        let pages = self.supervisor(process).map(|supervisor| supervisor.pages.clone()).unwrap_or_default();
-        for (item, offset) in &offsets {
-            if let Some(page) = pages.get(item) {
-                self.pages[*page].commit_sent = offset.0;
-            }
-        }
         let Some(supervisor) = self.supervisor(process) else { return };
         let commit = |(item, offset): (TopicPartition, Offset)| Commit {
             token: supervisor.token(&item),
+            first: starts.contains(&item),
+            ordered: supervisor
+                .tickets
+                .values()
+                .any(|asked| asked.partition == item && asked.operation == Operation::Seek(offset)),
+            topic: supervisor.topic(&item),
             item,
             offset,
         };
@@ -141,13 +161,9 @@ impl World {
         let Some(pending) = self.kafka.pending.remove(&number) else { return Ok(()) };
         self.figures.event("kafka");
         match pending {
-            Pending::Look { process, life, item, request } => self.look(process, life, item, request),
-            Pending::LookFails { process, life, item, request } => {
-                self.start_found(process, life, item, request, Err("no answer".to_owned()));
-            }
-            Pending::CommitStart { process, life, item, request, decision } => {
-                return self.commit_start(process, life, item, request, decision);
-            }
+            Pending::Look(look) => self.look(look),
+            Pending::LookFails(look) => self.start_found(&look, Err("no answer".to_owned()), BTreeMap::new()),
+            Pending::Notice { process, life } => self.notice_topic(process, life),
             Pending::Send { process, life, commits } => self.send_commit(process, life, commits),
             Pending::Commit { process, life, commits } => {
                 return self.commit_arrives(number, process, life, commits);
@@ -164,7 +180,7 @@ impl World {
         }
         let Some(supervisor) = self.supervisor(process) else { return };
         match heard {
-            Answer::Start(heard) => supervisor.kafka.push_back(heard),
+            Answer::Start(start, topic) => supervisor.starts.push_back((start, topic)),
             Answer::Commits(answers) => supervisor.commits.push_back(answers),
         }
         self.poke(process);
@@ -172,14 +188,14 @@ impl World {
 
     fn start_found(
         &mut self,
-        process: usize,
-        life: u64,
-        item: TopicPartition,
-        request: u64,
-        result: Result<Decision, String>,
+        look: &Look,
+        decision: Result<Decision, String>,
+        begins: BTreeMap<TopicPartition, Offset>,
     ) {
         let hop = self.between(millis(1), millis(10));
-        let heard = Answer::Start(KafkaHeard::Start { item, request, result });
+        let Look { process, life, item, request, .. } = look.clone();
+        let topic = self.partitions[Self::partition_of(&item)].topic;
+        let heard = Answer::Start(Start { partition: item, request, decision, begins }, topic);
         self.later(hop, Pending::Answer { process, life, heard });
         if let Some(waiting) = self.kafka.lookups.get_mut(&(process, life)) {
             waiting.pop_front();
@@ -187,113 +203,68 @@ impl World {
         self.look_next(process, life);
     }
 
-    fn facts(&mut self, process: usize, item: &TopicPartition) -> Facts {
+    fn facts(&mut self, process: usize, item: &TopicPartition, made_again: bool) -> Facts {
         let at = Self::partition_of(item);
         let at_first = self.supervisor(process).map_or(0, |supervisor| supervisor.partitions_at_first);
         Facts {
             instance: self.processes[process].name.clone(),
-            committed: self.partitions[at].committed.clone(),
+            committed: self.partitions[at].committed.clone().filter(|_| !made_again),
             topic_committed: self.partitions.iter().any(|partition| partition.committed.is_some()),
-            appeared_later: item.partition.0 >= at_first,
+            appeared_later: made_again || item.partition.0 >= at_first,
             log: self.partitions[at].offsets(),
-            topic_id: None,
+            topic_id: Some(self.partitions[at].topic.to_string()),
             in_zookeeper: false,
             reset: self.plan.reset,
         }
     }
 
-    fn look(&mut self, process: usize, life: u64, item: TopicPartition, request: u64) {
-        if !self.lives(process, life) {
+    fn look(&mut self, look: Look) {
+        let process = look.process;
+        if !self.lives(process, look.life) {
             return;
         }
         // A thread that is stopped goes on where it was; one that gets no answer says so when it has waited.
         if self.processes[process].paused {
-            self.later(millis(50), Pending::Look { process, life, item, request });
+            self.later(millis(50), Pending::Look(look));
             return;
         }
         if self.kafka.away {
-            self.later(self.plan.kafka_timeout, Pending::LookFails { process, life, item, request });
+            self.later(self.plan.kafka_timeout, Pending::LookFails(look));
             return;
         }
-        let decision = decide(&self.facts(process, &item));
-        match decision {
-            Decision::At { why: Why::Committed { .. }, .. } | Decision::Park(_) => {
-                self.start_found(process, life, item, request, Ok(decision));
-            }
-            Decision::At { .. } => {
-                let hop = self.kafka_hop();
-                self.later(hop, Pending::CommitStart { process, life, item, request, decision });
-            }
+        // A topic that is another one than when it was looked at last is new, all of it.
+        let topic = self.topic;
+        if let Some(supervisor) = self.supervisor(process)
+            && std::mem::replace(&mut supervisor.looked_at, topic) != topic
+        {
+            supervisor.partitions_at_first = 0;
         }
+        let decision = decide(&self.facts(process, &look.item, look.made_again));
+        let begins = if matches!(decision, Decision::At { why: Why::Reset, .. }) {
+            self.others_starts(process, &look.item)
+        } else {
+            BTreeMap::new()
+        };
+        self.start_found(&look, Ok(decision), begins);
     }
 
-    /// As `Lookups::commit_starts`: where a topic is new to the group, the starts of all its partitions at once.
-    fn commit_start(
-        &mut self,
-        process: usize,
-        life: u64,
-        item: TopicPartition,
-        request: u64,
-        decision: Decision,
-    ) -> Checked {
-        if !self.lives(process, life) {
-            return Ok(());
-        }
-        if self.processes[process].paused {
-            self.later(millis(50), Pending::CommitStart { process, life, item, request, decision });
-            return Ok(());
-        }
-        let Decision::At { offset, why } = decision.clone() else { return Ok(()) };
-        let boottime = self.processes[process].machine.boottime(self.now);
-        let Some(supervisor) = self.supervisor(process) else { return Ok(()) };
-        let token = supervisor.token(&item);
-        let leased = boottime < supervisor.shared_lease;
-        let begun =
-            why == Why::Reset && self.partitions.iter().any(|partition| partition.committed.is_some());
-        if self.kafka.away || !leased || begun {
-            let why =
-                if begun { "another member has just begun this topic" } else { "no answer, or no lease" };
-            self.start_found(process, life, item, request, Err(why.to_owned()));
-            return Ok(());
-        }
-        if why == Why::Reset {
-            for at in 0..self.partitions.len() {
-                let start = match self.plan.reset {
-                    Reset::Earliest => 0,
-                    Reset::Latest => self.partitions[at].end,
-                };
-                let appeared = i32::try_from(at).unwrap_or(0) >= self.partitions_at_first(process);
-                if appeared && Self::partition_of(&item) != at {
-                    continue;
-                }
-                for message in self.partitions[at].log.iter_mut().filter(|m| m.offset < start) {
-                    message.fate = Fate::Before;
-                }
-                let committed = self.note(process, Offset(start));
-                let token = token.filter(|_| Self::partition_of(&item) == at);
-                self.partitions[at].commit(committed, token)?;
-            }
-            let start = self.partitions[Self::partition_of(&item)].committed.clone();
-            let offset = start.map_or(offset, |committed| committed.offset);
-            self.start_found(process, life, item, request, Ok(Decision::At { offset, why }));
-            return Ok(());
-        }
-        let committed = self.note(process, offset);
-        self.say(|| format!("{item}: its start {offset} is committed: {why:?}"));
-        if self.partitions[Self::partition_of(&item)].commit(committed, token)? {
-            self.figures.fault("late start of a former owner");
-        }
-        self.start_found(process, life, item, request, Ok(decision));
-        Ok(())
+    /// Where a topic is new to the group, the starts of all its partitions are known at once.
+    fn others_starts(&mut self, process: usize, item: &TopicPartition) -> BTreeMap<TopicPartition, Offset> {
+        let others: Vec<_> = self.partitions.iter().map(|partition| partition.item.clone()).collect();
+        let start = |other: &TopicPartition, decision: Decision| match decision {
+            Decision::At { offset, why: Why::Reset } => Some((other.clone(), offset)),
+            Decision::At { .. } | Decision::Park(_) => None,
+        };
+        others
+            .iter()
+            .filter(|other| *other != item)
+            .filter_map(|other| start(other, decide(&self.facts(process, other, false))))
+            .collect()
     }
 
-    fn partitions_at_first(&mut self, process: usize) -> i32 {
-        self.supervisor(process).map_or(0, |supervisor| supervisor.partitions_at_first)
-    }
-
-    fn note(&self, process: usize, offset: Offset) -> Committed {
+    fn note(&self, process: usize, offset: Offset, topic: u64) -> Committed {
         let instance = self.processes[process].name.clone();
-        Committed { offset, metadata: CommitNote { instance, topic_id: None }.to_text() }
+        Committed { offset, metadata: CommitNote { instance, topic_id: Some(topic.to_string()) }.to_text() }
     }
 
     /// The lease is checked once more where the request is sent.
@@ -329,16 +300,39 @@ impl World {
             // What waits for a broker is there when the broker is, or was lost with the connection.
             if self.random.percent(50) {
                 let later = millis(100);
+                // In order all the same.
+                let soonest = self.kafka.arrives.entry((process, life)).or_default();
+                *soonest = (*soonest).max(self.now + later);
                 self.kafka.pending.insert(number, Pending::Commit { process, life, commits });
                 self.schedule(later, Due::Kafka(number));
             }
             return Ok(());
         }
-        for Commit { item, offset, token } in &commits {
-            let committed = self.note(process, *offset);
+        let mut begun = BTreeSet::new();
+        for commit in &commits {
+            let Commit { item, offset, token, first, ordered, topic } = commit;
+            let at = Self::partition_of(item);
+            // The program looks a moment before it sends; here that moment is none.
+            let there = self.partitions[at].committed.as_ref().map(|committed| committed.offset);
+            if *first && there.is_some_and(|there| there != *offset) {
+                begun.insert(item.clone());
+                continue;
+            }
+            let committed = self.note(process, *offset, *topic);
             self.say(|| format!("{item}: {offset} is committed by process {process}, token {token:?}"));
             self.figures.count("commits");
-            if self.partitions[Self::partition_of(item)].commit(committed, *token)? {
+            if *topic != self.partitions[at].topic {
+                // Of a topic that is gone: its note says so to whoever reads it.
+                self.figures.count("commits of a topic that is gone");
+                self.partitions[at].committed = Some(committed);
+                continue;
+            }
+            if self.partitions[at].committed.is_none() {
+                self.partitions[at].before(*offset);
+            }
+            if *ordered {
+                self.partitions[at].commit_ordered(committed);
+            } else if self.partitions[at].commit(committed, *token)? {
                 self.figures.fault("late commit of a former owner");
             }
         }
@@ -348,7 +342,11 @@ impl World {
         }
         if self.kafka.awaited.remove(&number).is_some() {
             let hop = self.between(millis(1), millis(10));
-            let heard = Answer::Commits(answers(&commits, None));
+            let mut heard = answers(&commits, None);
+            for answer in heard.iter_mut().filter(|answer| begun.contains(&answer.partition)) {
+                answer.error = Some("another member has just begun this topic".to_owned());
+            }
+            let heard = Answer::Commits(heard);
             self.later(hop, Pending::Answer { process, life, heard });
         }
         Ok(())
@@ -372,12 +370,49 @@ impl World {
         if self.kafka.away {
             return Ok(());
         }
-        let committed = self.note(process, offset);
+        let topic = self.partitions[Self::partition_of(item)].topic;
+        let committed = Committed { metadata: String::new(), ..self.note(process, offset, topic) };
         self.figures.count("commits of Python members");
         if self.partitions[Self::partition_of(item)].commit(committed, Some(token))? {
             self.figures.fault("late commit of a former owner");
         }
         Ok(())
+    }
+
+    /// The topic is deleted and made again: with it go its messages and, mostly, the group's offsets. Who has it notices within
+    /// seconds.
+    pub(crate) fn make_again(&mut self) {
+        let keeps = self.random.percent(50);
+        self.topic += 1;
+        for partition in &mut self.partitions {
+            partition.make_again(self.topic, keeps);
+        }
+        for process in 0..self.processes.len() {
+            // What starts anew for that is no failure.
+            if let Some(supervisor) = self.supervisor(process) {
+                supervisor.spawns.clear();
+            }
+            let life = self.processes[process].life;
+            let later = self.noticed_within();
+            self.later(later, Pending::Notice { process, life });
+        }
+    }
+
+    fn notice_topic(&mut self, process: usize, life: u64) {
+        if !self.lives(process, life) {
+            return;
+        }
+        if self.kafka.away || self.processes[process].paused {
+            self.later(millis(500), Pending::Notice { process, life });
+            return;
+        }
+        let all: Vec<_> =
+            self.partitions.iter().map(|partition| (partition.item.clone(), partition.topic)).collect();
+        if let Some(supervisor) = self.supervisor(process) {
+            supervisor.partitions_at_first = 0;
+            supervisor.made_again.extend(all);
+            self.poke(process);
+        }
     }
 
     pub(crate) fn append(&mut self, at: usize) {
@@ -417,7 +452,7 @@ impl World {
 
 fn answers(commits: &[Commit], error: Option<&str>) -> Vec<CommitAnswer> {
     let answer = |commit: &Commit| CommitAnswer {
-        item: commit.item.clone(),
+        partition: commit.item.clone(),
         offset: commit.offset,
         error: error.map(str::to_owned),
     };

@@ -1,13 +1,13 @@
 //! The whole group in virtual time: several supervisors with their workers and handlers, Python members, ZooKeeper and
-//! Kafka, under faults that a seed determines. The decisions are the real ones: both cores, the partitioner's member, the
-//! choice of where reading begins. Only their shells are simulated, and each says which it stands for.
+//! Kafka, under faults that a seed determines. What ships is what runs: the supervisor's driver and both cores, the partitioner's
+//! member, the choice of where reading begins. Only the system under them is simulated.
 //!
 //! | module | for |
 //! |---|---|
 //! | `schedule` | one seed, from its first step to the last check |
 //! | `plan` | what a seed decides beforehand |
 //! | `world` | everything there is, and the queue of what is to come |
-//! | `supervisor`, `worker`, `seat` | the shells around the three machines |
+//! | `supervisor`, `system`, `worker`, `seat` | what is around the driver and the machines |
 //! | `handler`, `python`, `operator` | those whom the product meets |
 //! | `kafka`, `partition`, `page`, `machine` | what they work with |
 //! | `faults` | what is done to them |
@@ -29,6 +29,7 @@ mod python;
 mod schedule;
 mod seat;
 mod supervisor;
+mod system;
 mod trace;
 mod violation;
 mod worker;

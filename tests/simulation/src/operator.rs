@@ -1,7 +1,7 @@
 //! An operator, who stops everything and sets the group's offset back. What he says must hold, whatever any page remembers.
 
 use kafkavisor::ids::Offset;
-use kafkavisor_supervisor_core::start::Committed;
+use kafkavisor_supervisor_core::start::{CommitNote, Committed};
 
 use crate::machine::{Time, millis};
 use crate::world::{Checked, Due, World};
@@ -58,6 +58,11 @@ impl World {
     fn set_an_offset(&mut self) {
         let at = self.random.below(self.partitions.len());
         let Some(committed) = self.partitions[at].committed.clone() else { return };
+        // He knows which topic he means.
+        let topic = CommitNote::of(&committed.metadata).and_then(|note| note.topic_id);
+        if topic.is_some_and(|topic| topic != self.partitions[at].topic.to_string()) {
+            return;
+        }
         let offset = self.some_offset(at, committed.offset.0);
         if offset >= committed.offset.0 {
             return;

@@ -13,6 +13,8 @@ pub(crate) struct Page {
     pub(crate) lease: Lease,
     pub(crate) committed: i64,
     pub(crate) commit_sent: i64,
+    /// Which making of the topic it is of.
+    pub(crate) topic: u64,
 }
 
 impl Page {
@@ -23,6 +25,7 @@ impl Page {
             lease: Lease::NONE,
             committed: -1,
             commit_sent: -1,
+            topic: 0,
         };
         page.rewind(start);
         page

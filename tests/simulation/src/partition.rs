@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use kafkavisor::ids::{FencingToken, TopicPartition};
+use kafkavisor::ids::{FencingToken, Offset, TopicPartition};
 use kafkavisor_supervisor_core::start::{Committed, Log};
 
 use crate::machine::Time;
@@ -59,6 +59,8 @@ pub(crate) enum Excuse {
     LateCommit,
     /// Two were at work at once where no clock could help.
     Overlap,
+    /// An operator has set the offset back.
+    Ordered,
 }
 
 impl Excuse {
@@ -69,6 +71,7 @@ impl Excuse {
             Self::CutShort => "a drain cut short",
             Self::LateCommit => "a former owner's late commit",
             Self::Overlap => "frozen with its supervisor",
+            Self::Ordered => "an operator's word",
         }
     }
 }
@@ -77,6 +80,8 @@ impl Excuse {
 #[derive(Debug)]
 pub(crate) struct Partition {
     pub(crate) item: TopicPartition,
+    /// Counts the makings of the topic.
+    pub(crate) topic: u64,
     pub(crate) log: Vec<Message>,
     /// Behind the last message, markers included.
     pub(crate) end: i64,
@@ -102,9 +107,10 @@ pub(crate) struct Partition {
 }
 
 impl Partition {
-    pub(crate) fn new(item: TopicPartition) -> Self {
+    pub(crate) fn new(item: TopicPartition, topic: u64) -> Self {
         Self {
             item,
+            topic,
             log: Vec::new(),
             end: 0,
             settled: 0,
@@ -130,7 +136,6 @@ impl Partition {
 
     /// What ListOffsets says.
     pub(crate) fn offsets(&self) -> Log {
-        use kafkavisor::ids::Offset;
         Log { start: Offset(0), end: Offset(self.end), stable_end: Offset(self.end) }
     }
 
@@ -154,6 +159,8 @@ impl Partition {
 
     /// Everything from `offset` on is to be handled again: an operator has said so.
     pub(crate) fn rewind(&mut self, offset: i64) {
+        // Where the topic is another one by now, what came before is not asked for.
+        self.before(Offset(offset));
         let index = self.index_from(offset);
         for message in self.log.iter_mut().skip(index) {
             message.fate = Fate::Waiting;
@@ -184,6 +191,32 @@ impl Partition {
             message.deaths
         );
         Err(Violation::new(Invariant::Isolation, detail))
+    }
+
+    /// Where the group begins: nobody asks for what came before.
+    pub(crate) fn before(&mut self, offset: Offset) {
+        for message in self.log.iter_mut().filter(|message| message.offset < offset.0) {
+            if message.fate == Fate::Waiting {
+                message.fate = Fate::Before;
+            }
+        }
+    }
+
+    /// An operator wants it so, backwards too.
+    pub(crate) fn commit_ordered(&mut self, committed: Committed) {
+        self.owners_commit = committed.offset.0;
+        self.committed = Some(committed);
+        self.excuses.insert(Excuse::Ordered);
+    }
+
+    /// The topic is another one: it begins anew.
+    pub(crate) fn make_again(&mut self, topic: u64, keeps_offsets: bool) {
+        self.topic = topic;
+        self.log.clear();
+        (self.end, self.settled, self.owners_commit) = (0, 0, 0);
+        // An offset that says nothing of its topic would park the partition, rightly, until somebody seeks.
+        self.committed.take_if(|committed| !keeps_offsets || committed.metadata.is_empty());
+        (self.suspects, self.ordered) = (None, None);
     }
 
     /// The group's offset becomes this. True where it went back.

@@ -74,6 +74,13 @@ impl Process {
         }
     }
 
+    pub(crate) fn supervisor_ref(&self) -> Option<&Supervisor> {
+        match &self.role {
+            Some(Role::Supervisor(supervisor)) => Some(supervisor),
+            Some(Role::Python(_)) | None => None,
+        }
+    }
+
     pub(crate) fn python(&mut self) -> Option<&mut Python> {
         match &mut self.role {
             Some(Role::Python(python)) => Some(python),

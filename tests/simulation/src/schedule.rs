@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use kafkavisor::ids::TopicPartition;
-use kafkavisor_supervisor_core::Item;
+use kafkavisor_supervisor_core::Partition as Owned;
 
 use crate::figures::Figures;
 use crate::machine::{Time, millis, nanos};
@@ -99,8 +99,13 @@ impl World {
             let end = if partition.live.iter().any(python) { partition.last() } else { partition.end };
             partition.live.len() == 1 && partition.unsettled() == partition.end && committed >= end
         };
-        // What is late may still set an offset back.
-        self.kafka.quiet() && self.partitions.iter_mut().all(done)
+        // What is late may still set an offset back, and so may an operator's word.
+        let answered = |process: &crate::process::Process| {
+            process
+                .supervisor_ref()
+                .is_none_or(|supervisor| supervisor.tickets.is_empty() && supervisor.asked.is_empty())
+        };
+        self.processes.iter().all(answered) && self.kafka.quiet() && self.partitions.iter_mut().all(done)
     }
 
     /// After a graceful stop nothing is left to be repeated.
@@ -131,10 +136,10 @@ impl World {
         for process in &mut self.processes {
             let name = process.name.clone();
             let Some(supervisor) = process.supervisor() else { continue };
-            let state = |(key, item): (&TopicPartition, &Item)| {
-                format!("{name} {key}: {} {:?} {:?}", item.state(), item.phase, item.last_exit)
+            let state = |(key, owned): (&TopicPartition, &Owned)| {
+                format!("{name} {key}: {} {:?} {:?}", owned.state(), owned.phase(), owned.tenure.place)
             };
-            parts.extend(supervisor.core.items().iter().map(state));
+            parts.extend(supervisor.core().into_iter().flat_map(|core| core.partitions()).map(state));
         }
         parts.push(format!("ZooKeeper: {:?}", self.zookeeper.paths().collect::<Vec<_>>()));
         parts.join("; ")

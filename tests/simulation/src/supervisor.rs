@@ -1,161 +1,245 @@
-//! A supervisor's process: the real core in a simulated shell, which does what `supervisor/src/shell/event_loop.rs` does.
+//! A supervisor's process: the shipping driver and its core on a simulated system.
 //!
-//! Where that selects among its channels, this one picks at random; where it waits, this one is woken.
+//! Where the program's loop selects among its channels, this one picks at random; where it waits, this one is woken. What the
+//! system is asked for, `system` does.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use kafkavisor::clock::Boottime;
 use kafkavisor::ids::{FencingToken, Offset, TopicPartition};
-use kafkavisor::partitioner::messages::{Event as MemberEvent, Notice};
-use kafkavisor_link::attempts::Attempts;
-use kafkavisor_link::message::{FromWorker, ToWorker};
-use kafkavisor_link::page::{Lease, Progress};
+use kafkavisor::partitioner::messages::Notice;
+use kafkavisor_driver::{Assignment, Driver, Happened, Start};
+use kafkavisor_link::message::FromWorker;
+use kafkavisor_link::page::Lease;
 use kafkavisor_link::process::Exit;
-use kafkavisor_supervisor_core::start::{Decision, Why};
-use kafkavisor_supervisor_core::{Action, CommitAnswer, Core, Event, Settings, WorkerStart};
+use kafkavisor_supervisor_core::{CommitAnswer, ConfigNumber, Core, Operation, Settings, Stop, Ticket};
 use nix::unistd::Pid;
 
 use crate::machine::{Time, millis};
-use crate::page::Page;
 use crate::process::Role;
+use crate::system::Simulated;
 use crate::violation::{Invariant, Violation};
 use crate::world::{Checked, Due, World};
 
-/// Pages are read at least this often while anything runs.
-const PAGES_EVERY: Duration = Duration::from_secs(1);
-
-/// What Kafka's threads tell.
-#[derive(Debug)]
-pub(crate) enum KafkaHeard {
-    Start { item: TopicPartition, request: u64, result: Result<Decision, String> },
-}
-
-/// What comes from a worker.
+/// What comes from a worker, or of asking for one.
 #[derive(Debug)]
 pub(crate) enum WorkerHeard {
+    Spawned(TopicPartition),
     Said(FromWorker),
     Closed,
 }
 
 /// A worker as its supervisor knows it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Child {
-    item: TopicPartition,
     closed: bool,
-    exit: Option<Exit>,
+    pub(crate) exit: Option<Exit>,
+}
+
+/// An operator's word that is not answered yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) partition: TopicPartition,
+    pub(crate) operation: Operation,
 }
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
-    pub(crate) core: Core,
+    /// Away while it turns.
+    pub(crate) driver: Option<Driver>,
     /// The pages in use.
     pub(crate) pages: BTreeMap<TopicPartition, usize>,
     pub(crate) lease: Lease,
     pub(crate) shared_lease: Boottime,
-    leased: bool,
-    dead_by_passed: bool,
-    pages_read: Instant,
+    pub(crate) tokens: BTreeMap<TopicPartition, FencingToken>,
     wake_at: Option<Time>,
     pub(crate) children: BTreeMap<i32, Child>,
     pub(crate) notices: VecDeque<Notice>,
     pub(crate) workers: VecDeque<(i32, WorkerHeard)>,
+    pub(crate) failed_spawns: VecDeque<TopicPartition>,
     pub(crate) reaped: VecDeque<(i32, Exit)>,
-    pub(crate) kafka: VecDeque<KafkaHeard>,
+    /// With the making of the topic that each is of.
+    pub(crate) starts: VecDeque<(Start, u64)>,
+    /// Which making of the topic its offsets are of.
+    pub(crate) topics: BTreeMap<TopicPartition, u64>,
+    pub(crate) made_again: VecDeque<(TopicPartition, u64)>,
     pub(crate) commits: VecDeque<Vec<CommitAnswer>>,
-    pub(crate) terms: u32,
+    pub(crate) asked: VecDeque<Asked>,
+    pub(crate) reloads: VecDeque<bool>,
+    pub(crate) stops: VecDeque<Stop>,
+    pub(crate) tickets: BTreeMap<Ticket, Asked>,
+    last_ticket: u64,
+    /// Configurations with which no handler works.
+    pub(crate) broken: BTreeSet<ConfigNumber>,
+    pub(crate) established: ConfigNumber,
     pub(crate) stop_asked: Option<Time>,
     pub(crate) paused_before_stop: Time,
     pub(crate) partitions_at_first: i32,
+    /// The making of the topic that its look-ups know.
+    pub(crate) looked_at: u64,
     /// Spawns after failures, for the bound on restarts.
     pub(crate) spawns: BTreeMap<TopicPartition, (Option<FencingToken>, Vec<Time>)>,
-    pub(crate) ended_for_lease: BTreeMap<TopicPartition, bool>,
-    exit: Option<bool>,
+    /// Whose last worker's end was no failure: the lease ended, or somebody wanted another.
+    pub(crate) no_failure: BTreeSet<TopicPartition>,
 }
 
-enum Happened {
-    Term,
-    Worker(i32, WorkerHeard),
-    Reaped(i32, Exit),
-    Notice(Notice),
-    Kafka(KafkaHeard),
-    Commits(Vec<CommitAnswer>),
-    Time,
+/// Where something waits to be taken.
+#[derive(Debug, Clone, Copy)]
+enum Channel {
+    Stops,
+    Workers,
+    FailedSpawns,
+    Reaped,
+    Notices,
+    Starts,
+    MadeAgain,
+    Commits,
+    Asked,
+    Reloads,
 }
 
 impl Supervisor {
-    pub(crate) fn token(&self, item: &TopicPartition) -> Option<FencingToken> {
-        self.core.items().get(item).and_then(|item| item.token)
+    pub(crate) fn token(&self, partition: &TopicPartition) -> Option<FencingToken> {
+        self.tokens.get(partition).copied()
     }
 
-    /// How many channels hold something.
-    fn waiting(&self) -> [bool; 6] {
+    /// Which making of the topic this partition's offsets are of, as far as it knows.
+    pub(crate) fn topic(&self, partition: &TopicPartition) -> u64 {
+        let of_any = || self.topics.values().max().copied().unwrap_or(0);
+        self.topics.get(partition).copied().unwrap_or_else(of_any)
+    }
+
+    pub(crate) fn core(&self) -> Option<&Core> {
+        self.driver.as_ref().map(Driver::core)
+    }
+
+    /// The channels that hold something.
+    fn waiting(&self) -> Vec<Channel> {
         [
-            self.terms > 0,
-            !self.workers.is_empty(),
-            !self.reaped.is_empty(),
-            !self.notices.is_empty(),
-            !self.kafka.is_empty(),
-            !self.commits.is_empty(),
+            (Channel::Stops, self.stops.is_empty()),
+            (Channel::Workers, self.workers.is_empty()),
+            (Channel::FailedSpawns, self.failed_spawns.is_empty()),
+            (Channel::Reaped, self.reaped.is_empty()),
+            (Channel::Notices, self.notices.is_empty()),
+            (Channel::Starts, self.starts.is_empty()),
+            (Channel::MadeAgain, self.made_again.is_empty()),
+            (Channel::Commits, self.commits.is_empty()),
+            (Channel::Asked, self.asked.is_empty()),
+            (Channel::Reloads, self.reloads.is_empty()),
         ]
+        .into_iter()
+        .filter(|(_, empty)| !empty)
+        .map(|(channel, _)| channel)
+        .collect()
     }
 
-    fn next(&mut self, channel: usize) -> Happened {
-        let happened = match channel {
-            0 => {
-                self.terms = self.terms.saturating_sub(1);
-                Some(Happened::Term)
+    fn next(&mut self, channel: Channel, settings: &Settings) -> Option<Happened> {
+        match channel {
+            Channel::Stops => self.stops.pop_front().map(Happened::Stop),
+            Channel::Workers => self.workers.pop_front().and_then(|(pid, heard)| self.heard(pid, heard)),
+            Channel::FailedSpawns => {
+                let error = "no process to be had".to_owned();
+                self.failed_spawns.pop_front().map(|partition| Happened::SpawnFailed { partition, error })
             }
-            1 => self.workers.pop_front().map(|(pid, heard)| Happened::Worker(pid, heard)),
-            2 => self.reaped.pop_front().map(|(pid, exit)| Happened::Reaped(pid, exit)),
-            3 => self.notices.pop_front().map(Happened::Notice),
-            4 => self.kafka.pop_front().map(Happened::Kafka),
-            _ => self.commits.pop_front().map(Happened::Commits),
-        };
-        happened.unwrap_or(Happened::Time)
+            Channel::Reaped => self.reaped.pop_front().and_then(|(pid, exit)| {
+                self.children.get_mut(&pid)?.exit = Some(exit);
+                None
+            }),
+            Channel::Notices => self.notices.pop_front().map(Happened::Notice),
+            Channel::Starts => self.starts.pop_front().map(|(start, topic)| {
+                self.topics.insert(start.partition.clone(), topic);
+                Happened::Start(start)
+            }),
+            // What is found to be of the new topic already is no news.
+            Channel::MadeAgain => self.made_again.pop_front().and_then(|(partition, topic)| {
+                (self.topic(&partition) < topic).then_some(Happened::TopicMadeAgain(partition))
+            }),
+            Channel::Commits => self.commits.pop_front().map(Happened::Committed),
+            Channel::Asked => self.asked.pop_front().map(|asked| {
+                self.last_ticket += 1;
+                let ticket = Ticket(self.last_ticket);
+                let Asked { partition, operation } = asked.clone();
+                // What starts at a word is no failure.
+                self.spawns.remove(&partition);
+                self.tickets.insert(ticket, asked);
+                Happened::Operated { partition, operation, ticket }
+            }),
+            Channel::Reloads => self.reloads.pop_front().and_then(|broken| {
+                let number = self.core()?.next_config();
+                self.spawns.clear();
+                if broken {
+                    self.broken.insert(number);
+                }
+                Some(Happened::Reloaded(Settings { worked: false, ..settings.clone() }))
+            }),
+        }
+    }
+
+    fn heard(&mut self, pid: i32, heard: WorkerHeard) -> Option<Happened> {
+        let child = self.children.get_mut(&pid)?;
+        let pid = Pid::from_raw(pid);
+        match heard {
+            WorkerHeard::Spawned(partition) => Some(Happened::Spawned { partition, pid }),
+            WorkerHeard::Said(message) => Some(Happened::Said { pid, message }),
+            WorkerHeard::Closed => {
+                child.closed = true;
+                None
+            }
+        }
     }
 }
 
 impl World {
     pub(crate) fn start_supervisor(&mut self, process: usize) {
         let now = self.instant(process);
-        let settings = Settings {
-            restart: self.plan.restart.clone(),
-            poison: self.plan.poison.clone(),
-            stop_timeout: self.plan.stop_timeout,
-            commit_interval: self.plan.commit_interval,
-            fixed: false,
-            seed: self.random.number(),
-        };
+        let core = Core::new(self.settings(), self.random.number());
         let supervisor = Supervisor {
-            core: Core::new(settings),
+            driver: Some(Driver::new(core, Assignment::zookeeper(), now)),
             pages: BTreeMap::new(),
             lease: Lease::NONE,
             shared_lease: Boottime(0),
-            leased: false,
-            dead_by_passed: true,
-            pages_read: now,
+            tokens: BTreeMap::new(),
             wake_at: None,
             children: BTreeMap::new(),
             notices: VecDeque::new(),
             workers: VecDeque::new(),
+            failed_spawns: VecDeque::new(),
             reaped: VecDeque::new(),
-            kafka: VecDeque::new(),
+            starts: VecDeque::new(),
+            topics: BTreeMap::new(),
+            made_again: VecDeque::new(),
             commits: VecDeque::new(),
-            terms: 0,
+            asked: VecDeque::new(),
+            reloads: VecDeque::new(),
+            stops: VecDeque::new(),
+            tickets: BTreeMap::new(),
+            last_ticket: 0,
+            broken: BTreeSet::new(),
+            established: ConfigNumber(0),
             stop_asked: None,
             paused_before_stop: 0,
             partitions_at_first: i32::try_from(self.partitions.len()).unwrap_or(i32::MAX),
+            looked_at: self.topic,
             spawns: BTreeMap::new(),
-            ended_for_lease: BTreeMap::new(),
-            exit: None,
+            no_failure: BTreeSet::new(),
         };
         self.processes[process].life += 1;
         self.processes[process].role = Some(Role::Supervisor(Box::new(supervisor)));
         let name = self.processes[process].name.clone();
         self.say(|| format!("{name} starts"));
         self.take_seat(process);
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            restart: self.plan.restart.clone(),
+            poison: self.plan.poison.clone(),
+            stop_timeout: self.plan.stop_timeout,
+            commit_interval: self.plan.commit_interval,
+            worked: false,
+        }
     }
 
     pub(crate) fn supervisor(&mut self, process: usize) -> Option<&mut Supervisor> {
@@ -195,12 +279,12 @@ impl World {
         loop {
             self.supervisor_iterates(process)?;
             let Some(supervisor) = self.supervisor(process) else { return Ok(()) };
-            if supervisor.waiting().iter().all(|waits| !waits) {
+            if supervisor.waiting().is_empty() {
                 break;
             }
         }
         let time = self.instant(process);
-        let deadline = self.supervisor(process).and_then(|supervisor| supervisor.core.next_deadline());
+        let deadline = self.supervisor(process).and_then(|supervisor| supervisor.core()?.next_deadline());
         if deadline.is_some_and(|at| at <= time) {
             return Err(Violation::new(Invariant::Idle, format!("supervisor {process} spins: {deadline:?}")));
         }
@@ -209,197 +293,16 @@ impl World {
     }
 
     fn supervisor_iterates(&mut self, process: usize) -> Checked {
-        let time = self.instant(process);
-        let at = self.processes[process].machine.boottime(self.now);
         self.figures.event("supervisor");
+        let settings = self.settings();
         let pick = self.random.number();
         let Some(supervisor) = self.supervisor(process) else { return Ok(()) };
-        let channels: Vec<_> =
-            (0..).zip(supervisor.waiting()).filter_map(|(n, waits)| waits.then_some(n)).collect();
+        let channels = supervisor.waiting();
         let chosen = usize::try_from(pick).unwrap_or(0).checked_rem(channels.len()).map(|n| channels[n]);
-        let happened = chosen.map_or(Happened::Time, |channel| supervisor.next(channel));
-        let urgent = matches!(happened, Happened::Worker(..) | Happened::Notice(_));
-        if urgent || time.saturating_duration_since(supervisor.pages_read) >= PAGES_EVERY {
-            supervisor.pages_read = time;
-            let pages = supervisor.pages.clone();
-            let read = |(item, page): (TopicPartition, usize)| (item, self.pages[page].progress);
-            let pages = pages.into_iter().map(read).collect();
-            self.decide(process, Event::PagesRead { pages, at })?;
-        }
-        self.look_at_lease(process)?;
-        self.happened(process, happened)?;
+        let happened = chosen.and_then(|channel| supervisor.next(channel, &settings));
+        self.turn(process, happened.unwrap_or(Happened::Time))?;
         self.finish_workers(process)?;
-        self.decide(process, Event::Woken)?;
         self.look_at_exit(process)
-    }
-
-    fn await_supervisors_deadline(&mut self, process: usize) {
-        let (now, machine) = (self.now, self.processes[process].machine);
-        let (time, boottime) = (machine.instant(now), machine.boottime(now));
-        let Some(supervisor) = self.supervisor(process) else { return };
-        let busy = !supervisor.core.items().is_empty();
-        let next_lease =
-            if supervisor.leased { supervisor.lease.deliver_until } else { supervisor.lease.dead_by };
-        let lease = (busy && next_lease > boottime)
-            .then(|| time + next_lease.since(boottime) + Duration::from_millis(1));
-        let beat = busy.then(|| time + PAGES_EVERY);
-        let deadline = [beat, lease, supervisor.core.next_deadline()].into_iter().flatten().min();
-        if let Some(deadline) = deadline {
-            self.wake_supervisor(process, machine.when(now, deadline).max(now + 1));
-        }
-    }
-
-    fn happened(&mut self, process: usize, happened: Happened) -> Checked {
-        match happened {
-            Happened::Term => self.decide(process, Event::StopRequested),
-            Happened::Worker(pid, WorkerHeard::Said(message)) => {
-                let Some(item) = self.child(process, pid).map(|child| child.item.clone()) else {
-                    return Ok(());
-                };
-                self.decide(process, Event::WorkerSaid { item, pid: Pid::from_raw(pid), message })
-            }
-            Happened::Worker(pid, WorkerHeard::Closed) => {
-                if let Some(child) = self.child(process, pid) {
-                    child.closed = true;
-                }
-                Ok(())
-            }
-            Happened::Reaped(pid, exit) => {
-                if let Some(child) = self.child(process, pid) {
-                    child.exit = Some(exit);
-                }
-                Ok(())
-            }
-            Happened::Notice(notice) => self.noticed(process, notice),
-            Happened::Kafka(KafkaHeard::Start { item, request, result }) => {
-                self.start_heard(process, item, request, result)
-            }
-            Happened::Commits(answers) => self.commits_answered(process, answers),
-            Happened::Time => Ok(()),
-        }
-    }
-
-    fn child(&mut self, process: usize, pid: i32) -> Option<&mut Child> {
-        self.supervisor(process)?.children.get_mut(&pid)
-    }
-
-    fn noticed(&mut self, process: usize, notice: Notice) -> Checked {
-        let event = match notice {
-            Notice::Acquired { item, token } => Event::Assigned { item, token: Some(token) },
-            Notice::Revoked { item, token } => Event::Revoked { item, token },
-            Notice::Lost { item, .. } => Event::Lost { item },
-            Notice::Settled { members } => Event::Settled { members },
-            Notice::Unsettled => Event::Unsettled,
-            Notice::Evidence { sent, timeout, .. } => {
-                self.set_lease(process, Lease::from_evidence(sent, timeout));
-                return self.look_at_lease(process);
-            }
-            Notice::SessionLost => {
-                self.set_lease(process, Lease::NONE);
-                return self.look_at_lease(process);
-            }
-            Notice::Left => Event::Left,
-            Notice::Joined { .. } | Notice::Blocked { .. } | Notice::Suspended | Notice::Resumed => {
-                return Ok(());
-            }
-        };
-        self.decide(process, event)
-    }
-
-    fn set_lease(&mut self, process: usize, lease: Lease) {
-        let Some(supervisor) = self.supervisor(process) else { return };
-        supervisor.lease = lease;
-        supervisor.shared_lease = lease.deliver_until;
-        let pages: Vec<_> = supervisor.pages.values().copied().collect();
-        for page in pages {
-            self.pages[page].lease = lease;
-        }
-    }
-
-    fn look_at_lease(&mut self, process: usize) -> Checked {
-        let time = self.processes[process].machine.boottime(self.now);
-        let Some(supervisor) = self.supervisor(process) else { return Ok(()) };
-        let leased = time < supervisor.lease.deliver_until;
-        if leased != supervisor.leased {
-            supervisor.leased = leased;
-            self.decide(process, if leased { Event::LeaseRenewed } else { Event::LeaseLapsed })?;
-        }
-        let Some(supervisor) = self.supervisor(process) else { return Ok(()) };
-        let dead = time >= supervisor.lease.dead_by;
-        if dead && !supervisor.dead_by_passed {
-            self.decide(process, Event::LeaseEnded)?;
-        }
-        if let Some(supervisor) = self.supervisor(process) {
-            supervisor.dead_by_passed = dead;
-        }
-        Ok(())
-    }
-
-    fn start_heard(
-        &mut self,
-        process: usize,
-        item: TopicPartition,
-        request: u64,
-        result: Result<Decision, String>,
-    ) -> Checked {
-        let event = match result {
-            Ok(decision) => {
-                let page = match &decision {
-                    Decision::At { offset, why: Why::Committed { by_us: true } } => {
-                        self.resume_page(process, &item, *offset)
-                    }
-                    Decision::At { .. } | Decision::Park(_) => None,
-                };
-                Event::StartFound { item, request, decision, page }
-            }
-            Err(error) => Event::StartUnknown { item, request, error },
-        };
-        self.decide(process, event)
-    }
-
-    /// As `Pages::resume`.
-    fn resume_page(&mut self, process: usize, item: &TopicPartition, committed: Offset) -> Option<Progress> {
-        let supervisor = self.processes[process].supervisor()?;
-        let lease = supervisor.lease;
-        let number = supervisor.pages.remove(item);
-        let number = number.or_else(|| self.processes[process].directory.get(item).copied())?;
-        let page = &mut self.pages[number];
-        let recorded = [page.committed, page.commit_sent];
-        if !recorded.contains(&committed.0) || page.progress.check(committed).is_err() {
-            return None;
-        }
-        page.note_crash();
-        page.committed = committed.0;
-        page.lease = lease;
-        let progress = page.progress;
-        self.supervisor(process)?.pages.insert(item.clone(), number);
-        self.figures.count("pages resumed");
-        Some(progress)
-    }
-
-    fn make_page(&mut self, process: usize, item: &TopicPartition, start: Offset) {
-        let Some(supervisor) = self.supervisor(process) else { return };
-        let mut page = Page::new(start);
-        page.committed = start.0;
-        page.lease = supervisor.lease;
-        self.pages.push(page);
-        let number = self.pages.len() - 1;
-        if let Some(supervisor) = self.supervisor(process) {
-            supervisor.pages.insert(item.clone(), number);
-        }
-        self.processes[process].directory.insert(item.clone(), number);
-    }
-
-    fn commits_answered(&mut self, process: usize, answers: Vec<CommitAnswer>) -> Checked {
-        let Some(supervisor) = self.supervisor(process) else { return Ok(()) };
-        let pages = supervisor.pages.clone();
-        for answer in &answers {
-            if let (None, Some(page)) = (&answer.error, pages.get(&answer.item)) {
-                self.pages[*page].committed = answer.offset.0;
-                self.page_changed(*page);
-            }
-        }
-        self.decide(process, Event::Committed { answers })
     }
 
     fn finish_workers(&mut self, process: usize) -> Checked {
@@ -408,126 +311,60 @@ impl World {
             .children
             .iter()
             .filter(|(_, child)| child.closed)
-            .filter_map(|(pid, child)| Some((*pid, child.item.clone(), child.exit?)))
+            .filter_map(|(pid, child)| Some((*pid, child.exit?)))
             .collect();
-        for (pid, item, exit) in gone {
-            let Some(supervisor) = self.supervisor(process) else { return Ok(()) };
-            supervisor.children.remove(&pid);
-            let page = supervisor.pages.get(&item).copied();
-            let progress = page.map_or_else(Progress::default, |page| self.pages[page].progress);
-            let attempts = page.map_or_else(Attempts::default, |page| self.pages[page].attempts);
-            self.decide(
-                process,
-                Event::WorkerExited { item, pid: Pid::from_raw(pid), exit, progress, attempts },
-            )?;
+        for (pid, exit) in gone {
+            if let Some(supervisor) = self.supervisor(process) {
+                supervisor.children.remove(&pid);
+            }
+            self.turn(process, Happened::Gone { pid: Pid::from_raw(pid), exit })?;
         }
         Ok(())
     }
 
-    /// The core decides, and everything it says is done.
-    pub(crate) fn decide(&mut self, process: usize, event: Event) -> Checked {
-        let mut events = vec![event];
-        while let Some(event) = events.pop() {
-            let now = self.instant(process);
-            if !matches!(event, Event::Woken | Event::PagesRead { .. }) {
-                let name = self.processes[process].name.clone();
-                self.say(|| format!("{name}: {event:?}"));
-            }
-            let Some(supervisor) = self.supervisor(process) else { return Ok(()) };
-            let actions = supervisor.core.handle(now, event);
-            for action in actions {
-                let name = self.processes[process].name.clone();
-                self.say(|| format!("{name} -> {action:?}"));
-                events.extend(self.perform(process, action)?);
-            }
+    /// One turn of the shipping driver.
+    fn turn(&mut self, process: usize, happened: Happened) -> Checked {
+        if !matches!(happened, Happened::Time) {
+            let name = self.processes[process].name.clone();
+            self.say(|| format!("{name}: {happened:?}"));
         }
-        Ok(())
-    }
-
-    /// Performs one action; what it led to at once is another event.
-    fn perform(&mut self, process: usize, action: Action) -> Result<Option<Event>, Violation> {
-        match action {
-            Action::FindStart { item, request, made_again: _ } => self.look_up(process, item, request),
-            Action::MakePage { item, start } => self.make_page(process, &item, start),
-            Action::SpawnWorker(start) => return self.spawn(process, start).map(Some),
-            Action::StopWorker { pid, reason, within, .. } => {
-                self.tell_worker(pid.as_raw(), ToWorker::Stop { reason, within });
-            }
-            Action::KillWorker { pid, .. } => self.kill_soon(process, pid.as_raw())?,
-            Action::Decide { item, pid, offset, verdict } => {
-                self.verdict(&item, offset, verdict)?;
-                self.tell_worker(pid.as_raw(), ToWorker::Decide { offset, verdict });
-            }
-            Action::SettlePage { item, attempts } => {
-                if let Some(page) = self.page(process, &item) {
-                    page.drop_in_flight();
-                    page.attempts = attempts;
-                }
-            }
-            Action::MovePage { item, next } => {
-                let attempts = self.plan.poison.attempts;
-                self.figures.count("messages skipped");
-                self.partitions[Self::partition_of(&item)].skip(next.0 - 1, attempts)?;
-                if let Some(page) = self.page(process, &item) {
-                    page.move_to(next);
-                }
-            }
-            Action::Commit { offsets } => self.commit(process, offsets),
-            Action::Release { item, token } => {
-                self.released(process, &item, token)?;
-                self.tell_member(process, MemberEvent::Released { item, token })?;
-            }
-            Action::ForgetPage { item } => {
-                if self.supervisor(process).and_then(|supervisor| supervisor.pages.remove(&item)).is_some() {
-                    self.processes[process].directory.remove(&item);
-                }
-            }
-            Action::LeaveGroup => self.tell_member(process, MemberEvent::LeaveRequested)?,
-            Action::Exit { cut_short } => {
-                if let Some(supervisor) = self.supervisor(process) {
-                    supervisor.exit = Some(cut_short);
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    fn page(&mut self, process: usize, item: &TopicPartition) -> Option<&mut Page> {
-        let number = *self.processes[process].supervisor()?.pages.get(item)?;
-        self.pages.get_mut(number)
-    }
-
-    /// A kill reaches a worker that is not reaped yet.
-    fn kill_soon(&mut self, process: usize, pid: i32) -> Checked {
-        if self.child(process, pid).is_some_and(|child| child.exit.is_none()) {
-            self.kill_worker(pid)?;
-        }
-        Ok(())
-    }
-
-    fn spawn(&mut self, process: usize, start: WorkerStart) -> Result<Event, Violation> {
-        let item = start.item.clone();
-        let Some(page) = self.supervisor(process).and_then(|s| s.pages.get(&item).copied()) else {
-            return Ok(Event::SpawnFailed { item, error: "it has no status page".to_owned() });
+        let Some(mut driver) = self.supervisor(process).and_then(|supervisor| supervisor.driver.take())
+        else {
+            return Ok(());
         };
-        if self.random.percent(1) && !self.healing {
-            self.figures.fault("spawn failed");
-            return Ok(Event::SpawnFailed { item, error: "no process to be had".to_owned() });
-        }
-        self.restarts_in_bounds(process, &item)?;
-        let pid = self.start_worker(process, start, page)?;
+        let mut system = Simulated { world: self, process, violation: None };
+        driver.turn(&mut system, happened);
+        let violation = system.violation;
         if let Some(supervisor) = self.supervisor(process) {
-            supervisor.children.insert(pid, Child { item: item.clone(), closed: false, exit: None });
+            supervisor.driver = Some(driver);
         }
-        Ok(Event::WorkerSpawned { item, pid: Pid::from_raw(pid) })
+        violation.map_or(Ok(()), Err)
+    }
+
+    fn await_supervisors_deadline(&mut self, process: usize) {
+        let (now, machine) = (self.now, self.processes[process].machine);
+        let Some(driver) = self.supervisor(process).and_then(|supervisor| supervisor.driver.take()) else {
+            return;
+        };
+        let deadline = driver.deadline(&Simulated { world: self, process, violation: None });
+        if let Some(supervisor) = self.supervisor(process) {
+            supervisor.driver = Some(driver);
+        }
+        if let Some(deadline) = deadline {
+            self.wake_supervisor(process, machine.when(now, deadline).max(now + 1));
+        }
     }
 
     fn look_at_exit(&mut self, process: usize) -> Checked {
         let Some(supervisor) = self.supervisor(process) else { return Ok(()) };
-        let Some(cut_short) = supervisor.exit else { return Ok(()) };
+        let Some(cut_short) = supervisor.driver.as_ref().and_then(Driver::exit) else { return Ok(()) };
         if !supervisor.children.is_empty() {
             let detail = format!("{} exits while workers live", self.processes[process].name);
-            return Err(Violation::new(Invariant::Contract, detail));
+            return Err(Violation::new(Invariant::OneWorker, detail));
+        }
+        if let Some((ticket, asked)) = supervisor.tickets.first_key_value() {
+            let detail = format!("{ticket:?} ({asked:?}) was never answered");
+            return Err(Violation::new(Invariant::Operator, detail));
         }
         let name = self.processes[process].name.clone();
         self.say(|| format!("{name} has exited, cut short: {cut_short}"));
@@ -541,5 +378,24 @@ impl World {
         }
         self.processes[process].role = None;
         Ok(())
+    }
+
+    /// A supervisor's own duration of a moment, for those who ask it something.
+    pub(crate) fn ask(&mut self, process: usize, partition: TopicPartition, operation: Operation) {
+        if let Some(supervisor) = self.supervisor(process) {
+            supervisor.asked.push_back(Asked { partition, operation });
+            self.poke(process);
+        }
+    }
+
+    /// What becomes of a topic is noticed within seconds.
+    pub(crate) fn noticed_within(&mut self) -> Time {
+        self.between(millis(10), crate::machine::nanos(Duration::from_secs(5)))
+    }
+
+    pub(crate) fn some_place(&mut self, at: usize) -> Offset {
+        let committed = self.partitions[at].committed.as_ref().map_or(0, |committed| committed.offset.0);
+        let back = i64::try_from(self.random.below(10)).unwrap_or(0);
+        Offset((committed - back).max(0))
     }
 }

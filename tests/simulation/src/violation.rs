@@ -27,8 +27,10 @@ pub enum Invariant {
     StopsInTime,
     /// Only a message that failed often enough is passed over, and no other with it.
     Isolation,
-    /// An operator's offset is never overwritten.
+    /// An operator's offset is never overwritten, and whoever asks is answered.
     Operator,
+    /// A configuration that is not proved runs in as few workers as a roll allows.
+    Roll,
     /// L1: once faults end, everything is owned once and lag returns to 0.
     Liveness,
     /// A deadline that was handled is over: nobody spins.
@@ -49,7 +51,7 @@ impl Invariant {
             Self::Backoff => "S7",
             Self::StopsInTime => "S8",
             Self::Liveness => "L1",
-            Self::Contract | Self::Idle => "contract",
+            Self::Roll | Self::Contract | Self::Idle => "contract",
         }
     }
 }

@@ -3,12 +3,14 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use kafkavisor::clock::Boottime;
 use kafkavisor::config::PoisonAction;
 use kafkavisor::ids::{FencingToken, Offset, TopicPartition};
+use kafkavisor::protocol::Answer;
 use kafkavisor_link::message::{Ending, FromWorker, ToWorker, Verdict};
 use kafkavisor_link::page::Progress;
 use kafkavisor_link::process::Exit;
-use kafkavisor_supervisor_core::WorkerStart;
+use kafkavisor_supervisor_core::{ConfigNumber, WorkerStart};
 use kafkavisor_worker_core::{Action, Core, Delivery, Event, Settings};
 use nix::sys::signal::Signal;
 
@@ -34,10 +36,16 @@ pub(crate) struct Worker {
     pub(crate) life: u64,
     pub(crate) item: TopicPartition,
     pub(crate) token: Option<FencingToken>,
+    pub(crate) config: ConfigNumber,
+    pub(crate) started_at: Time,
+    /// Which making of the topic it reads.
+    pub(crate) topic: u64,
     pub(crate) page: usize,
     pub(crate) paused: bool,
     /// It was frozen with its supervisor when another began.
     pub(crate) overtaken: bool,
+    /// It was frozen with its supervisor and goes on.
+    pub(crate) thawed: bool,
     /// Since when it has been running without a stop.
     pub(crate) going_since: Time,
     pub(crate) core: Core,
@@ -46,8 +54,11 @@ pub(crate) struct Worker {
     end_seen: Option<i64>,
     high_watermark: i64,
     before: (u64, u64),
+    acknowledged_at: Boottime,
     committed: i64,
     lease_ended: bool,
+    /// Its supervisor has asked it to stop.
+    stopped_in_order: bool,
     ending: Option<Ending>,
     to_worker: VecDeque<ToWorker>,
     /// Dead letters on their way, and when they are confirmed.
@@ -70,8 +81,9 @@ impl World {
         let letter = start.letter.is_some();
         // The letter's message is read by itself.
         let offset = start.offset.0 + i64::from(letter);
-        let at = Self::partition_of(&start.item);
-        self.began(process, pid, &start)?;
+        let at = Self::partition_of(&start.partition);
+        let known = self.pages[page].topic == self.partitions[at].topic;
+        self.began(process, pid, &start, known)?;
         let settings = Settings {
             max_messages: self.plan.max_messages,
             max_bytes: 4000,
@@ -87,11 +99,15 @@ impl World {
         let worker = Worker {
             process,
             life: self.processes[process].life,
-            item: start.item,
+            item: start.partition,
             token: start.token,
+            config: start.config,
+            started_at: self.now,
+            topic: self.pages[page].topic,
             page,
             paused: false,
             overtaken: false,
+            thawed: false,
             going_since: self.now,
             core: Core::new(settings, start.offset),
             handler: Handler::new(first),
@@ -99,8 +115,10 @@ impl World {
             end_seen: None,
             high_watermark: -1,
             before: (before.messages, before.bytes),
+            acknowledged_at: before.acknowledged_at,
             committed: i64::MIN,
             lease_ended: false,
+            stopped_in_order: false,
             ending: None,
             to_worker: VecDeque::new(),
             letters: Vec::new(),
@@ -240,7 +258,12 @@ impl World {
     fn hear_supervisor(&mut self, pid: i32) -> Checked {
         while let Some(message) = self.workers.get_mut(&pid).and_then(|worker| worker.to_worker.pop_front()) {
             let event = match message {
-                ToWorker::Stop { reason, within } => Event::StopRequested { reason, within },
+                ToWorker::Stop { reason, within } => {
+                    if let Some(worker) = self.workers.get_mut(&pid) {
+                        worker.stopped_in_order = true;
+                    }
+                    Event::StopRequested { reason, within }
+                }
                 ToWorker::Decide { offset, verdict } => Event::Decided { offset, verdict },
                 ToWorker::Start(_) => continue,
             };
@@ -265,7 +288,12 @@ impl World {
             let Some(worker) = self.workers.get_mut(&pid) else { return Ok(false) };
             let time = self.processes[worker.process].machine.instant(self.now);
             let actions = if let Some(answer) = worker.handler.output.pop_front() {
-                worker.core.answered(time, answer)
+                let (before, ack) = (worker.core.window().acknowledged(), matches!(answer, Answer::Ack(_)));
+                let actions = worker.core.answered(time, answer);
+                if ack && worker.core.window().acknowledged() > before {
+                    worker.acknowledged_at = self.processes[worker.process].machine.boottime(self.now);
+                }
+                actions
             } else if let Some(exit) = worker.handler.exit.take() {
                 worker.handler.reaped = true;
                 worker.core.handle(time, Event::HandlerExited(exit))
@@ -299,7 +327,9 @@ impl World {
             }
             let Some(words) = worker.unwritten.pop_front() else { break };
             progress = true;
-            if let ToHandler::Message { index, .. } = words {
+            if let ToHandler::Message { index, .. } = words
+                && worker.topic == self.partitions[Self::partition_of(&worker.item)].topic
+            {
                 self.delivered(pid, index)?;
             }
             if let Some(worker) = self.workers.get_mut(&pid) {
@@ -324,7 +354,7 @@ impl World {
         let partition = &self.partitions[Self::partition_of(&worker.item)];
         worker.high_watermark = partition.end;
         let (mut delivered, mut blocked, mut event) = (false, false, None);
-        if worker.position > partition.end {
+        if worker.position > partition.end || worker.topic != partition.topic {
             event = Some(Event::StartLost("offset out of range".to_owned()));
         }
         while !blocked && event.is_none() && worker.unwritten.len() <= ENCODED_AHEAD {
@@ -452,13 +482,14 @@ impl World {
             delivered: window.delivered().0,
             high_watermark: worker.high_watermark,
             in_flight: u64::from(window.len()),
-            oldest_in_flight: head.map_or(kafkavisor::clock::Boottime(0), |m| m.delivered_at),
+            oldest_in_flight: head.map_or(Boottime(0), |m| m.delivered_at),
             head_timestamp: head.map_or(-1, |m| m.timestamp),
             messages: worker.before.0 + messages,
             bytes: worker.before.1 + bytes,
             heartbeat,
             handler_pid: u64::from(!worker.handler.reaped),
             window: u64::from(worker.core.window_size()),
+            acknowledged_at: worker.acknowledged_at,
         };
     }
 
@@ -476,6 +507,7 @@ impl World {
             Ending::HandlerExit { .. } | Ending::HandlerSignal { .. } | Ending::HandlerTimeout { .. }
         ) && let Some(worker) = self.workers.get(&pid)
             && let Some(token) = worker.token
+            && worker.topic == self.partitions[Self::partition_of(&worker.item)].topic
         {
             let until = worker.core.window().delivered().0;
             let suspects = &mut self.partitions[Self::partition_of(&worker.item)].suspects;
@@ -507,14 +539,21 @@ impl World {
         partition.leave(pid, self.now);
         partition.excuses.extend(excuse);
         let alone = worker.core.window().len() == 1;
-        for message in partition.log.iter_mut().filter(|m| m.offset >= acknowledged && m.offset < delivered) {
+        let known = partition.topic == worker.topic;
+        let in_flight = |m: &&mut crate::partition::Message| m.offset >= acknowledged && m.offset < delivered;
+        for message in partition.log.iter_mut().filter(|_| known).filter(in_flight) {
             message.deaths += 1;
             message.died_alone |= alone;
         }
         if self.processes[worker.process].life == worker.life
             && let Some(supervisor) = self.supervisor(worker.process)
         {
-            supervisor.ended_for_lease.insert(worker.item, worker.lease_ended);
+            let wanted = worker.stopped_in_order || worker.lease_ended;
+            if wanted {
+                supervisor.no_failure.insert(worker.item);
+            } else {
+                supervisor.no_failure.remove(&worker.item);
+            }
             // What it leaves behind may take its time to end; only then it is gone.
             let slow = self.random.percent(10) && !self.healing;
             let after =
@@ -541,27 +580,39 @@ impl World {
     fn post_letters(&mut self, pid: i32) -> Checked {
         let now = self.now;
         let Some(worker) = self.workers.get_mut(&pid) else { return Ok(()) };
-        let at = Self::partition_of(&worker.item);
+        let (item, topic) = (worker.item.clone(), worker.topic);
         let posted: Vec<_> = worker.letters.extract_if(.., |(_, posted)| *posted <= now).collect();
         if let Some((_, next)) = worker.letters.iter().min_by_key(|(_, posted)| *posted).copied() {
             self.wake_worker(pid, next);
         }
         for (offset, _) in posted {
             self.figures.count("messages dead-lettered");
-            self.partitions[at].skip(offset.0, self.plan.poison.attempts)?;
+            self.skip(&item, offset.0, topic)?;
             self.handle_in_worker(pid, Event::DeadLettered { offset, bytes: 1 })?;
         }
         Ok(())
     }
 
     /// What the supervisor's verdict makes of a message.
-    pub(crate) fn verdict(&mut self, item: &TopicPartition, offset: Offset, verdict: Verdict) -> Checked {
+    pub(crate) fn verdict(
+        &mut self,
+        item: &TopicPartition,
+        offset: Offset,
+        verdict: Verdict,
+        topic: u64,
+    ) -> Checked {
         if verdict == Verdict::Apply(PoisonAction::Skip) {
-            let attempts = self.plan.poison.attempts;
             self.figures.count("messages skipped");
-            self.partitions[Self::partition_of(item)].skip(offset.0, attempts)?;
+            self.skip(item, offset.0, topic)?;
         }
         Ok(())
+    }
+
+    /// A message is passed over, if it is not gone with its topic.
+    pub(crate) fn skip(&mut self, item: &TopicPartition, offset: i64, topic: u64) -> Checked {
+        let attempts = self.plan.poison.attempts;
+        let partition = &mut self.partitions[Self::partition_of(item)];
+        if partition.topic == topic { partition.skip(offset, attempts) } else { Ok(()) }
     }
 
     /// A message is written to the handler: the one moment at which all that protects it must hold.

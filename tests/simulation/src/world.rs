@@ -90,6 +90,10 @@ pub(crate) struct World {
     pub(crate) workers: BTreeMap<i32, Worker>,
     pub(crate) last_pid: i32,
     pub(crate) operator: Operator,
+    /// Counts the makings of the topic.
+    pub(crate) topic: u64,
+    /// What handlers need is away.
+    pub(crate) outage: bool,
     /// Faults are over.
     pub(crate) healing: bool,
 }
@@ -115,6 +119,8 @@ impl World {
             workers: BTreeMap::new(),
             last_pid: 100,
             operator: Operator::default(),
+            topic: 0,
+            outage: false,
             healing: false,
             random,
             plan,
@@ -146,7 +152,7 @@ impl World {
 
     pub(crate) fn add_partition(&mut self, number: i32) {
         let Ok(topic) = Topic::new("t") else { return };
-        self.partitions.push(Partition::new(TopicPartition::new(topic, number)));
+        self.partitions.push(Partition::new(TopicPartition::new(topic, number), self.topic));
         let at = self.partitions.len() - 1;
         for _ in 0..self.random.below(10) {
             self.append(at);

@@ -6,9 +6,11 @@ use kafkavisor::ids::{FencingToken, TopicPartition};
 use kafkavisor::protocol::StopReason;
 use kafkavisor_link::message::Ending;
 
-use super::{Core, HURRIED, KILL_AFTER, KILL_AGAIN};
-use crate::item::{After, AssignedAgain, Item, Phase};
-use crate::messages::Action;
+use super::{Core, HURRIED, KILL_AFTER, KILL_AGAIN, Stopping, not_done};
+use crate::messages::{Action, Stop};
+use crate::partition::Partition;
+use crate::phase::{Phase, Purpose};
+use crate::tenure::{Assigned, Revoked, Tenure};
 
 /// How long leaving the group may take once nothing is held.
 const LEAVE_WITHIN: Duration = Duration::from_secs(2);
@@ -20,52 +22,77 @@ impl Core {
         key: TopicPartition,
         token: Option<FencingToken>,
     ) -> Vec<Action> {
-        if self.stopping {
+        if self.stopping() {
             return Vec::new();
         }
         self.change();
-        if let Some(item) = self.items.get_mut(&key) {
-            item.assigned_again = Some(AssignedAgain(token));
+        if let Some(partition) = self.partitions.get_mut(&key) {
+            partition.tenure.assigned_again = Some(Assigned(token));
             return Vec::new();
         }
         let request = self.next_request();
-        self.items.insert(key.clone(), Item::new(now, self.generation, token, request));
-        self.commit_at.get_or_insert(now + self.settings.commit_interval);
-        vec![Action::FindStart { item: key, request, made_again: false }]
+        let tenure = Tenure::new(token, self.configs.established());
+        self.partitions.insert(key.clone(), Partition::new(tenure, request));
+        self.commit_at.get_or_insert(now + self.configs.settings().commit_interval);
+        vec![Action::FindStart { partition: key, request, made_again: false }]
     }
 
-    pub(super) fn revoked(&mut self, now: Instant, key: TopicPartition, token: FencingToken) -> Vec<Action> {
+    pub(super) fn revoked(
+        &mut self,
+        now: Instant,
+        key: TopicPartition,
+        token: Option<FencingToken>,
+    ) -> Vec<Action> {
         self.change();
-        let Some(item) = self.items.get_mut(&key) else { return vec![Action::Release { item: key, token }] };
-        item.assigned_again = None;
-        item.revoked = Some(token);
-        let reason = if self.stopping { StopReason::Shutdown } else { StopReason::Rebalance };
+        let Some(partition) = self.partitions.get_mut(&key) else {
+            return vec![Action::Release { partition: key, token }];
+        };
+        partition.tenure.assigned_again = None;
+        partition.tenure.revoked = Some(Revoked(token));
+        let reason = if self.stopping() { StopReason::Shutdown } else { StopReason::Rebalance };
         self.give_up(now, &key, reason)
     }
 
-    /// Stops the worker, if there is one, so that the partition can be released.
+    /// Stops the worker, if there is one, so that the partition can be released. An operator's word that waits for the worker's
+    /// end is still carried out then.
     pub(super) fn give_up(&mut self, now: Instant, key: &TopicPartition, reason: StopReason) -> Vec<Action> {
-        let within = if self.hurried { Duration::ZERO } else { self.settings.stop_timeout };
-        let Some(item) = self.items.get_mut(key) else { return Vec::new() };
-        if item.after == After::Forget {
+        let within = if self.hurried() { Duration::ZERO } else { self.configs.settings().stop_timeout };
+        let Some(partition) = self.partitions.get_mut(key) else { return Vec::new() };
+        if partition.phase().purpose() == Some(Purpose::Forget) {
             return Vec::new();
         }
-        item.after = After::Release;
-        match item.phase.clone() {
-            Phase::Starting { pid: Some(pid) } | Phase::Ready { pid } => {
-                item.phase = Phase::Draining { pid, until: now + within + KILL_AFTER };
-                vec![Action::StopWorker { item: key.clone(), pid, reason, within }]
+        let until = now + within + KILL_AFTER;
+        match partition.phase_mut() {
+            Phase::Running { worker, .. } => {
+                let (worker, purpose) = (worker.clone(), Purpose::Release);
+                let pid = worker.pid;
+                partition.enter(Phase::Draining { worker, purpose, until });
+                vec![Action::StopWorker { pid, reason, within }]
             }
-            Phase::Draining { .. } | Phase::Killing { .. } | Phase::Releasing { .. } => Vec::new(),
+            Phase::Draining { purpose, .. } | Phase::Killing { purpose, .. } => {
+                *purpose = Purpose::Release;
+                Vec::new()
+            }
+            Phase::Spawning { wanted } => {
+                *wanted = Some((Purpose::Release, until));
+                Vec::new()
+            }
+            Phase::Releasing { .. } => Vec::new(),
             Phase::Locating { .. }
             | Phase::LocatingAgain { .. }
+            | Phase::Committing { .. }
             | Phase::AwaitingLease
             | Phase::AwaitingTurn { .. }
-            | Phase::Starting { pid: None }
             | Phase::BackingOff { .. }
             | Phase::Parked { .. }
             | Phase::Paused => {
-                item.phase = Phase::Releasing { until: now + within.max(HURRIED) };
+                // A start that is not committed yet is nothing that was acknowledged: its next owner finds it anew.
+                let begins = matches!(partition.phase(), Phase::Committing { .. })
+                    && partition.tenure.answering.is_none();
+                if begins {
+                    partition.tenure.place = None;
+                }
+                partition.enter(Phase::Releasing { until: now + within.max(HURRIED) });
                 Vec::new()
             }
         }
@@ -73,88 +100,141 @@ impl Core {
 
     pub(super) fn lost(&mut self, now: Instant, key: &TopicPartition) -> Vec<Action> {
         self.change();
-        let Some(item) = self.items.get_mut(key) else { return Vec::new() };
-        item.after = After::Forget;
-        item.assigned_again = None;
-        item.revoked = None;
-        let Some(pid) = item.pid() else { return self.remove(now, key) };
-        item.killed_for = Some("lease_lost: the session with ZooKeeper is lost".to_owned());
-        item.phase = Phase::Killing { pid, again: now + KILL_AGAIN };
-        vec![Action::KillWorker { item: key.clone(), pid }]
-    }
-
-    /// The partition is gone from here; or begins anew, if it was assigned again meanwhile.
-    pub(super) fn remove(&mut self, now: Instant, key: &TopicPartition) -> Vec<Action> {
-        let Some(item) = self.items.remove(key) else { return Vec::new() };
-        let mut actions = Vec::new();
-        if item.after != After::Forget {
-            actions.push(Action::ForgetPage { item: key.clone() });
-        } else if let Some(token) = item.revoked {
-            // Assigned anew and revoked again, all while its lost worker was ending.
-            actions.push(Action::Release { item: key.clone(), token });
-        }
-        if let Some(AssignedAgain(token)) = item.assigned_again {
-            actions.extend(self.assigned(now, key.clone(), token));
+        let Some(partition) = self.partitions.get_mut(key) else { return Vec::new() };
+        partition.tenure.assigned_again = None;
+        partition.tenure.revoked = None;
+        let mut actions =
+            not_done(partition.tenure.waiting(), "the session with ZooKeeper was lost meanwhile");
+        match partition.phase_mut() {
+            Phase::Running { worker, .. }
+            | Phase::Draining { worker, .. }
+            | Phase::Killing { worker, .. } => {
+                let mut worker = worker.clone();
+                let pid = worker.pid;
+                worker.killed_for = Some("lease_lost: the session with ZooKeeper is lost".to_owned());
+                let (purpose, again) = (Purpose::Forget, now + KILL_AGAIN);
+                partition.enter(Phase::Killing { worker, purpose, again });
+                actions.push(Action::KillWorker { pid });
+            }
+            Phase::Spawning { wanted } => *wanted = Some((Purpose::Forget, now + KILL_AFTER)),
+            Phase::Locating { .. }
+            | Phase::LocatingAgain { .. }
+            | Phase::Committing { .. }
+            | Phase::AwaitingLease
+            | Phase::AwaitingTurn { .. }
+            | Phase::BackingOff { .. }
+            | Phase::Parked { .. }
+            | Phase::Paused
+            | Phase::Releasing { .. } => actions.extend(self.forget(now, key)),
         }
         actions
     }
 
+    /// It is somebody else's, and its page is left for a later tenure of ours to judge; it begins anew if it was assigned again
+    /// meanwhile.
+    pub(super) fn forget(&mut self, now: Instant, key: &TopicPartition) -> Vec<Action> {
+        let Some(partition) = self.partitions.remove(key) else { return Vec::new() };
+        self.record_mut(key).new_page();
+        // Assigned anew and revoked again, all while its lost worker was ending.
+        let release =
+            partition.tenure.revoked.map(|Revoked(token)| Action::Release { partition: key.clone(), token });
+        let mut actions: Vec<_> = release.into_iter().collect();
+        actions.extend(self.begin_again(now, key, &partition.tenure));
+        actions
+    }
+
+    pub(super) fn release(&mut self, now: Instant, key: &TopicPartition) -> Vec<Action> {
+        let Some(mut partition) = self.partitions.remove(key) else { return Vec::new() };
+        self.record_mut(key).new_page();
+        let mut actions =
+            not_done(partition.tenure.waiting(), "the partition was given up before that was confirmed");
+        if let Some(Revoked(token)) = partition.tenure.revoked {
+            actions.push(Action::Release { partition: key.clone(), token });
+        }
+        actions.push(Action::ForgetPage { partition: key.clone() });
+        actions.extend(self.begin_again(now, key, &partition.tenure));
+        actions
+    }
+
+    fn begin_again(&mut self, now: Instant, key: &TopicPartition, gone: &Tenure) -> Vec<Action> {
+        match gone.assigned_again {
+            Some(Assigned(token)) => self.assigned(now, key.clone(), token),
+            None => Vec::new(),
+        }
+    }
+
     pub(super) fn lease_renewed(&mut self, now: Instant) -> Vec<Action> {
         self.leased = true;
-        let waiting = |item: &Item| item.phase == Phase::AwaitingLease;
-        let keys: Vec<_> =
-            self.items.iter().filter(|(_, item)| waiting(item)).map(|(key, _)| key.clone()).collect();
-        keys.iter().flat_map(|key| self.launch(now, key)).collect()
+        let waiting = self.partitions.keys_where(|partition| *partition.phase() == Phase::AwaitingLease);
+        waiting.iter().flat_map(|key| self.launch(now, key)).collect()
     }
 
     pub(super) fn lease_ended(&mut self, now: Instant) -> Vec<Action> {
         self.leased = false;
         let mut actions = Vec::new();
-        for (key, item) in &mut self.items {
-            if let Some(pid) = item.pid() {
-                // As the worker would have said: no failure, and no message's doing.
-                item.ending = Some(Ending::LeaseLost);
-                item.phase = Phase::Killing { pid, again: now + KILL_AGAIN };
-                actions.push(Action::KillWorker { item: key.clone(), pid });
+        for key in self.partitions.keys_where(|partition| partition.pid().is_some()) {
+            let Some(partition) = self.partitions.get_mut(&key) else { continue };
+            let purpose = partition.phase().purpose().unwrap_or(Purpose::Recover);
+            let Some(mut worker) = partition.phase().worker().cloned() else { continue };
+            // As the worker would have said: no failure, and no message's doing.
+            worker.ending = Some(Ending::LeaseLost);
+            actions.push(Action::KillWorker { pid: worker.pid });
+            partition.enter(Phase::Killing { worker, purpose, again: now + KILL_AGAIN });
+        }
+        actions
+    }
+
+    pub(super) fn stop_requested(&mut self, now: Instant, stop: Stop) -> Vec<Action> {
+        let begins = self.stopping.is_none();
+        let stopping = self.stopping.get_or_insert_with(Stopping::default);
+        stopping.signals += u32::from(stop == Stop::Signalled);
+        let hurry = stop == Stop::Now || stopping.signals > 1;
+        let mut actions = Vec::new();
+        if begins {
+            // What a rebalance cut short in the past is no matter of this stop.
+            self.cut_short = false;
+            actions.push(Action::LeaveGroup);
+            for key in self.partitions.keys_where(|_| true) {
+                actions.extend(self.give_up(now, &key, StopReason::Shutdown));
             }
         }
-        actions
-    }
-
-    pub(super) fn release(&mut self, now: Instant, key: &TopicPartition) -> Vec<Action> {
-        let token = self.items.get(key).and_then(|item| item.revoked);
-        let mut actions: Vec<_> =
-            token.map(|token| Action::Release { item: key.clone(), token }).into_iter().collect();
-        actions.extend(self.remove(now, key));
-        actions
-    }
-
-    pub(super) fn stop_requested(&mut self, now: Instant) -> Vec<Action> {
-        if self.stopping {
-            return self.hurry(now);
+        if hurry {
+            actions.extend(self.hurry(now));
         }
-        self.stopping = true;
-        // What a rebalance cut short in the past is no matter of this stop.
-        self.cut_short = false;
-        let keys: Vec<_> = self.items.keys().cloned().collect();
-        let mut actions = vec![Action::LeaveGroup];
-        actions.extend(keys.iter().flat_map(|key| self.give_up(now, key, StopReason::Shutdown)));
         actions
     }
 
-    pub(super) fn hurry(&mut self, now: Instant) -> Vec<Action> {
-        self.hurried = true;
+    /// What is still to be done is done within moments. Said again, it changes nothing.
+    fn hurry(&mut self, now: Instant) -> Vec<Action> {
+        if let Some(stopping) = &mut self.stopping {
+            if std::mem::replace(&mut stopping.hurried, true) {
+                return Vec::new();
+            }
+            stopping.leave_by = stopping.leave_by.map(|by| by.min(now + HURRIED));
+        }
         let mut actions = Vec::new();
-        for (key, item) in &mut self.items {
+        for key in self.partitions.keys_where(|_| true) {
             self.cut_short = true;
-            match item.giving_up() {
-                Some((Some(pid), until)) => {
-                    *until = now + HURRIED + HURRIED / 2;
-                    let (item, within) = (key.clone(), Duration::ZERO);
-                    actions.push(Action::StopWorker { item, pid, reason: StopReason::Shutdown, within });
+            let Some(partition) = self.partitions.get_mut(&key) else { continue };
+            match partition.phase_mut() {
+                Phase::Draining { worker, until, .. } => {
+                    *until = (*until).min(now + HURRIED + HURRIED / 2);
+                    let (pid, reason, within) = (worker.pid, StopReason::Shutdown, Duration::ZERO);
+                    actions.push(Action::StopWorker { pid, reason, within });
                 }
-                Some((None, until)) => *until = (*until).min(now + HURRIED),
-                None => {}
+                Phase::Releasing { until } => *until = (*until).min(now + HURRIED),
+                Phase::Spawning { wanted: Some((_, until)) } => *until = (*until).min(now + HURRIED),
+                Phase::Locating { .. }
+                | Phase::LocatingAgain { .. }
+                | Phase::Committing { .. }
+                | Phase::AwaitingLease
+                | Phase::AwaitingTurn { .. }
+                | Phase::Spawning { wanted: None }
+                | Phase::Running { .. }
+                | Phase::Killing { .. }
+                | Phase::BackingOff { .. }
+                | Phase::Parked { .. }
+                | Phase::Paused => {}
             }
         }
         actions
@@ -162,22 +242,24 @@ impl Core {
 
     /// Releases what owes nothing any more, and ends when all is done.
     pub(super) fn finish(&mut self, now: Instant) -> Vec<Action> {
-        let ready = |item: &Item| {
-            matches!(item.phase, Phase::Releasing { .. })
-                && item.uncommitted().is_none()
-                && (self.settings.fixed || item.revoked.is_some() || self.left)
-        };
-        let keys: Vec<_> =
-            self.items.iter().filter(|(_, item)| ready(item)).map(|(key, _)| key.clone()).collect();
-        let mut actions: Vec<_> = keys.iter().flat_map(|key| self.release(now, key)).collect();
-        if !self.stopping || !self.items.is_empty() || self.exited {
-            return actions;
+        let mut actions = Vec::new();
+        for key in self.partitions.releasing() {
+            let Some(partition) = self.partitions.get(&key) else { continue };
+            let tenure = &partition.tenure;
+            if tenure.uncommitted().is_none() && (tenure.revoked.is_some() || self.left) {
+                actions.extend(self.release(now, &key));
+            }
         }
-        let leave_by = *self.leave_by.get_or_insert(now + if self.hurried { HURRIED } else { LEAVE_WITHIN });
-        if self.left || now >= leave_by {
-            self.exited = true;
-            self.leave_by = None;
-            actions.push(Action::Exit { cut_short: self.cut_short });
+        let (left, cut_short, nothing) = (self.left, self.cut_short, self.partitions.all().is_empty());
+        let Some(stopping) = self.stopping.as_mut().filter(|stopping| nothing && !stopping.exited) else {
+            return actions;
+        };
+        let within = if stopping.hurried { HURRIED } else { LEAVE_WITHIN };
+        let leave_by = *stopping.leave_by.get_or_insert(now + within);
+        if left || now >= leave_by {
+            stopping.exited = true;
+            stopping.leave_by = None;
+            actions.push(Action::Exit { cut_short });
         }
         actions
     }

@@ -1,11 +1,15 @@
-//! Commits: one request at a time, for everything that is owed.
+//! Commits: one request at a time, for everything that is owed. Starts that are new to the group and an operator's word are
+//! confirmed before anything is delivered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use kafkavisor::ids::{Offset, TopicPartition};
+
 use super::Core;
-use crate::item::{After, Item, Phase};
-use crate::messages::{Action, CommitAnswer};
+use crate::messages::{Action, CommitAnswer, Refusal};
+use crate::partition::Partition;
+use crate::phase::{Phase, Purpose};
 
 /// Offsets are committed again this often, changed or not, so that a quiet partition's offset never expires.
 const COMMIT_AGAIN: Duration = Duration::from_secs(300);
@@ -17,59 +21,136 @@ const COMMIT_RETRY: Duration = Duration::from_millis(250);
 impl Core {
     /// Asks for a commit of everything that is owed, when it is due and none is under way.
     pub(super) fn commit(&mut self, now: Instant) -> Vec<Action> {
-        let releasing = |item: &Item| matches!(item.phase, Phase::Releasing { .. });
-        let urgent = self.items.values().any(|item| releasing(item) && item.commit_error.is_none());
-        let due = urgent || self.commit_at.is_some_and(|at| now >= at);
-        if self.commit_under_way || !due || self.items.is_empty() {
+        if self.commit_under_way || self.partitions.all().is_empty() {
             return Vec::new();
         }
-        let retry = self.items.values().any(|item| releasing(item) && item.commit_error.is_some());
-        self.commit_at = Some(now + if retry { COMMIT_RETRY } else { self.settings.commit_interval });
+        let (mut urgent, mut retry) = (false, false);
+        for key in self.partitions.releasing() {
+            if let Some(partition) = self.partitions.get(&key).filter(|p| p.tenure.uncommitted().is_some()) {
+                urgent |= partition.tenure.commit_error.is_none();
+                retry |= partition.tenure.commit_error.is_some();
+            }
+        }
+        if !urgent && self.commit_at.is_none_or(|at| now < at) {
+            return Vec::new();
+        }
+        let interval = self.configs.settings().commit_interval;
+        self.commit_at = Some(now + if retry { COMMIT_RETRY.min(interval) } else { interval });
         if !self.leased {
             return Vec::new();
         }
-        let mut offsets = BTreeMap::new();
-        for (key, item) in &mut self.items {
-            let old = item.committed_at.is_none_or(|at| now.saturating_duration_since(at) >= COMMIT_AGAIN);
-            let again = item.acknowledged.filter(|_| old && !item.made_again);
-            if item.after != After::Forget
-                && let Some(offset) = item.uncommitted().or(again)
-            {
-                offsets.insert(key.clone(), offset);
+        let first = |partition: &Partition| *partition.phase() == Phase::Committing { first: true };
+        let mut starts: BTreeSet<_> = self.partitions.keys_where(first).into_iter().collect();
+        let owed =
+            |(key, partition): (&TopicPartition, &Partition)| Some((key.clone(), owed(now, partition)?));
+        let mut offsets: BTreeMap<_, _> = self.partitions.all().iter().filter_map(owed).collect();
+        for (key, offset) in &offsets {
+            if let Some(place) = self.partitions.get_mut(key).and_then(|p| p.tenure.place.as_mut()) {
+                place.requested = Some(*offset);
+            }
+        }
+        // Once, and with the start that they were found with: later they may be somebody's, and elsewhere.
+        for (key, offset) in std::mem::take(&mut self.begins) {
+            let known = self.partitions.get(&key).is_some_and(|p| p.tenure.place.is_some());
+            if !known && !offsets.is_empty() {
+                starts.insert(key.clone());
+                offsets.insert(key, offset);
             }
         }
         if offsets.is_empty() {
             return Vec::new();
         }
         self.commit_under_way = true;
-        vec![Action::Commit { offsets }]
+        vec![Action::Commit { offsets, starts }]
     }
 
     pub(super) fn committed(&mut self, now: Instant, answers: Vec<CommitAnswer>) -> Vec<Action> {
         self.commit_under_way = false;
-        for answer in answers {
-            let Some(item) = self.items.get_mut(&answer.item) else { continue };
-            match answer.error {
-                None => {
-                    // A start found meanwhile is of a topic made again: what is committed there is not this.
-                    if item.acknowledged.is_some_and(|acknowledged| acknowledged >= answer.offset) {
-                        item.committed = item.committed.max(Some(answer.offset));
-                        item.committed_at = Some(now);
-                    }
-                    if item.commit_error.take().is_some() {
-                        log::info!("{}: commits succeed again", answer.item);
-                    }
+        answers.into_iter().flat_map(|answer| self.answered(now, answer)).collect()
+    }
+
+    fn answered(&mut self, now: Instant, answer: CommitAnswer) -> Vec<Action> {
+        let CommitAnswer { partition: key, offset, error } = answer;
+        let Some(partition) = self.partitions.get_mut(&key) else { return Vec::new() };
+        // What was found or ordered meanwhile is not what was asked about.
+        let requested = partition.tenure.place.as_mut().and_then(|place| place.requested.take());
+        let asked = requested == Some(offset);
+        match error {
+            None => {
+                if partition.tenure.commit_error.take().is_some() {
+                    log::info!("{key}: commits succeed again");
                 }
-                Some(error) => {
-                    self.commit_at = self.commit_at.min(Some(now + COMMIT_ERROR));
-                    self.commit_errors += 1;
-                    if item.commit_error.as_ref() != Some(&error) {
-                        log::error!("{}: offset {} is not committed: {error}", answer.item, answer.offset);
-                    }
-                    item.commit_error = Some(error);
+                if asked { self.confirmed(now, &key, offset) } else { Vec::new() }
+            }
+            Some(error) => {
+                self.commit_at = self.commit_at.min(Some(now + COMMIT_ERROR));
+                self.commit_errors += 1;
+                // A start, or an operator's word, that is refused is said where it is taken back.
+                if matches!(partition.phase(), Phase::Committing { .. }) {
+                    return if asked { self.refused(now, &key, &error) } else { Vec::new() };
                 }
+                if partition.tenure.commit_error.as_ref() != Some(&error) {
+                    log::error!("{key}: offset {offset} is not committed: {error}");
+                }
+                partition.tenure.commit_error = Some(error);
+                Vec::new()
             }
         }
-        Vec::new()
     }
+
+    fn confirmed(&mut self, now: Instant, key: &TopicPartition, offset: Offset) -> Vec<Action> {
+        let Some(partition) = self.partitions.get_mut(key) else { return Vec::new() };
+        let Some(place) = &mut partition.tenure.place else { return Vec::new() };
+        place.committed = Some(offset);
+        place.committed_at = Some(now);
+        let answering = partition.tenure.answering.take_if(|answering| answering.seek.offset == offset);
+        let begins = matches!(partition.phase(), Phase::Committing { .. });
+        let mut actions = Vec::new();
+        if let Some(answering) = answering {
+            let (ticket, result) = (answering.seek.ticket, Ok(answering.seek.said));
+            actions.push(Action::Answer { ticket, result });
+            if begins {
+                actions.push(self.move_page(key, offset, answering.before.is_some()));
+            }
+        }
+        actions.push(Action::NoteCommitted { partition: key.clone(), offset });
+        if begins {
+            actions.extend(self.launch(now, key));
+        }
+        actions
+    }
+
+    fn move_page(&mut self, key: &TopicPartition, next: Offset, begun: bool) -> Action {
+        if begun {
+            return Action::MovePage { partition: key.clone(), next };
+        }
+        self.record_mut(key).new_page();
+        Action::MakePage { partition: key.clone(), start: next }
+    }
+
+    /// A start that could not be committed is looked for again: it may be another by now. An operator's word that could not be is
+    /// taken back.
+    fn refused(&mut self, now: Instant, key: &TopicPartition, error: &str) -> Vec<Action> {
+        let Some(partition) = self.partitions.get_mut(key) else { return Vec::new() };
+        let Some(answering) = partition.tenure.answering.take() else {
+            self.locate_later(now, key, format!("its start could not be committed: {error}"));
+            return Vec::new();
+        };
+        partition.tenure.place = answering.before;
+        let why = format!("it could not be committed: {error}; nothing has changed");
+        let mut actions =
+            vec![Action::Answer { ticket: answering.seek.ticket, result: Err(Refusal::Failed(why)) }];
+        actions.extend(self.launch(now, key));
+        actions
+    }
+}
+
+/// What is to be committed of a partition now.
+fn owed(now: Instant, partition: &Partition) -> Option<Offset> {
+    if partition.phase().purpose() == Some(Purpose::Forget) {
+        return None;
+    }
+    let place = partition.tenure.place.as_ref()?;
+    let old = place.committed_at.is_none_or(|at| now.saturating_duration_since(at) >= COMMIT_AGAIN);
+    place.uncommitted().or(old.then_some(place.acknowledged))
 }

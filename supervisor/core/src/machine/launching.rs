@@ -1,149 +1,108 @@
-//! From a partition that is ours to its worker: where it begins, and starting it once there is a lease.
+//! From a place to its worker: starting it once there is a lease and a turn, and what it is wanted for meanwhile.
 
 use std::time::Instant;
 
-use kafkavisor::ids::{Offset, TopicPartition};
+use kafkavisor::ids::TopicPartition;
 use kafkavisor::protocol::StopReason;
-use kafkavisor_link::page::Progress;
 use nix::unistd::Pid;
 
-use super::{Core, KILL_AFTER, LOCATE_AGAIN};
-use crate::item::{After, Phase};
+use super::{Core, HURRIED, KILL_AFTER};
 use crate::messages::{Action, WorkerStart};
+use crate::phase::{Phase, Purpose, Worker};
 use crate::reason::Reason;
-use crate::start::Decision;
 
 impl Core {
-    pub(super) fn start_found(
-        &mut self,
-        now: Instant,
-        key: &TopicPartition,
-        request: u64,
-        found: Decision,
-        page: Option<Progress>,
-    ) -> Vec<Action> {
-        let Some(item) = self.items.get_mut(key) else { return Vec::new() };
-        if item.phase != (Phase::Locating { request }) {
-            return Vec::new();
-        }
-        match found {
-            Decision::Park(why) => {
-                log::error!("{key}: parked: {why}");
-                item.waiting = None;
-                item.last_exit = Some(why.clone());
-                item.phase = Phase::Parked { why };
-                Vec::new()
-            }
-            Decision::At { offset, .. } => {
-                item.waiting = None;
-                item.committed = Some(offset);
-                item.committed_at = Some(now);
-                item.made_again = false;
-                let mut actions = Vec::new();
-                if let Some(page) = page.filter(|page| page.acknowledged >= offset.0) {
-                    log::info!(
-                        "{key}: goes on after the last acknowledged message, at {}",
-                        page.acknowledged
-                    );
-                    item.acknowledged = Some(Offset(page.acknowledged));
-                    item.old_page(&page);
-                } else {
-                    item.acknowledged = Some(offset);
-                    item.new_page();
-                    actions.push(Action::MakePage { item: key.clone(), start: offset });
-                }
-                actions.extend(self.launch(now, key));
-                actions
-            }
-        }
-    }
-
-    pub(super) fn start_unknown(
-        &mut self,
-        now: Instant,
-        key: &TopicPartition,
-        request: u64,
-        error: &str,
-    ) -> Vec<Action> {
-        let Some(item) = self.items.get_mut(key) else { return Vec::new() };
-        if item.phase == (Phase::Locating { request }) {
-            let waiting = Some(format!("where to begin is not known yet: {error}"));
-            if item.waiting != waiting {
-                log::warn!("{key}: where to begin is not known yet: {error}");
-            }
-            item.waiting = waiting;
-            item.phase = Phase::LocatingAgain { at: now + LOCATE_AGAIN };
-        }
-        Vec::new()
-    }
-
-    pub(super) fn locate(&mut self, key: &TopicPartition) -> Vec<Action> {
-        let request = self.next_request();
-        let Some(item) = self.items.get_mut(key) else { return Vec::new() };
-        item.phase = Phase::Locating { request };
-        vec![Action::FindStart { item: key.clone(), request, made_again: item.made_again }]
-    }
-
-    pub(super) fn made_again(&mut self, now: Instant, key: &TopicPartition) -> Vec<Action> {
-        let within = self.settings.stop_timeout;
-        let Some(item) = self.items.get_mut(key) else { return Vec::new() };
-        if item.after != After::Recover {
-            return Vec::new();
-        }
-        item.made_again = true;
-        // Nothing of the old topic may be committed for the new one.
-        item.acknowledged = None;
-        item.committed = None;
-        match item.pid() {
-            Some(pid) => {
-                item.after = After::Locate;
-                item.phase = Phase::Draining { pid, until: now + within + KILL_AFTER };
-                vec![Action::StopWorker { item: key.clone(), pid, reason: StopReason::Restart, within }]
-            }
-            None => self.locate(key),
+    pub(super) fn enter(&mut self, key: &TopicPartition, phase: Phase) {
+        if let Some(partition) = self.partitions.get_mut(key) {
+            partition.enter(phase);
         }
     }
 
     pub(super) fn launch(&mut self, now: Instant, key: &TopicPartition) -> Vec<Action> {
+        let paused = self.records.get(key).is_some_and(|record| record.paused.is_some());
         let (leased, generation) = (self.leased, self.generation);
-        let Some(item) = self.items.get_mut(key) else { return Vec::new() };
-        let Some(offset) = item.acknowledged else { return self.locate(key) };
-        if item.paused {
-            item.phase = Phase::Paused;
+        let Some(partition) = self.partitions.get_mut(key) else { return Vec::new() };
+        let Some(offset) = partition.tenure.acknowledged() else { return self.locate(key) };
+        if paused {
+            partition.enter(Phase::Paused);
             return Vec::new();
         }
         if !leased {
-            item.phase = Phase::AwaitingLease;
+            partition.enter(Phase::AwaitingLease);
             return Vec::new();
         }
         if let Err(at) = self.spawns.take(now) {
-            item.phase = Phase::AwaitingTurn { at };
+            partition.enter(Phase::AwaitingTurn { at });
             return Vec::new();
         }
         // A letter is about the message to begin with, or about none any more.
-        item.letter.take_if(|letter| letter.offset != offset);
-        item.phase = Phase::Starting { pid: None };
-        item.started_at = now;
-        item.generation = generation;
-        item.ending = None;
-        item.killed_for = None;
-        let (token, letter, item) = (item.token, item.letter.clone(), key.clone());
-        vec![Action::SpawnWorker(WorkerStart { item, generation, token, offset, letter })]
+        partition.tenure.dead_letter.take_if(|due| due.ticket.is_none() && due.letter.offset != offset);
+        partition.tenure.failing = false;
+        partition.enter(Phase::Spawning { wanted: None });
+        let tenure = &partition.tenure;
+        let letter = tenure.dead_letter.as_ref().map(|due| due.letter.clone());
+        let (token, config, partition) = (tenure.token, tenure.config, key.clone());
+        vec![Action::SpawnWorker(WorkerStart { partition, generation, token, offset, config, letter })]
     }
 
     pub(super) fn spawned(&mut self, now: Instant, key: &TopicPartition, pid: Pid) -> Vec<Action> {
-        match self.items.get_mut(key) {
-            Some(item) if item.phase == (Phase::Starting { pid: None }) => {
-                item.phase = Phase::Starting { pid: Some(pid) };
-                item.started_at = now;
+        let kill = || vec![Action::KillWorker { pid }];
+        let Some(partition) = self.partitions.get_mut(key) else { return kill() };
+        let Phase::Spawning { wanted } = partition.phase().clone() else { return kill() };
+        let worker = Worker {
+            pid,
+            started_at: now,
+            config: partition.tenure.config,
+            acknowledged_before: partition.tenure.acknowledged_at,
+            still_since: None,
+            ending: None,
+            killed_for: None,
+            stderr: String::new(),
+        };
+        match wanted {
+            None => {
+                partition.enter(Phase::Running { worker, ready: false });
                 Vec::new()
             }
-            _ => vec![Action::KillWorker { item: key.clone(), pid }],
+            // It is wanted no more: it has begun nothing, and is stopped before it does.
+            Some((purpose, until)) => {
+                partition.enter(Phase::Draining { worker, purpose, until });
+                let within = until.saturating_duration_since(now).saturating_sub(KILL_AFTER).max(HURRIED);
+                let reason = match purpose {
+                    Purpose::Release if self.stopping() => StopReason::Shutdown,
+                    Purpose::Release | Purpose::Forget => StopReason::Rebalance,
+                    Purpose::Recover | Purpose::Locate | Purpose::Replace(_) => StopReason::Restart,
+                };
+                vec![Action::StopWorker { pid, reason, within }]
+            }
         }
     }
 
-    pub(super) fn spawn_failed(&mut self, now: Instant, key: &TopicPartition, error: String) -> Vec<Action> {
-        self.back_off(now, key, Reason::WorkerExit, format!("worker could not be started: {error}"));
-        Vec::new()
+    pub(super) fn spawn_failed(&mut self, now: Instant, key: &TopicPartition, error: &str) -> Vec<Action> {
+        let Some(partition) = self.partitions.get(key) else { return Vec::new() };
+        let Phase::Spawning { wanted } = partition.phase().clone() else { return Vec::new() };
+        match wanted {
+            None => {
+                let how = format!("worker could not be started: {error}");
+                self.back_off(now, key, None, Reason::WorkerExit, how)
+            }
+            Some((purpose, _)) => self.worker_gone(now, key, purpose),
+        }
+    }
+
+    /// Nothing runs any more for this partition, and that was wanted.
+    pub(super) fn worker_gone(
+        &mut self,
+        now: Instant,
+        key: &TopicPartition,
+        purpose: Purpose,
+    ) -> Vec<Action> {
+        match purpose {
+            Purpose::Recover => self.launch(now, key),
+            Purpose::Release => self.drained(now, key),
+            Purpose::Forget => self.forget(now, key),
+            Purpose::Locate => self.locate(key),
+            Purpose::Replace(_) => self.go_on(now, key),
+        }
     }
 }

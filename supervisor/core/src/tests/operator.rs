@@ -1,102 +1,188 @@
-//! What an operator asks for, and dead letters.
+//! What an operator asks for: what he is told is true.
 
-use kafkavisor_link::message::Letter;
+use kafkavisor::config::PoisonAction;
+use kafkavisor::ids::{FencingToken, Offset};
+use kafkavisor::protocol::StopReason;
+use kafkavisor_link::message::{Ending, FromWorker, Letter};
+use kafkavisor_link::process::Exit;
 
-use super::*;
-use crate::Operation;
-
-impl Fixture {
-    fn operate(&mut self, operation: Operation) -> Result<Vec<Action>, String> {
-        let (_, actions) = self.core.operate(self.now, &item(0), operation)?;
-        Ok(self.perform(actions))
-    }
-
-    /// The drain that an operation began is over.
-    fn drained(&mut self, progress: Progress) -> Vec<Action> {
-        assert_eq!(self.state(0), "draining");
-        self.exits(0, Some(STOPPED), Exit::Status(0), progress)
-    }
-}
+use super::fixture::*;
+use crate::start::{Decision, Why};
+use crate::{Action, Event, Operation, Refusal};
 
 #[test]
 fn a_paused_partition_is_drained_and_waits_for_resume() {
-    let mut fixture = Fixture::new(false, PoisonAction::Park);
+    let mut fixture = Fixture::new();
     fixture.ready(0);
-    fixture.operate(Operation::Pause).unwrap();
-    assert_eq!(spawns(&fixture.drained(progress(12, 12))), []);
+    fixture.operate(Operation::Pause);
+    assert_eq!(spawns(&fixture.drained(0, progress(12, 12))), []);
     assert_eq!(fixture.state(0), "paused");
     assert_eq!(spawns(&fixture.pass(600 * SECOND)), []);
-    assert_eq!(spawns(&fixture.operate(Operation::Resume).unwrap()), [Offset(12)]);
-    assert!(fixture.operate(Operation::Resume).is_err(), "it is ready");
-    fixture.operate(Operation::Pause).unwrap();
-    fixture.event(Event::Revoked { item: item(0), token: TOKEN });
+    assert_eq!(spawns(&fixture.operate(Operation::Resume).0), [Offset(12)]);
+    assert!(fixture.refused(Operation::Resume).contains("neither paused nor parked"), "it is ready");
+    fixture.operate(Operation::Pause);
+    fixture.event(Event::Revoked { partition: orders(0), token: TOKEN });
     assert_eq!(fixture.state(0), "draining", "a paused partition can be given up");
 }
 
 #[test]
+fn a_pause_outlives_a_lost_session_and_not_another_owner() {
+    for (by_us, expected) in [(true, "paused"), (false, "ready")] {
+        let mut fixture = Fixture::new();
+        fixture.ready(0);
+        fixture.operate(Operation::Pause);
+        fixture.drained(0, progress(12, 12));
+        fixture.event(Event::Lost { partition: orders(0) });
+        assert_eq!(fixture.state(0), "gone");
+        let token = Some(FencingToken(9));
+        let actions = fixture.event(Event::Assigned { partition: orders(0), token });
+        let request = request_of(&actions).unwrap();
+        let why = Why::Committed { by_us };
+        fixture.find(0, request, Decision::At { offset: Offset(12), why });
+        assert_eq!(fixture.state(0), expected);
+    }
+}
+
+#[test]
 fn a_restart_is_a_drain_and_no_failure() {
-    let mut fixture = Fixture::new(false, PoisonAction::Park);
+    let mut fixture = Fixture::new();
     fixture.ready(0);
     let pid = fixture.pid(0);
-    let actions = fixture.operate(Operation::Restart).unwrap();
+    let (actions, answer) = fixture.operate(Operation::Restart);
+    assert!(answer.unwrap().is_ok());
     let (reason, within) = (StopReason::Restart, 10 * SECOND);
-    assert!(actions.contains(&Action::StopWorker { item: item(0), pid, reason, within }));
-    assert_eq!(spawns(&fixture.drained(progress(7, 7))), [Offset(7)], "at once");
-    let restarts: Vec<_> = fixture.core.items()[&item(0)].restarts.clone().into_iter().collect();
-    assert_eq!(restarts, [(crate::Reason::Requested, 1)]);
+    assert!(actions.contains(&Action::StopWorker { pid, reason, within }));
+    assert_eq!(spawns(&fixture.drained(0, progress(7, 7))), [Offset(7)], "at once");
+    let restarts = fixture.core.record(&orders(0)).unwrap().restarts.clone();
+    assert_eq!(restarts.into_iter().collect::<Vec<_>>(), [(crate::Reason::Requested, 1)]);
 }
 
 #[test]
 fn a_parked_partition_is_tried_again_at_a_word() {
-    let mut fixture = Fixture::new(false, PoisonAction::Park);
+    let mut fixture = Fixture::new();
     fixture.ready(0);
     fixture.poison(0, 10);
     assert_eq!(fixture.state(0), "parked");
-    assert!(fixture.operate(Operation::Pause).is_err());
-    assert_eq!(spawns(&fixture.operate(Operation::Resume).unwrap()), [Offset(10)]);
+    assert!(fixture.refused(Operation::Pause).contains("parked"));
+    assert_eq!(spawns(&fixture.operate(Operation::Resume).0), [Offset(10)]);
 }
 
 #[test]
 fn what_blocks_is_skipped_and_nothing_else() {
-    let mut fixture = Fixture::new(false, PoisonAction::Park);
+    let mut fixture = Fixture::new();
     fixture.ready(0);
     fixture.page(0, progress(10, 11));
-    let refused = fixture.operate(Operation::Skip).unwrap_err();
-    assert!(refused.contains("no message blocks it"), "{refused}");
+    assert!(fixture.refused(Operation::Skip).contains("no message blocks it"));
     fixture.poison(0, 10);
     fixture.committed(0, 10, None);
-    let actions = fixture.operate(Operation::Skip).unwrap();
-    assert!(actions.contains(&Action::MovePage { item: item(0), next: Offset(11) }));
+    let (actions, answer) = fixture.operate(Operation::Skip);
+    assert_eq!(answer, None, "not before it is committed");
+    assert_eq!(commit_of(&actions).unwrap()[&orders(0)], Offset(11));
+    let actions = fixture.committed(0, 11, None);
+    assert!(answer_of(&actions).unwrap().is_ok());
+    assert!(actions.contains(&Action::MovePage { partition: orders(0), next: Offset(11) }));
     assert_eq!(spawns(&actions), [Offset(11)]);
-    assert_eq!(commit_of(&actions).unwrap()[&item(0)], Offset(11));
-    assert!(fixture.operate(Operation::Skip).is_err(), "once");
+    assert!(fixture.refused(Operation::Skip).contains("no message blocks it"), "once");
 }
 
 #[test]
 fn seek_goes_anywhere_and_the_groups_offset_with_it() {
-    let mut fixture = Fixture::new(false, PoisonAction::Park);
+    let mut fixture = Fixture::new();
     fixture.ready(0);
     fixture.page(0, progress(50, 50));
     fixture.pass(SECOND);
-    fixture.operate(Operation::Seek(Offset(20))).unwrap();
-    let actions = fixture.drained(progress(60, 60));
-    assert_eq!(spawns(&actions), [Offset(20)]);
+    assert_eq!(fixture.operate(Operation::Seek(Offset(20))).1, None);
+    let actions = fixture.drained(0, progress(60, 60));
+    assert_eq!(spawns(&actions), [], "not before it is committed");
     // A commit of what was acknowledged before was on its way: it is not taken for one of what comes now.
     let actions = fixture.committed(0, 50, None);
-    assert_eq!(commit_of(&actions).unwrap()[&item(0)], Offset(20));
-    fixture.committed(0, 20, None);
-    assert_eq!(fixture.core.items()[&item(0)].committed, Some(Offset(20)));
+    assert_eq!(answer_of(&actions), None);
+    assert_eq!(commit_of(&actions).unwrap()[&orders(0)], Offset(20));
+    let actions = fixture.committed(0, 20, None);
+    assert_eq!(answer_of(&actions).unwrap().unwrap(), "goes on at offset 20 (was 50)");
+    assert_eq!(spawns(&actions), [Offset(20)]);
+    assert_eq!(fixture.place(0), (Some(Offset(20)), Some(Offset(20))));
+}
+
+#[test]
+fn a_seek_that_can_not_be_committed_changes_nothing_and_says_so() {
+    let mut fixture = Fixture::new();
+    fixture.ready(0);
+    fixture.page(0, progress(50, 50));
+    fixture.operate(Operation::Seek(Offset(20)));
+    fixture.drained(0, progress(60, 60));
+    let actions = fixture.committed(0, 20, Some("no coordinator"));
+    assert!(matches!(answer_of(&actions), Some(Err(Refusal::Failed(_)))), "{actions:?}");
+    assert_eq!(spawns(&actions), [Offset(60)]);
+    assert_eq!(fixture.place(0).0, Some(Offset(60)));
+    assert_eq!(commit_of(&fixture.pass(2 * SECOND)).unwrap()[&orders(0)], Offset(60));
+}
+
+#[test]
+fn a_seek_is_carried_out_though_the_partition_is_given_up_meanwhile() {
+    let mut fixture = Fixture::new();
+    fixture.ready(0);
+    fixture.page(0, progress(50, 50));
+    fixture.operate(Operation::Seek(Offset(20)));
+    fixture.event(Event::Revoked { partition: orders(0), token: TOKEN });
+    let actions = fixture.drained(0, progress(60, 60));
+    assert_eq!(commit_of(&actions).unwrap()[&orders(0)], Offset(20));
+    let actions = fixture.committed(0, 20, None);
+    assert!(answer_of(&actions).unwrap().is_ok());
+    assert!(actions.contains(&Action::Release { partition: orders(0), token: TOKEN }));
+}
+
+#[test]
+fn a_seek_is_carried_out_though_the_instance_stops_meanwhile() {
+    let mut fixture = Fixture::new();
+    fixture.ready(0);
+    fixture.operate(Operation::Seek(Offset(20)));
+    fixture.event(Event::StopRequested(crate::Stop::Signalled));
+    let actions = fixture.drained(0, progress(60, 60));
+    assert_eq!(commit_of(&actions).unwrap()[&orders(0)], Offset(20));
+    assert!(answer_of(&fixture.committed(0, 20, None)).unwrap().is_ok());
+}
+
+#[test]
+fn whoever_waits_is_told_when_the_session_is_lost() {
+    let mut fixture = Fixture::new();
+    fixture.ready(0);
+    fixture.operate(Operation::Seek(Offset(20)));
+    let actions = fixture.event(Event::Lost { partition: orders(0) });
+    assert!(matches!(answer_of(&actions), Some(Err(Refusal::Failed(_)))), "{actions:?}");
+    fixture.exits(0, None, KILLED, progress(60, 60));
+    assert_eq!(commit_of(&fixture.pass(10 * SECOND)), None);
+}
+
+#[test]
+fn the_last_of_two_seeks_counts() {
+    let mut fixture = Fixture::new();
+    fixture.ready(0);
+    fixture.page(0, progress(50, 50));
+    fixture.operate(Operation::Seek(Offset(20)));
+    let (actions, _) = fixture.operate(Operation::Seek(Offset(30)));
+    assert!(matches!(answer_of(&actions), Some(Err(Refusal::Failed(_)))), "the first is told: {actions:?}");
+    fixture.drained(0, progress(60, 60));
+    assert!(answer_of(&fixture.committed(0, 30, None)).unwrap().is_ok());
+    assert_eq!(fixture.place(0).0, Some(Offset(30)));
+    // ... also where the first is being committed already.
+    fixture.operate(Operation::Seek(Offset(5)));
+    fixture.drained(0, progress(40, 40));
+    fixture.operate(Operation::Seek(Offset(6)));
+    let actions = fixture.committed(0, 5, None);
+    assert_eq!((answer_of(&actions), spawns(&actions)), (None, Vec::new()));
+    let actions = fixture.committed(0, 6, None);
+    assert_eq!(spawns(&actions), [Offset(6)]);
 }
 
 #[test]
 fn seek_frees_a_partition_that_never_began() {
-    let mut fixture = Fixture::new(false, PoisonAction::Park);
-    let actions = fixture.event(Event::Assigned { item: item(0), token: Some(TOKEN) });
-    let Some(Action::FindStart { request, .. }) = actions.first() else { panic!("{actions:?}") };
-    let decision = Decision::Park("beyond the end".to_owned());
-    fixture.event(Event::StartFound { item: item(0), request: *request, decision, page: None });
-    let actions = fixture.operate(Operation::Seek(Offset(20))).unwrap();
-    assert!(actions.contains(&Action::MakePage { item: item(0), start: Offset(20) }));
+    let mut fixture = Fixture::new();
+    let request = fixture.assign(0);
+    fixture.find(0, request, Decision::Park("beyond the end".to_owned()));
+    fixture.operate(Operation::Seek(Offset(20)));
+    let actions = fixture.committed(0, 20, None);
+    assert!(actions.contains(&Action::MakePage { partition: orders(0), start: Offset(20) }));
     assert_eq!(spawns(&actions), [Offset(20)]);
 }
 
@@ -110,7 +196,7 @@ fn letters(actions: &[Action]) -> Vec<Letter> {
 
 #[test]
 fn poison_goes_to_the_dead_letter_topic_before_anything_else() {
-    let mut fixture = Fixture::new(false, PoisonAction::DeadLetter);
+    let mut fixture = Fixture::with(settings(PoisonAction::DeadLetter));
     fixture.ready(0);
     fixture.poison(0, 10);
     let letter = Letter {
@@ -123,31 +209,37 @@ fn poison_goes_to_the_dead_letter_topic_before_anything_else() {
     // Until it is confirmed the next worker has it too.
     fixture.exits(0, None, KILLED, progress(10, 10));
     assert_eq!(letters(&fixture.pass(60 * SECOND)), [letter]);
-    assert_eq!(fixture.core.items()[&item(0)].dead_lettered, 0);
-    let message = FromWorker::DeadLettered { offset: Offset(10) };
-    let pid = fixture.pid(0);
-    fixture.event(Event::WorkerSaid { item: item(0), pid, message });
-    assert_eq!(fixture.core.items()[&item(0)].dead_lettered, 1);
+    let dead_lettered = |fixture: &Fixture| fixture.core.record(&orders(0)).unwrap().dead_lettered;
+    assert_eq!(dead_lettered(&fixture), 0);
+    fixture.says(0, FromWorker::DeadLettered { offset: Offset(10) });
+    assert_eq!(dead_lettered(&fixture), 1);
     fixture.exits(0, None, KILLED, progress(11, 11));
     assert_eq!(letters(&fixture.pass(60 * SECOND)), []);
 }
 
 #[test]
-fn skip_sends_a_dead_letter_where_there_is_a_topic_for_them() {
-    let mut fixture = Fixture::new(false, PoisonAction::DeadLetter);
+fn skip_sends_a_dead_letter_where_there_is_a_topic_for_them_and_answers_when_it_is_confirmed() {
+    let mut fixture = Fixture::with(settings(PoisonAction::DeadLetter));
     fixture.ready(0);
     let parked = Ending::Parked { offset: Offset(4), error: "refused".to_owned() };
-    fixture.exits(0, Some(parked), Exit::Status(1), progress(4, 5));
-    let actions = fixture.operate(Operation::Skip).unwrap();
+    fixture.exits(0, Some(parked.clone()), Exit::Status(1), progress(4, 5));
+    let (actions, answer) = fixture.operate(Operation::Skip);
     assert_eq!(letters(&actions).first().map(|letter| letter.error.as_str()), Some("refused"));
-    assert_eq!(spawns(&actions), [Offset(4)]);
+    assert_eq!((spawns(&actions), answer), (vec![Offset(4)], None));
+    let failed = fixture.exits(0, Some(parked), Exit::Status(1), progress(4, 4));
+    assert!(matches!(answer_of(&failed), Some(Err(Refusal::Failed(_)))), "{failed:?}");
+    fixture.operate(Operation::Skip);
+    let actions = fixture.says(0, FromWorker::DeadLettered { offset: Offset(4) });
+    assert!(answer_of(&actions).unwrap().is_ok());
 }
 
 #[test]
 fn nothing_is_done_for_what_is_not_here_or_leaving() {
-    let mut fixture = Fixture::new(false, PoisonAction::Park);
-    assert!(fixture.operate(Operation::Restart).is_err());
+    let mut fixture = Fixture::new();
+    assert!(fixture.refused(Operation::Restart).contains("does not have it"));
     fixture.ready(0);
-    fixture.event(Event::Revoked { item: item(0), token: TOKEN });
-    assert!(fixture.operate(Operation::Restart).is_err());
+    fixture.event(Event::Revoked { partition: orders(0), token: TOKEN });
+    assert!(fixture.refused(Operation::Restart).contains("another member"));
+    fixture.event(Event::StopRequested(crate::Stop::Asked));
+    assert!(fixture.refused(Operation::Seek(Offset(1))).contains("stopping"));
 }

@@ -9,13 +9,13 @@ use kafkavisor_supervisor_core::Event;
 
 /// What is known of the group.
 #[derive(Debug)]
-pub(crate) struct Assignment {
-    pub(crate) mode: &'static str,
-    pub(crate) session: Option<String>,
-    pub(crate) member: Option<String>,
-    pub(crate) members: usize,
-    pub(crate) connected: bool,
-    pub(crate) blocked: BTreeMap<String, String>,
+pub struct Assignment {
+    pub mode: &'static str,
+    pub session: Option<String>,
+    pub member: Option<String>,
+    pub members: usize,
+    pub connected: bool,
+    pub blocked: BTreeMap<String, String>,
 }
 
 /// What a notice means.
@@ -27,21 +27,21 @@ pub(crate) enum Meaning {
 }
 
 impl Assignment {
-    pub(crate) fn zookeeper() -> Self {
+    pub fn zookeeper() -> Self {
         let blocked = BTreeMap::new();
         Self { mode: "zookeeper", session: None, member: None, members: 0, connected: true, blocked }
     }
 
-    pub(crate) fn fixed() -> Self {
+    pub fn fixed() -> Self {
         Self { mode: "static", members: 1, ..Self::zookeeper() }
     }
 
-    pub(crate) fn state(&self, settled: Option<usize>) -> &'static str {
+    pub fn state(&self, settled: bool) -> &'static str {
         match (self.connected, self.mode, settled) {
             (_, "static", _) => "acquired",
             (false, ..) => "suspended",
-            (true, _, Some(_)) => "acquired",
-            (true, _, None) => "allocating",
+            (true, _, true) => "acquired",
+            (true, _, false) => "allocating",
         }
     }
 
@@ -56,15 +56,17 @@ impl Assignment {
             }
             Notice::Acquired { item, token } => {
                 self.blocked.remove(&item.to_string());
-                Meaning::Event(Event::Assigned { item, token: Some(token) })
+                Meaning::Event(Event::Assigned { partition: item, token: Some(token) })
             }
-            Notice::Revoked { item, token } => Meaning::Event(Event::Revoked { item, token }),
-            Notice::Lost { item, .. } => Meaning::Event(Event::Lost { item }),
+            Notice::Revoked { item, token } => {
+                Meaning::Event(Event::Revoked { partition: item, token: Some(token) })
+            }
+            Notice::Lost { item, .. } => Meaning::Event(Event::Lost { partition: item }),
             Notice::Settled { members } => {
                 log::info!("the group has settled: {members} members");
                 self.members = members;
                 self.blocked.clear();
-                Meaning::Event(Event::Settled { members })
+                Meaning::Event(Event::Settled)
             }
             Notice::Unsettled => Meaning::Event(Event::Unsettled),
             Notice::Blocked { item, by } => {

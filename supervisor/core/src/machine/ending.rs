@@ -1,0 +1,285 @@
+//! What becomes of a partition when its worker has ended: again, after a while, parked, moved on, or released.
+
+use std::time::Instant;
+
+use kafkavisor::config::PoisonAction;
+use kafkavisor::ids::{Offset, TopicPartition};
+use kafkavisor_link::attempts::Attempts;
+use kafkavisor_link::message::{Ending, Verdict};
+use kafkavisor_link::page::Progress;
+use kafkavisor_link::process::Exit;
+use nix::unistd::Pid;
+
+use super::{Core, HURRIED};
+use crate::failures::Run;
+use crate::messages::{Action, Refusal};
+use crate::phase::{Phase, Purpose, Worker};
+use crate::reason::{Reason, describe};
+use crate::tenure::DueLetter;
+
+/// A worker that is gone: how it said it would end, how it did, and what its page holds.
+struct End {
+    worker: Worker,
+    exit: Exit,
+    progress: Progress,
+    attempts: Attempts,
+}
+
+impl End {
+    fn how(&self) -> String {
+        describe(self.exit, self.worker.ending.as_ref(), self.worker.killed_for.as_deref())
+    }
+
+    /// What was in flight dies with its worker: counted where the worker has not done so.
+    fn settle_attempts(&mut self) {
+        if self.worker.ending.is_some() || self.progress.in_flight == 0 {
+            return;
+        }
+        let (head, until) = (Offset(self.progress.acknowledged), Offset(self.progress.delivered));
+        // Killed by us, for a lost lease or nonsense, is not the message's doing; and where the handler was gone before, the
+        // worker has counted its death.
+        let counts = self.progress.in_flight == 1
+            && self.progress.handler_pid != 0
+            && matches!(self.exit, Exit::Signal(_))
+            && self.worker.killed_for.is_none();
+        self.attempts =
+            if counts { self.attempts.after_death(head, until) } else { self.attempts.after_crash(until) };
+    }
+}
+
+impl Core {
+    pub(super) fn worker_exited(
+        &mut self,
+        now: Instant,
+        key: &TopicPartition,
+        pid: Pid,
+        exit: Exit,
+        progress: &Progress,
+        attempts: Attempts,
+    ) -> Vec<Action> {
+        let Some(partition) = self.partitions.get(key).filter(|p| p.pid() == Some(pid)) else {
+            return Vec::new();
+        };
+        let purpose = partition.phase().purpose().unwrap_or(Purpose::Recover);
+        let Some(worker) = partition.phase().worker().cloned() else { return Vec::new() };
+        let mut end = End { worker, exit, progress: *progress, attempts };
+        let mut actions = match self.believe(key, progress) {
+            Ok(mut actions) => {
+                end.settle_attempts();
+                actions.push(Action::SettlePage { partition: key.clone(), attempts: end.attempts });
+                actions
+            }
+            Err(nonsense) => {
+                end.worker.killed_for.get_or_insert(nonsense);
+                self.page_anew(key)
+            }
+        };
+        actions.extend(match purpose {
+            Purpose::Forget => self.forget(now, key),
+            Purpose::Release => {
+                self.note_drain(key, &end);
+                self.drained(now, key)
+            }
+            Purpose::Locate => self.locate(key),
+            Purpose::Replace(reason) => self.replaced(now, key, reason, end),
+            Purpose::Recover => self.recover(now, key, end),
+        });
+        actions
+    }
+
+    fn page_anew(&mut self, key: &TopicPartition) -> Vec<Action> {
+        let start = self.partitions.get(key).and_then(|partition| partition.tenure.acknowledged());
+        let Some(start) = start else { return Vec::new() };
+        self.record_mut(key).new_page();
+        vec![Action::MakePage { partition: key.clone(), start }]
+    }
+
+    /// Says what a drain left undone, and by whose fault.
+    fn note_drain(&mut self, key: &TopicPartition, end: &End) -> bool {
+        if matches!(end.worker.ending, Some(Ending::Stopped { cut_short: false })) {
+            return true;
+        }
+        let how = end.how();
+        log::warn!("{key}: the drain was not finished: {how}; what was in flight comes again");
+        // A handler that died of itself meanwhile was not cut short by us.
+        self.cut_short |= matches!(end.worker.ending, Some(Ending::Stopped { .. }));
+        self.record_mut(key).last_exit = Some(how);
+        false
+    }
+
+    /// Only the last commit is still owed; an operator's word that waited for this moment is part of it.
+    pub(super) fn drained(&mut self, now: Instant, key: &TopicPartition) -> Vec<Action> {
+        let within = if self.hurried() { HURRIED } else { self.configs.settings().stop_timeout };
+        self.obey(now, key);
+        self.commit_at = Some(now);
+        self.enter(key, Phase::Releasing { until: now + within });
+        Vec::new()
+    }
+
+    /// The old worker is gone, as was wanted: the next one may start.
+    fn replaced(&mut self, now: Instant, key: &TopicPartition, reason: Reason, end: End) -> Vec<Action> {
+        if let Some(Ending::Parked { .. } | Ending::StartLost { .. }) = end.worker.ending {
+            return self.recover(now, key, end);
+        }
+        let whole = self.note_drain(key, &end);
+        let record = self.record_mut(key);
+        record.count_restart(reason);
+        if whole {
+            record.last_exit = Some(format!("{}: stopped to start again", reason.name()));
+        }
+        self.go_on(now, key)
+    }
+
+    fn recover(&mut self, now: Instant, key: &TopicPartition, end: End) -> Vec<Action> {
+        let how = end.how();
+        match &end.worker.ending {
+            Some(Ending::Stopped { .. }) => self.launch(now, key),
+            Some(Ending::LeaseLost) => {
+                let record = self.record_mut(key);
+                record.last_exit = Some(how);
+                record.count_restart(Reason::LeaseLost);
+                self.go_on(now, key)
+            }
+            Some(Ending::Parked { offset, error }) => self.parked(now, key, *offset, error, &end),
+            Some(Ending::StartLost { .. }) => {
+                log::warn!("{key}: {how}; looking where to go on");
+                self.record_mut(key).last_exit = Some(how.clone());
+                self.locate_later(now, key, how);
+                Vec::new()
+            }
+            Some(
+                Ending::HandlerExit { .. }
+                | Ending::HandlerSignal { .. }
+                | Ending::HandlerTimeout { .. }
+                | Ending::HandlerMissing { .. }
+                | Ending::ProtocolError { .. }
+                | Ending::Unable { .. },
+            )
+            | None => self.failed(now, key, how, end),
+        }
+    }
+
+    fn parked(
+        &mut self,
+        now: Instant,
+        key: &TopicPartition,
+        offset: Offset,
+        error: &str,
+        end: &End,
+    ) -> Vec<Action> {
+        let how = end.how();
+        log::error!("{key}: parked: {how}");
+        let mut actions = Vec::new();
+        if let Some(partition) = self.partitions.get_mut(key) {
+            let tenure = &mut partition.tenure;
+            tenure.block(offset, &end.attempts, error, end.worker.stderr.clone());
+            if let Some(letter) = &mut tenure.blocking {
+                letter.attempts = end.attempts.attempt(offset);
+            }
+            let ticket = tenure.dead_letter.take().and_then(|due| due.ticket);
+            let result = Err(Refusal::Failed(how.clone()));
+            actions.extend(ticket.map(|ticket| Action::Answer { ticket, result }));
+        }
+        actions.extend(self.roll_failed(now, key, &how));
+        self.record_mut(key).last_exit = Some(how.clone());
+        self.enter(key, Phase::Parked { why: how });
+        actions
+    }
+
+    /// The worker failed: the message it failed on may be poison, else it starts again after a while.
+    fn failed(&mut self, now: Instant, key: &TopicPartition, how: String, end: End) -> Vec<Action> {
+        let reason = Reason::of(end.exit, end.worker.ending.as_ref());
+        let head = Offset(end.attempts.head);
+        let deaths =
+            if end.attempts.head == end.progress.acknowledged { end.attempts.deaths(head) } else { 0 };
+        let at = self.at;
+        if let Some(partition) = self.partitions.get_mut(key) {
+            if deaths > 0 {
+                partition.tenure.block(head, &end.attempts, &how, end.worker.stderr.clone());
+            }
+            partition.tenure.last_death = Some(at);
+        }
+        let mut actions = self.back_off(now, key, Some(&end.worker), reason, how.clone());
+        let alone = end.progress.in_flight == 1 && end.attempts.head_deaths > 0;
+        if alone && deaths > 0 {
+            actions.extend(self.judge_death(now, key, head, deaths, &how));
+        }
+        actions
+    }
+
+    pub(super) fn back_off(
+        &mut self,
+        now: Instant,
+        key: &TopicPartition,
+        worker: Option<&Worker>,
+        reason: Reason,
+        why: String,
+    ) -> Vec<Action> {
+        let actions = self.roll_failed(now, key, &why);
+        let chance = self.chance.f64();
+        let restart = self.settings_of(key).restart.clone();
+        let acknowledged_at = self.partitions.get(key).map(|partition| partition.tenure.acknowledged_at);
+        let run = Run {
+            lasted: worker.map(|w| now.saturating_duration_since(w.started_at)).unwrap_or_default(),
+            progressed: worker.is_some_and(|worker| acknowledged_at > Some(worker.acknowledged_before)),
+        };
+        let Some(partition) = self.partitions.get_mut(key) else { return actions };
+        let wait = partition.tenure.failures.failed(now, run, &restart, chance);
+        if partition.tenure.failures.looping() {
+            log::error!("{key}: crash loop: {why}; tried again in {wait:.1?}");
+        } else {
+            log::warn!("{key}: {why}; started again in {wait:.1?}");
+        }
+        partition.enter(Phase::BackingOff { until: now + wait });
+        let record = self.record_mut(key);
+        record.count_restart(reason);
+        record.last_exit = Some(why);
+        actions
+    }
+
+    /// A message was alone in flight when its handler died: it may have been once too often.
+    pub(super) fn judge_death(
+        &mut self,
+        now: Instant,
+        key: &TopicPartition,
+        offset: Offset,
+        deaths: u64,
+        how: &str,
+    ) -> Vec<Action> {
+        let rule = self.settings_of(key).poison.clone();
+        if deaths < u64::from(rule.attempts) {
+            return Vec::new();
+        }
+        if let Some(why) = self.surroundings(key).outage() {
+            log::warn!("{key}: offset {offset} killed its handler {deaths} times and is not given up: {why}");
+            return Vec::new();
+        }
+        let at = self.at;
+        let Verdict::Apply(action) = self.judge.apply(now, &rule) else { return Vec::new() };
+        let Some(partition) = self.partitions.get_mut(key) else { return Vec::new() };
+        let what = format!("offset {offset} killed its handler {deaths} times, the last time {how}");
+        partition.tenure.gave_up_at = Some(at);
+        match action {
+            PoisonAction::Skip => {
+                log::error!("{key}: {what}: skipped");
+                if let Some(place) = &mut partition.tenure.place {
+                    place.acknowledged = offset.next();
+                }
+                partition.tenure.blocking = None;
+                vec![Action::MovePage { partition: key.clone(), next: offset.next() }]
+            }
+            PoisonAction::DeadLetter => {
+                log::error!("{key}: {what}: it goes to the dead-letter topic");
+                let letter = partition.tenure.blocking.clone();
+                partition.tenure.dead_letter = letter.map(|letter| DueLetter { letter, ticket: None });
+                Vec::new()
+            }
+            PoisonAction::Park => {
+                log::error!("{key}: {what}: parked");
+                partition.enter(Phase::Parked { why: what.clone() });
+                self.record_mut(key).last_exit = Some(what);
+                Vec::new()
+            }
+        }
+    }
+}

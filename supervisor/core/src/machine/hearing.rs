@@ -1,0 +1,149 @@
+//! What workers say, and what their pages do.
+
+use std::time::Instant;
+
+use kafkavisor::ids::{Offset, TopicPartition};
+use kafkavisor_link::message::{FromWorker, Verdict};
+use kafkavisor_link::page::Progress;
+use nix::unistd::Pid;
+
+use super::{Core, KILL_AGAIN};
+use crate::messages::Action;
+use crate::partition::Partition;
+use crate::phase::{Phase, Purpose};
+use crate::poison::Surroundings;
+
+impl Core {
+    pub(super) fn worker_said(
+        &mut self,
+        now: Instant,
+        key: &TopicPartition,
+        pid: Pid,
+        message: FromWorker,
+    ) -> Vec<Action> {
+        let at = self.at;
+        let Some(partition) = self.partitions.get_mut(key).filter(|p| p.pid() == Some(pid)) else {
+            return Vec::new();
+        };
+        match message {
+            FromWorker::Ready => {
+                if let Phase::Running { ready, .. } = partition.phase_mut() {
+                    *ready = true;
+                }
+                Vec::new()
+            }
+            FromWorker::CommitWanted => {
+                self.commit_at = Some(now);
+                Vec::new()
+            }
+            FromWorker::Failed { offset, attempts, error, rejected } => {
+                let verdict = self.verdict(now, key, offset, rejected);
+                log::warn!("{key}: offset {offset} (attempt {attempts}): {error}: {verdict:?}");
+                if !rejected
+                    && verdict != Verdict::Retry
+                    && let Some(partition) = self.partitions.get_mut(key)
+                {
+                    partition.tenure.gave_up_at = Some(at);
+                }
+                vec![Action::Decide { pid, partition: key.clone(), offset, verdict }]
+            }
+            FromWorker::DeadLettered { offset } => {
+                log::warn!("{key}: offset {offset} is in the dead-letter topic");
+                let due = partition.tenure.dead_letter.take_if(|due| due.letter.offset == offset);
+                self.record_mut(key).dead_lettered += 1;
+                let ticket = due.and_then(|due| due.ticket);
+                let result = Ok(format!("offset {offset} is in the dead-letter topic"));
+                ticket.map(|ticket| Action::Answer { ticket, result }).into_iter().collect()
+            }
+            FromWorker::Ended { ending, stderr } => {
+                if let Some(worker) = partition.phase_mut().worker_mut() {
+                    worker.ending = Some(ending);
+                    worker.stderr = stderr;
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    /// What becomes of a message that a handler refused, or died of for the last time it may.
+    fn verdict(&mut self, now: Instant, key: &TopicPartition, offset: Offset, rejected: bool) -> Verdict {
+        let rule = self.settings_of(key).poison.clone();
+        if rejected {
+            return self.judge.apply(now, &rule);
+        }
+        match self.surroundings(key).outage() {
+            Some(why) => {
+                log::warn!("{key}: offset {offset} is not given up: {why}");
+                Verdict::Retry
+            }
+            None => self.judge.apply(now, &rule),
+        }
+    }
+
+    /// What the rest of the instance does since a message of this partition was first delivered.
+    pub(super) fn surroundings(&self, key: &TopicPartition) -> Surroundings {
+        let others = self.partitions.all().iter().filter(|(other, _)| *other != key);
+        let tenure = self.partitions.get(key).map(|partition| &partition.tenure);
+        Surroundings {
+            first_delivered: tenure.and_then(|tenure| tenure.first_delivered),
+            last_acknowledged: self.last_acknowledged,
+            other_death: others.filter_map(|(_, partition)| partition.tenure.last_death).max(),
+            gave_up_at: tenure.and_then(|tenure| tenure.gave_up_at),
+            worked: tenure.is_some_and(|tenure| self.configs.worked(tenure.config)),
+        }
+    }
+
+    pub(super) fn pages_read(&mut self, now: Instant, pages: Vec<(TopicPartition, Progress)>) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for (key, progress) in pages {
+            actions.extend(self.page_read(now, &key, &progress));
+        }
+        actions
+    }
+
+    fn page_read(&mut self, now: Instant, key: &TopicPartition, progress: &Progress) -> Vec<Action> {
+        let at = self.at;
+        let pid = self.partitions.get(key).and_then(Partition::pid);
+        let Some(pid) = pid else { return Vec::new() };
+        let (mut actions, mut wrong) = match self.believe(key, progress) {
+            Ok(actions) => (actions, None),
+            Err(nonsense) => (Vec::new(), Some(nonsense)),
+        };
+        let Some(partition) = self.partitions.get_mut(key) else { return actions };
+        if wrong.is_none() && partition.stands_still(now, at.since(progress.heartbeat)) {
+            wrong = Some("worker stood still".to_owned());
+        }
+        if let Some(why) = wrong
+            && !matches!(partition.phase(), Phase::Killing { .. })
+            && let Some(mut worker) = partition.phase().worker().cloned()
+        {
+            let purpose = partition.phase().purpose().unwrap_or(Purpose::Recover);
+            worker.killed_for = Some(why);
+            partition.enter(Phase::Killing { worker, purpose, again: now + KILL_AGAIN });
+            actions.push(Action::KillWorker { pid });
+        }
+        actions
+    }
+
+    /// Believes what a page says, if it can be true, and draws the conclusions of what was acknowledged since.
+    pub(super) fn believe(
+        &mut self,
+        key: &TopicPartition,
+        progress: &Progress,
+    ) -> Result<Vec<Action>, String> {
+        let record = self.records.entry(key.clone()).or_default();
+        let Some(partition) = self.partitions.get_mut(key) else { return Ok(Vec::new()) };
+        partition.believe(record, progress)?;
+        let tenure = &mut partition.tenure;
+        if tenure.place.is_none() || progress.acknowledged_at <= tenure.acknowledged_at {
+            return Ok(Vec::new());
+        }
+        tenure.acknowledged_at = progress.acknowledged_at;
+        tenure.failures.progressed();
+        tenure.failing = false;
+        let config = partition.phase().worker().map(|worker| worker.config);
+        self.last_acknowledged = self.last_acknowledged.max(Some(progress.acknowledged_at));
+        let news = config.filter(|config| self.configs.note_work(*config));
+        Ok(news.map(|config| Action::NoteWorked { config }).into_iter().collect())
+    }
+}

@@ -1,0 +1,206 @@
+//! What an operator asks for: pause, resume, restart, skip and seek, each for one partition.
+//!
+//! A partition whose worker runs is drained first, so that none of this costs a duplicate or a message. Seek and skip are
+//! answered when they hold: when the offset is committed, or the dead letter confirmed. Until then nothing is delivered from there,
+//! and where it can't be done everything is as it was.
+
+use std::time::Instant;
+
+use kafkavisor::config::PoisonAction;
+use kafkavisor::ids::{Offset, TopicPartition};
+use kafkavisor::protocol::StopReason;
+use kafkavisor_link::message::Letter;
+
+use super::{Core, KILL_AFTER};
+use crate::messages::{Action, Refusal, Ticket};
+use crate::operator::Operation;
+use crate::phase::{Phase, Purpose};
+use crate::reason::Reason;
+use crate::record::Pause;
+use crate::tenure::{Answering, DueLetter, Place, Seek};
+
+/// What was done at once, in words, or nothing yet.
+type Done = Result<(Option<String>, Vec<Action>), String>;
+
+impl Core {
+    pub(super) fn operated(
+        &mut self,
+        now: Instant,
+        key: &TopicPartition,
+        operation: Operation,
+        ticket: Ticket,
+    ) -> Vec<Action> {
+        let done = match self.may_operate(key) {
+            Err(why) => Err(why),
+            Ok(()) => match operation {
+                Operation::Pause => self.pause(now, key),
+                Operation::Resume => self.resume(now, key),
+                Operation::Restart => self.restart(now, key),
+                Operation::Skip => self.skip(now, key, ticket),
+                Operation::Seek(offset) => self.seek(now, key, offset, ticket),
+            },
+        };
+        match done {
+            Ok((said, mut actions)) => {
+                actions.extend(said.map(|said| Action::Answer { ticket, result: Ok(said) }));
+                actions
+            }
+            Err(why) => vec![Action::Answer { ticket, result: Err(Refusal::Refused(why)) }],
+        }
+    }
+
+    fn may_operate(&self, key: &TopicPartition) -> Result<(), String> {
+        if self.stopping() {
+            return Err("the instance is stopping".to_owned());
+        }
+        let partition = self.partitions.get(key).ok_or("this instance does not have it")?;
+        if partition.phase().leaving() {
+            return Err(format!("it is {}, and goes to another member", partition.state()));
+        }
+        Ok(())
+    }
+
+    fn pause(&mut self, now: Instant, key: &TopicPartition) -> Done {
+        let Some(partition) = self.partitions.get(key) else { return Ok((None, Vec::new())) };
+        if let Phase::Parked { .. } = partition.phase() {
+            return Err("it is parked: nothing is delivered".to_owned());
+        }
+        let under = partition.tenure.token;
+        if self.record_mut(key).paused.replace(Pause { under }).is_some() {
+            return Ok((Some("paused already".to_owned()), Vec::new()));
+        }
+        Ok((Some("paused".to_owned()), self.replace(now, key, Reason::Requested)))
+    }
+
+    fn resume(&mut self, now: Instant, key: &TopicPartition) -> Done {
+        let paused = self.record_mut(key).paused.take().is_some();
+        let Some(partition) = self.partitions.get_mut(key) else { return Ok((None, Vec::new())) };
+        if matches!(partition.phase(), Phase::Paused | Phase::Parked { .. }) {
+            partition.tenure.dead_letter = None;
+            return Ok((Some("resumed".to_owned()), self.launch(now, key)));
+        }
+        if paused {
+            return Ok((Some("resumed".to_owned()), Vec::new()));
+        }
+        Err(format!("it is {}, neither paused nor parked", partition.state()))
+    }
+
+    fn restart(&mut self, now: Instant, key: &TopicPartition) -> Done {
+        let paused = self.records.get(key).is_some_and(|record| record.paused.is_some());
+        let Some(partition) = self.partitions.get(key) else { return Ok((None, Vec::new())) };
+        if paused || matches!(partition.phase(), Phase::Parked { .. }) {
+            return Err(format!("it is {}: resume it", partition.state()));
+        }
+        Ok((Some("restarted".to_owned()), self.replace(now, key, Reason::Requested)))
+    }
+
+    fn skip(&mut self, now: Instant, key: &TopicPartition, ticket: Ticket) -> Done {
+        let rule = self.settings_of(key).poison.clone();
+        let paused = self.records.get(key).is_some_and(|record| record.paused.is_some());
+        let Some(partition) = self.partitions.get_mut(key) else { return Ok((None, Vec::new())) };
+        let tenure = &partition.tenure;
+        let blocks = |letter: &Letter| Some(letter.offset) == tenure.acknowledged();
+        let parked = matches!(partition.phase(), Phase::Parked { .. });
+        let stuck = parked || partition.pid().is_none() || tenure.failures.looping() || tenure.failing;
+        let Some(letter) = tenure.blocking.clone().filter(blocks).filter(|_| stuck) else {
+            let state = partition.state();
+            return Err(format!(
+                "it is {state}, and no message blocks it; `seek` moves a partition to any offset"
+            ));
+        };
+        let offset = letter.offset;
+        if rule.action != PoisonAction::DeadLetter && rule.topic.is_none() {
+            let said = format!("offset {offset} is skipped");
+            let actions = self.order(now, key, Seek { offset: offset.next(), ticket, said });
+            return Ok((None, actions));
+        }
+        if paused {
+            return Err("it is paused, and its dead letter needs a worker: resume it first".to_owned());
+        }
+        partition.tenure.dead_letter = Some(DueLetter { letter, ticket: Some(ticket) });
+        Ok((None, self.replace(now, key, Reason::Requested)))
+    }
+
+    fn seek(&mut self, now: Instant, key: &TopicPartition, offset: Offset, ticket: Ticket) -> Done {
+        let Some(partition) = self.partitions.get(key) else { return Ok((None, Vec::new())) };
+        let parked = matches!(partition.phase(), Phase::Parked { .. });
+        if partition.tenure.place.is_none() && !parked {
+            return Err("where it begins is being found out; ask again".to_owned());
+        }
+        let before = partition.tenure.acknowledged().map_or_else(|| "none".to_owned(), |at| at.to_string());
+        let said = format!("goes on at offset {offset} (was {before})");
+        Ok((None, self.order(now, key, Seek { offset, ticket, said })))
+    }
+
+    /// Whoever waited for another place waits in vain: the last word counts.
+    fn order(&mut self, now: Instant, key: &TopicPartition, seek: Seek) -> Vec<Action> {
+        let mut actions = Vec::new();
+        if let Some(partition) = self.partitions.get_mut(key) {
+            let before = partition.tenure.answering.as_ref().and_then(|answering| answering.before.clone());
+            if partition.tenure.answering.is_some() {
+                partition.tenure.place = before;
+            }
+            actions = super::not_done(partition.tenure.waiting(), "another word of an operator came first");
+            partition.tenure.seek = Some(seek);
+        }
+        actions.extend(self.replace(now, key, Reason::Requested));
+        actions
+    }
+
+    /// Has the worker drained and another one started, as soon as it is gone; at once where there is none.
+    pub(super) fn replace(&mut self, now: Instant, key: &TopicPartition, reason: Reason) -> Vec<Action> {
+        let within = self.configs.settings().stop_timeout;
+        let Some(partition) = self.partitions.get_mut(key) else { return Vec::new() };
+        let (purpose, until) = (Purpose::Replace(reason), now + within + KILL_AFTER);
+        let ordered = partition.tenure.seek.is_some();
+        match partition.phase_mut() {
+            Phase::Running { worker, .. } => {
+                let (worker, reason) = (worker.clone(), StopReason::Restart);
+                let pid = worker.pid;
+                partition.enter(Phase::Draining { worker, purpose, until });
+                vec![Action::StopWorker { pid, reason, within }]
+            }
+            Phase::Draining { purpose: before, .. } | Phase::Killing { purpose: before, .. } => {
+                if matches!(before, Purpose::Recover | Purpose::Replace(_)) {
+                    *before = purpose;
+                }
+                Vec::new()
+            }
+            Phase::Spawning { wanted } => {
+                wanted.get_or_insert((purpose, until));
+                Vec::new()
+            }
+            Phase::Committing { .. } if ordered => self.go_on(now, key),
+            Phase::Locating { .. }
+            | Phase::LocatingAgain { .. }
+            | Phase::Committing { .. }
+            | Phase::Releasing { .. } => Vec::new(),
+            Phase::AwaitingLease
+            | Phase::AwaitingTurn { .. }
+            | Phase::BackingOff { .. }
+            | Phase::Parked { .. }
+            | Phase::Paused => self.go_on(now, key),
+        }
+    }
+
+    /// Nothing runs: an operator's word is committed first, else the next worker starts.
+    pub(super) fn go_on(&mut self, now: Instant, key: &TopicPartition) -> Vec<Action> {
+        if !self.obey(now, key) {
+            return self.launch(now, key);
+        }
+        self.enter(key, Phase::Committing { first: false });
+        Vec::new()
+    }
+
+    /// The group's offset follows an operator's word, backwards too. False where there is none.
+    pub(super) fn obey(&mut self, now: Instant, key: &TopicPartition) -> bool {
+        let Some(partition) = self.partitions.get_mut(key) else { return false };
+        let tenure = &mut partition.tenure;
+        let Some(seek) = tenure.seek.take() else { return false };
+        tenure.blocking = None;
+        let before = tenure.place.replace(Place::at(seek.offset));
+        tenure.answering = Some(Answering { seek, before });
+        self.commit_at = Some(now);
+        true
+    }
+}

@@ -1,0 +1,204 @@
+//! Where a partition of ours begins: looked up, committed where it is new, looked up again where it could not be.
+
+use std::time::{Duration, Instant};
+
+use kafkavisor::clock::Boottime;
+use kafkavisor::ids::{Offset, TopicPartition};
+use kafkavisor::protocol::StopReason;
+
+use super::{Core, KILL_AFTER, not_done};
+use crate::messages::{Action, Found, TakenUp};
+use crate::phase::{Phase, Purpose};
+use crate::start::{Decision, Why};
+use crate::tenure::Place;
+
+/// A start that could not be found out is looked for again after this, then after twice as long, up to the longest.
+const LOCATE_AGAIN: Duration = Duration::from_millis(300);
+const LOCATE_AGAIN_MAX: Duration = Duration::from_secs(10);
+
+fn pause(tries: u32) -> Duration {
+    LOCATE_AGAIN.saturating_mul(2u32.saturating_pow(tries.min(10))).min(LOCATE_AGAIN_MAX)
+}
+
+impl Core {
+    pub(super) fn start_found(
+        &mut self,
+        now: Instant,
+        key: &TopicPartition,
+        request: u64,
+        found: Found,
+    ) -> Vec<Action> {
+        let Some(partition) = self.partitions.get_mut(key) else { return Vec::new() };
+        if !matches!(partition.phase(), Phase::Locating { request: asked, .. } if *asked == request) {
+            return Vec::new();
+        }
+        match found.decision {
+            Decision::Park(why) => {
+                log::error!("{key}: parked: {why}");
+                partition.enter(Phase::Parked { why: why.clone() });
+                self.record_mut(key).last_exit = Some(why);
+                Vec::new()
+            }
+            Decision::At { offset, why } => {
+                let made_again = std::mem::take(&mut partition.tenure.made_again);
+                // What was decided because the group has no offset holds only as long as it has none.
+                let first = !made_again && matches!(why, Why::Reset | Why::AppearedLater);
+                let by_us = why == Why::Committed { by_us: true };
+                let taken = found.page.filter(|page| by_us && page.progress.acknowledged >= offset.0);
+                let committed = matches!(why, Why::Committed { .. }).then_some(offset);
+                // What somebody else has signed is signed by us at the next commit: so that whoever looks knows who had it.
+                let committed_at = by_us.then_some(now);
+                partition.tenure.place = Some(Place { committed, committed_at, ..Place::at(offset) });
+                self.keep_paused(key, by_us);
+                let mut actions = match taken {
+                    Some(page) => self.take_up(now, key, page),
+                    None => {
+                        self.record_mut(key).new_page();
+                        vec![Action::MakePage { partition: key.clone(), start: offset }]
+                    }
+                };
+                if committed.is_some() {
+                    actions.extend(self.launch(now, key));
+                } else {
+                    self.begins.extend(found.begins);
+                    self.commit_at = Some(now);
+                    self.enter(key, Phase::Committing { first });
+                }
+                actions
+            }
+        }
+    }
+
+    /// A pause outlives a lost session, but not somebody else's ownership, which shows in who has committed.
+    fn keep_paused(&mut self, key: &TopicPartition, by_us: bool) {
+        let token = self.partitions.get(key).and_then(|partition| partition.tenure.token);
+        let record = self.record_mut(key);
+        if let Some(pause) = &mut record.paused
+            && pause.under != token
+        {
+            pause.under = token;
+            record.paused.take_if(|_| !by_us);
+        }
+    }
+
+    /// The page of an earlier tenure holds: reading goes on behind the last acknowledged message. A message that was alone in
+    /// flight when everything ended, often enough, is judged now.
+    fn take_up(&mut self, now: Instant, key: &TopicPartition, page: TakenUp) -> Vec<Action> {
+        let TakenUp { progress, attempts, died_alone } = page;
+        let acknowledged = Offset(progress.acknowledged);
+        log::info!("{key}: goes on after the last acknowledged message, at {acknowledged}");
+        self.record_mut(key).old_page(&progress);
+        if progress.acknowledged_at > Boottime(0) {
+            self.last_acknowledged = self.last_acknowledged.max(Some(progress.acknowledged_at));
+        }
+        let at = self.at;
+        let Some(partition) = self.partitions.get_mut(key) else { return Vec::new() };
+        partition.tenure.acknowledged_at = progress.acknowledged_at;
+        if let Some(place) = &mut partition.tenure.place {
+            place.acknowledged = acknowledged;
+        }
+        let deaths = attempts.deaths(acknowledged);
+        if deaths == 0 || attempts.head != acknowledged.0 {
+            return Vec::new();
+        }
+        let how = "the supervisor ended with this message in flight";
+        partition.tenure.block(acknowledged, &attempts, how, String::new());
+        if !died_alone {
+            return Vec::new();
+        }
+        partition.tenure.last_death = Some(at);
+        self.judge_death(now, key, acknowledged, deaths, how)
+    }
+
+    pub(super) fn start_unknown(
+        &mut self,
+        now: Instant,
+        key: &TopicPartition,
+        request: u64,
+        error: &str,
+    ) -> Vec<Action> {
+        let Some(partition) = self.partitions.get_mut(key) else { return Vec::new() };
+        if let Phase::Locating { request: asked, tries, waiting } = partition.phase()
+            && *asked == request
+        {
+            let (now_waiting, tries) = (format!("where to begin is not known yet: {error}"), *tries);
+            if waiting.as_ref() != Some(&now_waiting) {
+                log::warn!("{key}: {now_waiting}");
+            }
+            let at = now + pause(tries);
+            partition.enter(Phase::LocatingAgain { at, tries: tries + 1, waiting: now_waiting });
+        }
+        Vec::new()
+    }
+
+    pub(super) fn locate(&mut self, key: &TopicPartition) -> Vec<Action> {
+        let request = self.next_request();
+        let Some(partition) = self.partitions.get_mut(key) else { return Vec::new() };
+        let (tries, waiting) = match partition.phase() {
+            Phase::LocatingAgain { tries, waiting, .. } => (*tries, Some(waiting.clone())),
+            _ => (0, None),
+        };
+        partition.enter(Phase::Locating { request, tries, waiting });
+        let made_again = partition.tenure.made_again;
+        vec![Action::FindStart { partition: key.clone(), request, made_again }]
+    }
+
+    /// It is looked for again after a while.
+    pub(super) fn locate_later(&mut self, now: Instant, key: &TopicPartition, waiting: String) {
+        if let Some(partition) = self.partitions.get_mut(key) {
+            partition.tenure.place = None;
+            partition.enter(Phase::LocatingAgain { at: now + LOCATE_AGAIN, tries: 1, waiting });
+        }
+    }
+
+    /// Nothing of the old topic may be committed for the new one, whatever is under way: from here on there is no place.
+    pub(super) fn made_again(&mut self, now: Instant, key: &TopicPartition) -> Vec<Action> {
+        let within = self.configs.settings().stop_timeout;
+        let Some(partition) = self.partitions.get_mut(key) else { return Vec::new() };
+        if partition.phase().purpose() == Some(Purpose::Forget) {
+            return Vec::new();
+        }
+        partition.tenure.made_again = true;
+        partition.tenure.place = None;
+        partition.tenure.blocking = None;
+        let mut actions =
+            not_done(partition.tenure.waiting(), "the topic was deleted and made again meanwhile");
+        let (purpose, until) = (Purpose::Locate, now + within + KILL_AFTER);
+        match partition.phase_mut() {
+            Phase::Running { worker, .. } => {
+                let (worker, reason) = (worker.clone(), StopReason::Restart);
+                actions.push(Action::StopWorker { pid: worker.pid, reason, within });
+                partition.enter(Phase::Draining { worker, purpose, until });
+            }
+            Phase::Draining { purpose: before, .. } | Phase::Killing { purpose: before, .. } => {
+                if *before != Purpose::Release {
+                    *before = purpose;
+                }
+            }
+            Phase::Spawning { wanted } => {
+                wanted.get_or_insert((purpose, until));
+            }
+            Phase::Releasing { .. } => {}
+            Phase::Locating { .. }
+            | Phase::LocatingAgain { .. }
+            | Phase::Committing { .. }
+            | Phase::AwaitingLease
+            | Phase::AwaitingTurn { .. }
+            | Phase::BackingOff { .. }
+            | Phase::Parked { .. }
+            | Phase::Paused => actions.extend(self.locate(key)),
+        }
+        actions
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stays_unknown_is_asked_for_less_and_less_often() {
+        let pauses: Vec<_> = (0..7).map(|tries| pause(tries).as_millis()).collect();
+        assert_eq!(pauses, [300, 600, 1200, 2400, 4800, 9600, 10_000]);
+    }
+}

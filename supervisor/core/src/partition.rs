@@ -1,0 +1,116 @@
+//! One partition of ours, in a phase of a tenure.
+
+use std::time::{Duration, Instant};
+
+use kafkavisor::ids::Offset;
+use kafkavisor_link::page::Progress;
+use nix::unistd::Pid;
+
+use crate::phase::Phase;
+use crate::record::Record;
+use crate::tenure::Tenure;
+
+/// A worker's loop turns every few seconds; one that has not for so long is stuck.
+const STILL_FOR: Duration = Duration::from_secs(10);
+
+/// See the module.
+#[derive(Debug)]
+pub struct Partition {
+    pub tenure: Tenure,
+    phase: Phase,
+}
+
+impl Partition {
+    pub(crate) fn new(tenure: Tenure, request: u64) -> Self {
+        Self { tenure, phase: Phase::Locating { request, tries: 0, waiting: None } }
+    }
+
+    pub fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    pub(crate) fn phase_mut(&mut self) -> &mut Phase {
+        &mut self.phase
+    }
+
+    /// Goes over to another phase, by the table of those that may follow.
+    pub(crate) fn enter(&mut self, next: Phase) {
+        let legal = self.phase.may_become(&next);
+        debug_assert!(legal, "{:?} never becomes {next:?}", self.phase);
+        if !legal {
+            log::error!("a bug: {:?} never becomes {:?}", self.phase.name(), next.name());
+        }
+        self.phase = next;
+    }
+
+    /// The state as `status` names it.
+    pub fn state(&self) -> &'static str {
+        match &self.phase {
+            Phase::Draining { .. } | Phase::Releasing { .. } => "draining",
+            Phase::Killing { .. } => "killing",
+            Phase::Parked { .. } => "parked",
+            Phase::Paused => "paused",
+            _ if self.tenure.failures.looping() => "crash_loop",
+            Phase::Locating { .. }
+            | Phase::LocatingAgain { .. }
+            | Phase::Committing { .. }
+            | Phase::AwaitingLease
+            | Phase::AwaitingTurn { .. }
+            | Phase::Spawning { .. }
+            | Phase::Running { ready: false, .. } => "starting",
+            Phase::Running { ready: true, .. } => "ready",
+            Phase::BackingOff { .. } => "backing_off",
+        }
+    }
+
+    /// Its worker's process, while there is one.
+    pub fn pid(&self) -> Option<Pid> {
+        self.phase.worker().map(|worker| worker.pid)
+    }
+
+    /// Why its start is not known yet, or why it is parked.
+    pub fn waiting(&self) -> Option<&str> {
+        match &self.phase {
+            Phase::Locating { waiting, .. } => waiting.as_deref(),
+            Phase::LocatingAgain { waiting, .. } => Some(waiting),
+            Phase::Parked { why } => Some(why),
+            Phase::Committing { .. }
+            | Phase::AwaitingLease
+            | Phase::AwaitingTurn { .. }
+            | Phase::Spawning { .. }
+            | Phase::Running { .. }
+            | Phase::Draining { .. }
+            | Phase::Killing { .. }
+            | Phase::BackingOff { .. }
+            | Phase::Paused
+            | Phase::Releasing { .. } => None,
+        }
+    }
+
+    /// Believes what the page says, if it can be true.
+    pub(crate) fn believe(&mut self, record: &mut Record, progress: &Progress) -> Result<(), String> {
+        let Some(place) = &mut self.tenure.place else { return Ok(()) };
+        progress.check(place.acknowledged).map_err(|nonsense| nonsense.to_string())?;
+        if progress.messages < record.page_messages() {
+            return Err("the status page holds nonsense: fewer messages acknowledged than before".to_owned());
+        }
+        place.acknowledged = Offset(progress.acknowledged);
+        record.note(progress);
+        self.tenure.in_flight = progress.in_flight;
+        self.tenure.blocking.take_if(|blocking| blocking.offset.0 < progress.acknowledged);
+        Ok(())
+    }
+
+    /// Whether the worker's loop, which last turned `silent` ago, has stood still for too long: by the clock that counts
+    /// suspended time and by ours, so that waking up with the whole machine is no fault of the worker's.
+    pub(crate) fn stands_still(&mut self, now: Instant, silent: Duration) -> bool {
+        let Some(worker) = self.phase.worker_mut() else { return false };
+        let settled = now.saturating_duration_since(worker.started_at) >= STILL_FOR;
+        if !settled || silent < STILL_FOR {
+            worker.still_since = None;
+            return false;
+        }
+        let since = *worker.still_since.get_or_insert(now);
+        now.saturating_duration_since(since) >= STILL_FOR / 4
+    }
+}

@@ -1,0 +1,102 @@
+//! What is remembered of a partition for the supervisor's life, whoever owns it meanwhile: counters, how its workers ended, and
+//! that an operator has paused it.
+
+use std::collections::BTreeMap;
+
+use kafkavisor::ids::FencingToken;
+use kafkavisor_link::page::Progress;
+
+use crate::reason::Reason;
+
+/// Messages acknowledged, and their bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Count {
+    messages: u64,
+    bytes: u64,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Record {
+    pub restarts: BTreeMap<Reason, u64>,
+    pub dead_lettered: u64,
+    pub last_exit: Option<String>,
+    /// An operator wants nothing delivered, and said so in this tenure.
+    pub paused: Option<Pause>,
+    /// Acknowledged since this supervisor's start, as far as the present page does not count it.
+    before: Count,
+    /// What the present page said when it became ours, and what it says.
+    from: Count,
+    page: Count,
+}
+
+/// A pause and the tenure in which it was last known to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    pub under: Option<FencingToken>,
+}
+
+impl Record {
+    /// Acknowledged messages and bytes as the present page counts them, over all its workers.
+    pub(crate) fn page_messages(&self) -> u64 {
+        self.page.messages
+    }
+
+    pub(crate) fn note(&mut self, progress: &Progress) {
+        self.page = Count { messages: progress.messages, bytes: progress.bytes };
+    }
+
+    /// Its page begins anew.
+    pub(crate) fn new_page(&mut self) {
+        let (messages, bytes) = self.totals(self.page.messages, self.page.bytes);
+        self.before = Count { messages, bytes };
+        (self.from, self.page) = (Count::default(), Count::default());
+    }
+
+    /// Its page is one that an earlier tenure or an earlier supervisor left.
+    pub(crate) fn old_page(&mut self, page: &Progress) {
+        self.new_page();
+        self.note(page);
+        self.from = self.page;
+    }
+
+    /// Messages and bytes acknowledged since this supervisor's start, where its page says so many.
+    pub fn totals(&self, messages: u64, bytes: u64) -> (u64, u64) {
+        (
+            self.before.messages.saturating_add(messages.saturating_sub(self.from.messages)),
+            self.before.bytes.saturating_add(bytes.saturating_sub(self.from.bytes)),
+        )
+    }
+
+    /// Restarts for whatever reason.
+    pub fn restarts_total(&self) -> u64 {
+        self.restarts.values().sum()
+    }
+
+    pub(crate) fn count_restart(&mut self, reason: Reason) {
+        *self.restarts.entry(reason).or_default() += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(messages: u64) -> Progress {
+        Progress { messages, bytes: 10 * messages, ..Progress::default() }
+    }
+
+    #[test]
+    fn counters_only_grow_whatever_becomes_of_pages() {
+        let mut record = Record::default();
+        record.note(&page(5));
+        assert_eq!(record.totals(5, 50), (5, 50));
+        record.new_page();
+        assert_eq!(record.totals(0, 0), (5, 50), "a new page begins at 0");
+        record.note(&page(3));
+        record.old_page(&page(100));
+        assert_eq!(record.totals(100, 1000), (8, 80), "what an earlier supervisor counted is not ours");
+        record.note(&page(102));
+        assert_eq!(record.totals(102, 1020), (10, 100));
+    }
+}

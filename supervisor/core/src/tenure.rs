@@ -1,0 +1,154 @@
+//! What is remembered of a partition for one ownership of it, from acquired to released or lost.
+
+use std::time::Instant;
+
+use kafkavisor::clock::Boottime;
+use kafkavisor::ids::{FencingToken, Offset};
+use kafkavisor_link::attempts::Attempts;
+use kafkavisor_link::message::Letter;
+
+use crate::failures::Failures;
+use crate::messages::Ticket;
+use crate::roll::ConfigNumber;
+
+/// How far the group is, and what of that Kafka knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The lowest offset that can be acknowledged: what was believed last.
+    pub acknowledged: Offset,
+    pub committed: Option<Offset>,
+    /// When it was last confirmed, or found signed by us.
+    pub committed_at: Option<Instant>,
+    /// In the request that is under way. An answer about anything else is about what was before.
+    pub(crate) requested: Option<Offset>,
+}
+
+impl Place {
+    pub(crate) fn at(offset: Offset) -> Self {
+        Self { acknowledged: offset, committed: None, committed_at: None, requested: None }
+    }
+
+    /// What is acknowledged and not committed.
+    pub fn uncommitted(&self) -> Option<Offset> {
+        self.committed.is_none_or(|committed| committed < self.acknowledged).then_some(self.acknowledged)
+    }
+}
+
+/// An assignment that came while the partition was still on its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Assigned(pub Option<FencingToken>);
+
+/// It is to be released under this token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Revoked(pub Option<FencingToken>);
+
+/// Where an operator wants it to go on, once its worker is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seek {
+    pub(crate) offset: Offset,
+    pub(crate) ticket: Ticket,
+    /// What is said when it is done.
+    pub(crate) said: String,
+}
+
+/// An operator's word that is carried out and not confirmed yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Answering {
+    pub(crate) seek: Seek,
+    /// To go back to where it is refused; none: nothing was known before.
+    pub(crate) before: Option<Place>,
+}
+
+/// A message that goes to the dead-letter topic before the next worker's handler starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DueLetter {
+    pub(crate) letter: Letter,
+    /// Who asked for it, where an operator did.
+    pub(crate) ticket: Option<Ticket>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Tenure {
+    pub token: Option<FencingToken>,
+    /// What its next worker runs with.
+    pub config: ConfigNumber,
+    /// None before its start is known.
+    pub place: Option<Place>,
+    pub commit_error: Option<String>,
+    pub failures: Failures,
+    /// In flight as last seen.
+    pub in_flight: u64,
+    pub revoked: Option<Revoked>,
+    pub assigned_again: Option<Assigned>,
+    /// The topic is another one than that which offsets were known of: only its earliest message will do.
+    pub(crate) made_again: bool,
+    /// The message that an operator may skip: what parked the partition, or what its handlers die of.
+    pub blocking: Option<Letter>,
+    /// The handler's worker lives on while it fails (`exec`).
+    pub(crate) failing: bool,
+    pub(crate) dead_letter: Option<DueLetter>,
+    pub(crate) seek: Option<Seek>,
+    pub(crate) answering: Option<Answering>,
+    /// When something of it was last acknowledged.
+    pub(crate) acknowledged_at: Boottime,
+    /// When the message that handlers die of was first delivered.
+    pub(crate) first_delivered: Option<Boottime>,
+    /// When a handler of it last died.
+    pub(crate) last_death: Option<Boottime>,
+    /// When a message was last given up for deaths.
+    pub(crate) gave_up_at: Option<Boottime>,
+}
+
+impl Tenure {
+    pub(crate) fn new(token: Option<FencingToken>, config: ConfigNumber) -> Self {
+        Self {
+            token,
+            config,
+            place: None,
+            commit_error: None,
+            failures: Failures::default(),
+            in_flight: 0,
+            revoked: None,
+            assigned_again: None,
+            made_again: false,
+            blocking: None,
+            failing: false,
+            dead_letter: None,
+            seek: None,
+            answering: None,
+            acknowledged_at: Boottime(0),
+            first_delivered: None,
+            last_death: None,
+            gave_up_at: None,
+        }
+    }
+
+    pub fn acknowledged(&self) -> Option<Offset> {
+        self.place.as_ref().map(|place| place.acknowledged)
+    }
+
+    pub fn committed(&self) -> Option<Offset> {
+        self.place.as_ref().and_then(|place| place.committed)
+    }
+
+    /// What is acknowledged and not committed.
+    pub fn uncommitted(&self) -> Option<Offset> {
+        self.place.as_ref().and_then(Place::uncommitted)
+    }
+
+    /// Its handlers die of this message.
+    pub(crate) fn block(&mut self, offset: Offset, attempts: &Attempts, how: &str, stderr: String) {
+        let deaths = u32::try_from(attempts.deaths(offset)).unwrap_or(u32::MAX);
+        self.blocking = Some(Letter { offset, attempts: deaths, error: how.to_owned(), stderr });
+        self.first_delivered = Some(attempts.first_delivered).filter(|at| *at > Boottime(0));
+    }
+
+    /// Everyone who waits for something that will not be done.
+    pub(crate) fn waiting(&mut self) -> Vec<Ticket> {
+        let seek = self.seek.take().map(|seek| seek.ticket);
+        let answering = self.answering.take().map(|answering| answering.seek.ticket);
+        let letter = self.dead_letter.take().and_then(|letter| letter.ticket);
+        [seek, answering, letter].into_iter().flatten().collect()
+    }
+}

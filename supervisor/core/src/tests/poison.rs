@@ -1,0 +1,114 @@
+//! Poison, and what is an outage or a broken deployment instead.
+
+use kafkavisor::config::PoisonAction;
+use kafkavisor::ids::Offset;
+use kafkavisor_link::message::{FromWorker, Verdict};
+
+use super::fixture::*;
+use crate::{Action, Settings};
+
+fn skipped(fixture: &Fixture, number: i32) -> Vec<Offset> {
+    let next = |action: &Action| match action {
+        Action::MovePage { partition, next } if *partition == orders(number) => Some(*next),
+        _ => None,
+    };
+    fixture.done.iter().filter_map(next).collect()
+}
+
+#[test]
+fn the_message_that_kills_its_handlers_is_parked_and_no_other() {
+    let mut fixture = Fixture::new();
+    fixture.ready(0);
+    fixture.poison(0, 10);
+    assert_eq!(fixture.state(0), "parked");
+}
+
+#[test]
+fn poison_may_be_skipped() {
+    let mut fixture = Fixture::with(settings(PoisonAction::Skip));
+    fixture.ready(0);
+    fixture.poison(0, 10);
+    assert_eq!(skipped(&fixture, 0), [Offset(11)]);
+    assert_eq!(spawns(&fixture.done).last(), Some(&Offset(11)));
+}
+
+#[test]
+fn while_everybody_dies_nothing_is_given_up_and_afterwards_it_is() {
+    let mut fixture = Fixture::with(settings(PoisonAction::Skip));
+    for number in [0, 1] {
+        fixture.ready(number);
+        fixture.page(number, progress(10, 10));
+    }
+    for _ in 0..10 {
+        fixture.pass(40 * SECOND);
+        for number in [0, 1] {
+            fixture.dies_of(number, 10);
+        }
+    }
+    assert_eq!((skipped(&fixture, 0), skipped(&fixture, 1)), (vec![], vec![]));
+    // The database is back: the one goes on, the other was poison.
+    fixture.pass(40 * SECOND);
+    fixture.page(1, progress(12, 12));
+    fixture.dies_of(0, 10);
+    assert_eq!(skipped(&fixture, 0), [Offset(11)]);
+}
+
+#[test]
+fn alone_in_the_instance_one_may_be_given_up_and_the_next_only_after_a_sign_of_life() {
+    let mut fixture = Fixture::with(settings(PoisonAction::Skip));
+    fixture.ready(0);
+    fixture.poison(0, 10);
+    assert_eq!(skipped(&fixture, 0), [Offset(11)]);
+    for _ in 0..10 {
+        fixture.pass(40 * SECOND);
+        fixture.dies_of(0, 11);
+    }
+    assert_eq!(skipped(&fixture, 0), [Offset(11)], "an outage, as far as anybody can tell");
+    fixture.pass(40 * SECOND);
+    fixture.page(0, progress(12, 13));
+    fixture.poison(0, 12);
+    assert_eq!(skipped(&fixture, 0), [Offset(11), Offset(13)]);
+}
+
+#[test]
+fn a_deployment_that_never_worked_is_no_messages_fault_until_it_has() {
+    let mut fixture = Fixture::with(Settings { worked: false, ..settings(PoisonAction::Skip) });
+    fixture.ready(0);
+    for _ in 0..10 {
+        fixture.pass(40 * SECOND);
+        fixture.dies_of(0, 0);
+    }
+    assert_eq!(skipped(&fixture, 0), []);
+    fixture.pass(40 * SECOND);
+    let noted = fixture.page(0, progress(1, 2));
+    assert!(noted.iter().any(|action| matches!(action, Action::NoteWorked { .. })), "{noted:?}");
+    let noted = fixture.page(0, progress(2, 2));
+    assert!(noted.iter().all(|action| !matches!(action, Action::NoteWorked { .. })), "once");
+    fixture.poison(0, 2);
+    assert_eq!(skipped(&fixture, 0), [Offset(3)]);
+}
+
+#[test]
+fn a_worker_that_asks_is_answered_by_the_same_rule() {
+    let verdicts = |actions: &[Action]| {
+        let verdict = |action: &Action| match action {
+            Action::Decide { verdict, .. } => Some(*verdict),
+            _ => None,
+        };
+        actions.iter().filter_map(verdict).collect::<Vec<_>>()
+    };
+    let failed = |rejected| FromWorker::Failed {
+        offset: Offset(0),
+        attempts: 3,
+        error: "exited with status 1".to_owned(),
+        rejected,
+    };
+    let mut fixture = Fixture::with(Settings { worked: false, ..settings(PoisonAction::Skip) });
+    fixture.ready(0);
+    assert_eq!(verdicts(&fixture.says(0, failed(false))), [Verdict::Retry]);
+    let skip = Verdict::Apply(PoisonAction::Skip);
+    assert_eq!(verdicts(&fixture.says(0, failed(true))), [skip], "what is refused is no outage");
+    fixture.page(0, progress(1, 2));
+    assert_eq!(verdicts(&fixture.says(0, failed(false))), [skip]);
+    assert_eq!(verdicts(&fixture.says(0, failed(false))), [Verdict::Retry], "the next one waits");
+}

@@ -1,0 +1,264 @@
+//! The real system under the driver: processes, pages, membership, the threads that talk to Kafka, and the configurations that
+//! workers are started with. Nothing here waits.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use kafkavisor::clock::{Boottime, now};
+use kafkavisor::config::Config;
+use kafkavisor::ids::{FencingToken, Offset, TopicPartition};
+use kafkavisor::membership::Membership;
+use kafkavisor::protocol::StopReason;
+use kafkavisor_driver::{Happened, System};
+use kafkavisor_link::attempts::Attempts;
+use kafkavisor_link::message::{Start, ToWorker, Verdict};
+use kafkavisor_link::page::{Lease, Progress};
+use kafkavisor_supervisor_core::start::CommitNote;
+use kafkavisor_supervisor_core::{ConfigNumber, Refusal, Settings, TakenUp, Ticket, WorkerStart};
+use nix::unistd::{Pid, getpid};
+
+use super::deployments::{Deployment, Deployments};
+use super::pages::Pages;
+use super::replies::Replies;
+use super::workers::Workers;
+use crate::kafka::{Ask, Commits, Lookups, SharedLease, client_properties};
+
+/// One configuration, and what follows from it.
+pub(crate) struct Configured {
+    pub(crate) config: Config,
+    kafka: BTreeMap<String, String>,
+    deployment: Deployment,
+}
+
+/// See the module.
+pub(crate) struct Real {
+    /// Those that something runs with, or may.
+    configs: BTreeMap<ConfigNumber, Configured>,
+    established: ConfigNumber,
+    deployments: Deployments,
+    pub(crate) workers: Workers,
+    pub(crate) pages: Pages,
+    pub(crate) membership: Option<Membership>,
+    pub(crate) lookups: Lookups,
+    pub(crate) commits: Commits,
+    pub(crate) shared_lease: SharedLease,
+    pub(crate) replies: Replies,
+    /// What happened of itself while something else was done.
+    pub(crate) happened: VecDeque<Happened>,
+}
+
+/// What it is made of.
+pub(crate) struct Parts {
+    pub(crate) config: Config,
+    pub(crate) deployments: Deployments,
+    pub(crate) workers: Workers,
+    pub(crate) pages: Pages,
+    pub(crate) membership: Option<Membership>,
+    pub(crate) lookups: Lookups,
+    pub(crate) commits: Commits,
+    pub(crate) shared_lease: SharedLease,
+}
+
+impl Real {
+    pub(crate) fn new(parts: Parts) -> (Self, Settings) {
+        let established = ConfigNumber(0);
+        let mut real = Self {
+            configs: BTreeMap::new(),
+            established,
+            deployments: parts.deployments,
+            workers: parts.workers,
+            pages: parts.pages,
+            membership: parts.membership,
+            lookups: parts.lookups,
+            commits: parts.commits,
+            shared_lease: parts.shared_lease,
+            replies: Replies::default(),
+            happened: VecDeque::new(),
+        };
+        let settings = real.add(established, parts.config);
+        (real, settings)
+    }
+
+    /// Takes in a configuration, which nothing runs with yet; returns what the core is told of it.
+    pub(crate) fn add(&mut self, number: ConfigNumber, config: Config) -> Settings {
+        let deployment = Deployment::of(&config);
+        let settings = Settings {
+            restart: config.restart.clone(),
+            poison: config.handler.poison.clone(),
+            stop_timeout: config.stop.timeout,
+            commit_interval: config.offsets.commit_interval,
+            worked: self.deployments.worked(&deployment),
+        };
+        let kafka = client_properties(&config);
+        self.configs.insert(number, Configured { config, kafka, deployment });
+        settings
+    }
+
+    /// The configuration that everything is by, but what a roll has replaced.
+    pub(crate) fn config(&self) -> &Config {
+        // It was put there before anything else, and only another one takes its place.
+        #[expect(clippy::expect_used, reason = "the established configuration is never discarded")]
+        let configured = self.configs.get(&self.established).expect("an established configuration");
+        &configured.config
+    }
+
+    fn start_of(&self, start: &WorkerStart) -> Result<ToWorker, String> {
+        let entry = self.pages.get(&start.partition).ok_or("it has no status page")?;
+        let configured = self.configs.get(&start.config).ok_or("its configuration is gone")?;
+        let config = &configured.config;
+        Ok(ToWorker::Start(Box::new(Start {
+            supervisor_pid: getpid().as_raw(),
+            group: config.group.clone(),
+            item: start.partition.clone(),
+            generation: start.generation,
+            fencing_token: start.token,
+            offset: start.offset,
+            page: entry.path.clone(),
+            handler: config.handler.clone(),
+            restart: config.restart.clone(),
+            kafka: configured.kafka.clone(),
+            commit_messages: config.offsets.commit_messages,
+            log: config.log.clone(),
+            letter: start.letter.clone(),
+        })))
+    }
+
+    fn try_spawn(&mut self, start: &WorkerStart) -> Result<Pid, String> {
+        self.pages.repair(&start.partition, start.offset).map_err(|error| error.to_string())?;
+        let message = self.start_of(start)?;
+        self.workers.spawn(&start.partition, &message).map_err(|error| error.to_string())
+    }
+}
+
+impl System for Real {
+    fn now(&self) -> Instant {
+        now()
+    }
+
+    fn boottime(&self) -> Boottime {
+        Boottime::now()
+    }
+
+    fn find_start(&mut self, partition: &TopicPartition, request: u64, made_again: bool) {
+        self.lookups.ask(Ask::Start { item: partition.clone(), request, made_again });
+    }
+
+    fn commit(&mut self, offsets: BTreeMap<TopicPartition, Offset>, _starts: BTreeSet<TopicPartition>) {
+        let note = |partition: &TopicPartition| {
+            let topic_id = self.pages.topic_id(partition);
+            CommitNote { instance: self.config().name.clone(), topic_id }.to_text()
+        };
+        let request = offsets.iter().map(|(item, offset)| (item.clone(), (*offset, note(item)))).collect();
+        self.commits.request(request);
+    }
+
+    fn page(&self, partition: &TopicPartition) -> Option<(Progress, Attempts)> {
+        self.pages.get(partition).map(|entry| (entry.page.progress(), entry.page.attempts()))
+    }
+
+    fn pages(&self) -> Vec<(TopicPartition, Progress)> {
+        self.pages.progress()
+    }
+
+    fn take_up_page(&mut self, partition: &TopicPartition, committed: Offset) -> Option<TakenUp> {
+        self.pages.take_up(partition, committed)
+    }
+
+    fn make_page(&mut self, partition: &TopicPartition, start: Offset) {
+        if let Err(error) = self.pages.make(partition, start) {
+            log::error!("{partition}: {error}");
+        }
+    }
+
+    fn settle_page(&mut self, partition: &TopicPartition, attempts: Attempts) {
+        if let Some(entry) = self.pages.get(partition) {
+            entry.page.drop_in_flight();
+            entry.page.set_attempts(attempts);
+        }
+    }
+
+    fn move_page(&mut self, partition: &TopicPartition, next: Offset) {
+        if let Some(entry) = self.pages.get(partition) {
+            entry.page.move_to(next);
+        }
+    }
+
+    fn forget_page(&mut self, partition: &TopicPartition) {
+        self.pages.forget(partition);
+    }
+
+    fn note_commit_sent(&mut self, partition: &TopicPartition, offset: Offset) {
+        if let Some(entry) = self.pages.get(partition) {
+            entry.page.set_commit_sent(offset);
+        }
+    }
+
+    fn note_committed(&mut self, partition: &TopicPartition, offset: Offset) {
+        if let Some(entry) = self.pages.get(partition) {
+            entry.page.set_committed(offset);
+        }
+    }
+
+    fn set_lease(&mut self, lease: Lease) {
+        self.pages.set_lease(lease);
+        self.shared_lease.set(lease.deliver_until);
+    }
+
+    fn spawn(&mut self, start: WorkerStart) {
+        let partition = start.partition.clone();
+        let happened = match self.try_spawn(&start) {
+            Ok(pid) => {
+                log::info!("{partition}: worker {pid} started at offset {}", start.offset);
+                Happened::Spawned { partition, pid }
+            }
+            Err(error) => Happened::SpawnFailed { partition, error },
+        };
+        self.happened.push_back(happened);
+    }
+
+    fn stop_worker(&mut self, pid: Pid, reason: StopReason, within: Duration) {
+        self.workers.say(pid, &ToWorker::Stop { reason, within });
+    }
+
+    fn decide(&mut self, pid: Pid, _partition: &TopicPartition, offset: Offset, verdict: Verdict) {
+        self.workers.say(pid, &ToWorker::Decide { offset, verdict });
+    }
+
+    fn kill_worker(&mut self, pid: Pid) {
+        self.workers.kill(pid);
+    }
+
+    fn release(&mut self, partition: &TopicPartition, token: Option<FencingToken>) {
+        if let (Some(membership), Some(token)) = (&self.membership, token) {
+            membership.released(partition.clone(), token);
+        }
+    }
+
+    fn leave_group(&mut self) {
+        match &self.membership {
+            Some(membership) => membership.leave(),
+            None => self.happened.push_back(Happened::Left),
+        }
+    }
+
+    fn answer(&mut self, ticket: Ticket, result: Result<String, Refusal>) {
+        self.replies.answer(ticket, result);
+    }
+
+    fn note_worked(&mut self, config: ConfigNumber) {
+        if let Some(configured) = self.configs.get(&config) {
+            self.deployments.note(&configured.deployment);
+        }
+    }
+
+    fn establish(&mut self, config: ConfigNumber) {
+        self.established = config;
+        log::set_max_level(self.config().log.level);
+    }
+
+    fn discard(&mut self, config: ConfigNumber) {
+        if config != self.established {
+            self.configs.remove(&config);
+        }
+    }
+}
