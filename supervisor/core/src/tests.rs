@@ -109,7 +109,7 @@ impl Fixture {
         self.page(partition, progress(offset, offset + 1));
         for _ in 0..3 {
             let before = self.attempts.get(&item(partition)).copied().unwrap_or_default();
-            let after = before.after_death(Offset(offset), Offset(offset + 1));
+            let after = before.after_death(Offset(offset), Offset(offset + 1), Boottime(1));
             self.attempts.insert(item(partition), after);
             self.exits(partition, Some(CRASHED), Exit::Status(1), progress(offset, offset + 1));
             self.pass(10 * SECOND);
@@ -188,7 +188,7 @@ fn spawns(actions: &[Action]) -> Vec<Offset> {
 
 const KILLED: Exit = Exit::Signal(9);
 const CRASHED: Ending = Ending::HandlerExit { status: 1 };
-const STOPPED: Ending = Ending::Stopped { cut_short: false };
+const STOPPED: Ending = Ending::Stopped { cut_short: false, failed: None };
 
 #[test]
 fn a_killed_worker_is_followed_after_its_last_acknowledged_message() {
@@ -265,7 +265,12 @@ fn a_second_request_to_stop_cuts_short() {
     fixture.ready(0);
     assert!(fixture.event(Event::StopRequested).contains(&Action::LeaveGroup));
     fixture.event(Event::StopRequested);
-    fixture.exits(0, Some(Ending::Stopped { cut_short: true }), Exit::Status(0), progress(0, 5));
+    fixture.exits(
+        0,
+        Some(Ending::Stopped { cut_short: true, failed: None }),
+        Exit::Status(0),
+        progress(0, 5),
+    );
     assert_eq!(fixture.done.last(), Some(&Action::Exit { cut_short: true }));
 }
 
@@ -274,7 +279,12 @@ fn a_rebalance_that_was_cut_short_does_not_spoil_a_later_stop() {
     let mut fixture = Fixture::new(false, PoisonAction::Park);
     fixture.ready(0);
     fixture.event(Event::Revoked { item: item(0), token: TOKEN });
-    fixture.exits(0, Some(Ending::Stopped { cut_short: true }), Exit::Status(0), progress(5, 5));
+    fixture.exits(
+        0,
+        Some(Ending::Stopped { cut_short: true, failed: None }),
+        Exit::Status(0),
+        progress(5, 5),
+    );
     fixture.committed(0, 5, None);
     assert_eq!(fixture.state(0), "gone");
     assert_eq!(fixture.event(Event::StopRequested), [Action::LeaveGroup]);
@@ -423,7 +433,7 @@ fn a_handler_that_never_worked_is_no_messages_fault() {
     fixture.ready(0);
     for _ in 0..10 {
         let before = fixture.attempts.get(&item(0)).copied().unwrap_or_default();
-        fixture.attempts.insert(item(0), before.after_death(Offset(0), Offset(1)));
+        fixture.attempts.insert(item(0), before.after_death(Offset(0), Offset(1), Boottime(1)));
         fixture.exits(0, Some(CRASHED), Exit::Status(1), progress(0, 1));
         assert_ne!(fixture.state(0), "parked");
         fixture.pass(40 * SECOND);

@@ -63,6 +63,7 @@ impl Core {
                 log::warn!("{key}: offset {offset} (attempt {attempts}): {error}: {verdict:?}");
                 vec![Action::Decide { item: key.clone(), pid, offset, verdict }]
             }
+            FromWorker::BatchFailed { .. } => Vec::new(),
             FromWorker::DeadLettered { offset } => {
                 log::warn!("{key}: offset {offset} is in the dead-letter topic");
                 item.dead_lettered += 1;
@@ -144,14 +145,18 @@ impl Core {
                 }
                 if ending.is_none() && progress.in_flight > 0 {
                     let (head, until) = (Offset(progress.acknowledged), Offset(progress.delivered));
+                    let delivered = progress.oldest_in_flight;
                     // Killed by us, for a lost lease or nonsense, is not the message's doing; and where the handler was gone
                     // before, the worker has counted its death.
                     let counts = progress.in_flight == 1
                         && progress.handler_pid != 0
                         && matches!(exit, Exit::Signal(_))
                         && item.killed_for.is_none();
-                    attempts =
-                        if counts { attempts.after_death(head, until) } else { attempts.after_crash(until) };
+                    attempts = if counts {
+                        attempts.after_death(head, until, delivered)
+                    } else {
+                        attempts.after_crash(until, delivered)
+                    };
                 }
                 actions.push(Action::SettlePage { item: key.clone(), attempts });
             }
@@ -185,7 +190,7 @@ impl Core {
     ) -> Vec<Action> {
         let within = if self.hurried { HURRIED } else { self.settings.stop_timeout };
         let Some(item) = self.items.get_mut(key) else { return Vec::new() };
-        let whole = matches!(ending, Some(Ending::Stopped { cut_short: false }));
+        let whole = matches!(ending, Some(Ending::Stopped { cut_short: false, .. }));
         if !whole {
             let how = describe(exit, ending, item.killed_for.as_deref());
             log::warn!("{key}: the drain was not finished: {how}; what was in flight comes again");
@@ -314,8 +319,8 @@ impl Core {
 /// How a worker ended, for people.
 fn describe(exit: Exit, ending: Option<&Ending>, killed_for: Option<&str>) -> String {
     match ending {
-        Some(Ending::Stopped { cut_short: false }) => "stopped".to_owned(),
-        Some(Ending::Stopped { cut_short: true }) => {
+        Some(Ending::Stopped { cut_short: false, .. }) => "stopped".to_owned(),
+        Some(Ending::Stopped { cut_short: true, .. }) => {
             "handler did not finish in time and was ended".to_owned()
         }
         Some(Ending::HandlerExit { status }) => format!("handler {}", Exit::Status(*status)),
