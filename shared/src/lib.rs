@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`ids`] | the words of the field as types: topic, partition, offset, generation, fencing token |
 //! | [`clock`] | the one place where clocks are read |
+//! | [`text`] | texts from outside: bounded, and without raw control characters |
 //! | [`config`] | the configuration file: parsed once, every error at once with line and column |
 //! | [`partitioner`] | who owns which partition: kazoo's `SetPartitioner` as a pure state machine |
 //! | `membership` | the partitioner on a real ZooKeeper (feature `zookeeper`) |
@@ -18,3 +19,4 @@ pub mod ids;
 pub mod membership;
 pub mod partitioner;
 pub mod protocol;
+pub mod text;

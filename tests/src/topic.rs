@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -17,6 +19,9 @@ use crate::environment::{brokers, unique};
 use crate::message::{Message, Produced, numbered};
 use crate::producing::{self, Producer};
 use crate::waiting::{WITHIN, until};
+
+/// How many replicas must have a message before it counts as produced.
+const IN_SYNC: &str = "min.insync.replicas";
 
 /// Runs one asynchronous call of a client to its end.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -59,6 +64,27 @@ impl Topic {
         let topic = Self::named(brokers, &unique("topic"));
         topic.create(partitions, &[]);
         topic
+    }
+
+    /// A new one on the shared Kafka, whose one partition takes nothing before [`Topic::take_messages`]: it waits for a replica on
+    /// a broker that there is not.
+    pub fn without_a_replica() -> Self {
+        let topic = Self::named(&brokers(), &unique("topic"));
+        let metadata = topic.consumer().fetch_metadata(None, Duration::from_secs(10)).expect("Kafka answers");
+        let replicas = [metadata.brokers().first().expect("there is a broker").id(), 99];
+        let assignment: [&[i32]; 1] = [&replicas];
+        let wanted = NewTopic::new(&topic.name, 1, TopicReplication::Variable(&assignment)).set(IN_SYNC, "2");
+        let made = block_on(topic.admin().create_topics([&wanted], &options())).expect("Kafka answers");
+        made[0].as_ref().expect("the topic is made");
+        topic.await_leaders(1);
+        topic
+    }
+
+    /// From here on one replica is enough.
+    pub fn take_messages(&self) {
+        let wanted = AlterConfig::new(ResourceSpecifier::Topic(&self.name)).set(IN_SYNC, "1");
+        let altered = block_on(self.admin().alter_configs([&wanted], &options())).expect("Kafka answers");
+        altered[0].as_ref().expect("the topic is configured");
     }
 
     /// One that does not exist yet.

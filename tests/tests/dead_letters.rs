@@ -1,13 +1,16 @@
 //! Messages that can't be handled and go to the dead-letter topic: by poison, by rejection, by an operator's word.
 
+use std::time::Duration;
+
 use kafkavisor_tests::checks::History;
-use kafkavisor_tests::instance::Builder;
+use kafkavisor_tests::instance::{Builder, Instance};
 use kafkavisor_tests::message::{Message, numbered};
 use kafkavisor_tests::processes;
 use kafkavisor_tests::reading::{Read, read};
 use kafkavisor_tests::recorder::Recorder;
-use kafkavisor_tests::records::Records;
+use kafkavisor_tests::records::{Event, Records};
 use kafkavisor_tests::topic::Topic;
+use kafkavisor_tests::waiting::{throughout, until};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
@@ -144,30 +147,62 @@ fn a_dead_letter_that_cannot_be_produced_parks_its_partition_until_somebody_mend
     assert_eq!(letters.len(), 2);
 }
 
+/// Kills the worker that can't send its dead letter of offset 4 and waits for the next one.
+#[track_caller]
+fn kill_on_the_way(instance: &Instance, dead: &Topic) {
+    let status = instance.status().expect("it answers");
+    let first = status.partition(0).worker_pid.expect("there is a worker");
+    processes::signal(first, Signal::SIGKILL);
+    instance.wait_for("another worker is at it", |status| {
+        status.partition(0).worker_pid.is_some_and(|pid| pid != first)
+    });
+    throughout(Duration::from_millis(500), "it counts as done only once it is sent", || {
+        let status = instance.status().expect("it answers");
+        status.partition(0).acknowledged == Some(4) && status.partition(0).dead_lettered_total == 0
+    });
+    assert_eq!(dead.watermarks(0), (0, 0));
+}
+
+/// All is consumed, with one dead letter.
+#[track_caller]
+fn assert_sent_once(instance: &Instance, topic: &Topic, dead: &Topic, records: &Records) {
+    let status = instance.wait_consumed(topic, 1);
+    assert_eq!(status.partition(0).dead_lettered_total, 1, "{status:#?}");
+    instance.stop();
+    let letters = read(dead, 1);
+    assert_eq!((letters.len(), letters[0].texts()["kafkavisor.offset"].as_str()), (1, "4"));
+    topic.forget(|message| message.offset == 4);
+    History::of(records, topic).assert_acknowledged();
+}
+
 #[test]
 fn a_dead_letter_outlives_the_death_of_the_worker_that_was_to_send_it() {
-    let (topic, records) = (Topic::new(1), Records::new());
-    let dead = Topic::named(&topic.brokers, &format!("{}-dead", topic.name));
+    let (topic, records, dead) = (Topic::new(1), Records::new(), Topic::without_a_replica());
     topic.produce(&numbered(1, 10));
     let instance = dead_lettering(&topic, &dead).recorder(&Recorder::new(&records).reject(4)).start();
-    // Its topic may be made by the broker at its first message, or not: either way the worker is killed on the way.
-    let worker = instance
-        .wait_for("it is at it", |status| status.partitions.iter().any(|p| p.acknowledged == Some(4)));
-    if let Some(pid) = worker.partition(0).worker_pid {
-        processes::try_signal(pid, Signal::SIGKILL);
-    }
-    dead.create(1, &[]);
-    instance.wait_for("it is past it or parked", |status| {
-        status.partition(0).acknowledged == Some(10) || status.state_of(0) == "parked"
+    let rejected = || records.count(|record| record.event == Event::Rejected(4));
+    until("it is rejected", || (rejected() == 1).then_some(()));
+    kill_on_the_way(&instance, &dead);
+    until("it is rejected again", || (rejected() == 2).then_some(()));
+    dead.take_messages();
+    assert_sent_once(&instance, &topic, &dead, &records);
+}
+
+#[test]
+fn a_dead_letter_of_a_poison_message_outlives_its_worker_and_no_handler_sees_the_message_again() {
+    let (topic, records, dead) = (Topic::new(1), Records::new(), Topic::without_a_replica());
+    topic.produce(&numbered(1, 10));
+    let instance = dead_lettering(&topic, &dead).recorder(&Recorder::new(&records).die_at(4)).start();
+    let deliveries = || records.count(|record| matches!(record.event, Event::Message { offset: 4, .. }));
+    until("it has killed often enough", || (deliveries() == 3).then_some(()));
+    instance.wait_for("a worker without a handler is at it", |status| {
+        let partition = status.partition(0);
+        partition.restarts_total == 3 && partition.worker_pid.is_some() && partition.handler_pid.is_none()
     });
-    if instance.status().is_some_and(|status| status.state_of(0) == "parked") {
-        instance.ask("resume", &[]);
-    }
-    instance.wait_consumed(&topic, 1);
-    instance.stop();
-    assert!(!read(&dead, 1).is_empty());
-    topic.forget(|message| message.offset == 4);
-    History::of(&records, &topic).assert_acknowledged();
+    kill_on_the_way(&instance, &dead);
+    dead.take_messages();
+    assert_sent_once(&instance, &topic, &dead, &records);
+    assert_eq!(deliveries(), 3, "its attempts were over");
 }
 
 #[test]

@@ -183,6 +183,11 @@ fn one_that_forks_and_leaves() {
 }
 
 #[test]
+fn one_whose_children_go_on_writing() {
+    harms_nobody("yes 'left behind' >&2 & yes 'left behind' & yes 'left behind' & exit 1", restarted);
+}
+
+#[test]
 fn grandchildren_end_with_their_handler() {
     let topic = Topic::new(1);
     topic.produce(&numbered(1, 1));

@@ -399,6 +399,22 @@ fn exec_halves_a_failing_batch_until_the_message_that_fails_is_alone() {
 }
 
 #[test]
+fn exec_counts_only_what_was_alone_as_an_attempt() {
+    let topic = Topic::new(1);
+    topic.produce(&numbered(1, 8));
+    let (instance, out, _folder) = exec_instance(&topic, "case $batch in *'value 5|'*) exit 1;; esac");
+    let status = instance.wait_for("the message that fails parks the partition", |status| {
+        status.state_of(0) == "parked" && status.partition(0).committed == Some(5)
+    });
+    assert_eq!(status.partition(0).lag, Some(3), "{status:#?}");
+    let all = batches(&out);
+    let alone: Vec<u64> =
+        all.iter().filter(|batch| (batch.first, batch.count) == (5, 1)).map(|batch| batch.attempt).collect();
+    assert_eq!(alone, [1, 2, 3, 4, 5], "halving used none up");
+    assert!(all.iter().filter(|batch| batch.first != 5).all(|batch| batch.attempt == 1));
+}
+
+#[test]
 fn exec_tries_later_without_counting() {
     let topic = Topic::new(1);
     topic.produce(&numbered(1, 4));

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use kafkavisor::ids::{Offset, Topic, TopicPartition};
 use kafkavisor::protocol::Message;
+use kafkavisor::text;
 use kafkavisor_link::message::{Letter, Start};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::gethostname;
@@ -186,8 +187,8 @@ impl Office {
             ("kafkavisor.timestamp", message.timestamp.to_string()),
             ("kafkavisor.group", self.group.clone()),
             ("kafkavisor.attempts", letter.attempts.to_string()),
-            ("kafkavisor.error", letter.error.clone()),
-            ("kafkavisor.stderr", letter.stderr.clone()),
+            ("kafkavisor.error", text::kept(&letter.error)),
+            ("kafkavisor.stderr", text::escaped(&letter.stderr, &['\n', '\t']).into_owned()),
             ("kafkavisor.host", host),
         ];
         ours.iter().fold(theirs, |headers, (key, value)| headers.insert(Header { key, value: Some(value) }))

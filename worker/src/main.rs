@@ -17,6 +17,7 @@ mod link;
 mod turn;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use kafkavisor_link::logging;
 use kafkavisor_link::message::{Ending, FromWorker, Start, ToWorker};
@@ -24,14 +25,25 @@ use kafkavisor_link::process::{become_subreaper, die_with_parent};
 use nix::unistd::{Pid, getpid};
 
 use crate::link::Link;
-use crate::turn::Worker;
+use crate::turn::{Ended, Worker};
+
+const HELP: &str = "kafkavisor-worker consumes one partition for kafkavisor, which starts it and tells it what to do.\n\
+                    It takes no arguments and is of no use by hand: run `kafkavisor run --help`.\n";
 
 /// Exit status for a worker that was started by hand.
 const USAGE: u8 = 64;
 /// Exit status for a worker that can't work.
 const UNABLE: u8 = 70;
 
+/// What is waited for at most until the supervisor has heard how it ended.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 fn main() -> ExitCode {
+    if std::env::args().skip(1).any(|argument| argument == "--help" || argument == "-h") {
+        // Whoever asked may have gone.
+        let _nobody_reads = std::io::Write::write_all(&mut std::io::stdout(), HELP.as_bytes());
+        return ExitCode::SUCCESS;
+    }
     let Some((mut link, start)) = told() else {
         // There is no log yet and nobody else to tell.
         let _nobody_reads = std::io::Write::write_all(
@@ -44,18 +56,19 @@ fn main() -> ExitCode {
         return ExitCode::from(UNABLE);
     }
     logging::start(start.log.level, start.log.format, &format!("{} ", start.item), getpid().as_raw());
-    let (ending, stderr) =
-        match become_subreaper().map_err(|error| error.to_string()).and_then(|()| Worker::new(&start)) {
-            Ok(worker) => worker.run(&mut link),
-            Err(error) => (Ending::Unable { error }, String::new()),
-        };
+    let worker = become_subreaper().map_err(|error| error.to_string()).and_then(|()| Worker::new(&start));
+    let Ended { ending, stderr, lease_left } = match worker {
+        Ok(worker) => worker.run(&mut link),
+        Err(error) => Ended::unable(error),
+    };
     let status = if let Ending::Unable { error } = &ending {
         log::error!("can't work: {error}");
         UNABLE
     } else {
         u8::from(!matches!(ending, Ending::Stopped { .. }))
     };
-    link.say(&FromWorker::Ended { ending, stderr });
+    link.say(FromWorker::Ended { ending, stderr });
+    link.finish(LAST_WORDS.min(lease_left));
     log::logger().flush();
     ExitCode::from(status)
 }

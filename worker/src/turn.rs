@@ -14,6 +14,7 @@ use kafkavisor::ids::Offset;
 use kafkavisor::protocol::{Answer, Init};
 use kafkavisor_link::message::{Ending, FromWorker, Letter, Start, ToWorker};
 use kafkavisor_link::page::{Page, Progress};
+use kafkavisor_link::process::Exit;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
@@ -50,6 +51,22 @@ pub(crate) struct Worker {
     acknowledged_at: Boottime,
     lease_ended: bool,
     ending: Option<Ending>,
+}
+
+/// How a worker ended.
+pub(crate) struct Ended {
+    pub(crate) ending: Ending,
+    /// The handler's last lines.
+    pub(crate) stderr: String,
+    /// Until this process must be gone.
+    pub(crate) lease_left: Duration,
+}
+
+impl Ended {
+    /// It could not begin.
+    pub(crate) fn unable(error: String) -> Self {
+        Self { ending: Ending::Unable { error }, stderr: String::new(), lease_left: Duration::MAX }
+    }
 }
 
 fn environment(start: &Start) -> Vec<(String, String)> {
@@ -103,7 +120,6 @@ impl Worker {
             },
             handler: start.handler.clone(),
             restart: start.restart.clone(),
-            attempts: page.attempts(),
             environment: environment(start),
         });
         let before = page.progress();
@@ -124,8 +140,8 @@ impl Worker {
         })
     }
 
-    /// Works until there is a reason to end, and says which, with the handler's last lines.
-    pub(crate) fn run(mut self, link: &mut Link) -> (Ending, String) {
+    /// Works until there is a reason to end, and says which.
+    pub(crate) fn run(mut self, link: &mut Link) -> Ended {
         let actions = self.core.handle(now(), Event::Begun);
         self.perform(actions, link);
         let mut more = true;
@@ -141,6 +157,8 @@ impl Worker {
             last = time;
             self.check_lease(time, link);
             self.hear(link);
+            link.go_on();
+            self.hold(time, link);
             self.post(link);
             more = self.handler_turn(link);
             more |= self.deliver(link);
@@ -149,7 +167,11 @@ impl Worker {
             self.write_page();
         }
         self.write_page();
-        (self.ending.unwrap_or(Ending::Stopped { cut_short: false }), self.driver.last_lines())
+        Ended {
+            ending: self.ending.unwrap_or(Ending::Stopped { cut_short: false, failed: None }),
+            stderr: self.driver.last_lines(),
+            lease_left: self.page.lease().dead_by.since(Boottime::now()),
+        }
     }
 
     fn wait(&self) -> Duration {
@@ -171,7 +193,7 @@ impl Worker {
     fn sleep(&mut self, wait: Duration, link: &Link) {
         let timeout = PollTimeout::try_from(wait.as_micros().div_ceil(1000)).unwrap_or(PollTimeout::ZERO);
         let mut descriptors = vec![
-            PollFd::new(link.descriptor(), PollFlags::POLLIN),
+            link.descriptor(),
             PollFd::new(self.children.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.dead_letters.descriptor(), PollFlags::POLLIN),
         ];
@@ -231,6 +253,16 @@ impl Worker {
         }
     }
 
+    /// A handler that says more than the supervisor hears, or can settle, has to wait; it is not silent meanwhile.
+    fn hold(&mut self, time: Instant, link: &mut Link) {
+        let backed_up = link.backed_up() && !self.core.is_ending();
+        self.driver.hold(backed_up || self.core.holds_answers());
+        if backed_up {
+            let actions = self.core.handle(time, Event::Resumed);
+            self.perform(actions, link);
+        }
+    }
+
     /// Hears of dead letters that are settled.
     fn post(&mut self, link: &mut Link) {
         for posted in self.dead_letters.posted() {
@@ -262,10 +294,13 @@ impl Worker {
                     }
                     actions
                 }
-                Said::Broken(detail) => self.core.handle(time, Event::OutputBroken(detail)),
+                Said::Broken(detail) => self.output_broken(time, detail),
                 Said::OutputClosed => self.core.handle(time, Event::OutputClosed),
-                Said::Exited(exit) => self.core.handle(time, Event::HandlerExited(exit)),
-                Said::Attempts(attempts) => vec![Action::NoteAttempts(attempts)],
+                Said::Exited(exit) => self.handler_exited(time, exit),
+                Said::Missing(error) => vec![Action::End(Ending::HandlerMissing { error })],
+                Said::BatchFailed { offset, count, error } => {
+                    self.core.handle(time, Event::BatchFailed { offset, count, error })
+                }
                 Said::Poison { offset, attempts, error } => {
                     self.core.handle(time, Event::Poisoned { offset, attempts, error })
                 }
@@ -275,6 +310,26 @@ impl Worker {
             self.perform(actions, link);
         }
         more
+    }
+
+    fn output_broken(&mut self, time: Instant, detail: String) -> Vec<Action> {
+        if self.core.is_draining() {
+            log::warn!("protocol_error while draining: {detail}");
+        }
+        self.core.handle(time, Event::OutputBroken(detail))
+    }
+
+    fn handler_exited(&mut self, time: Instant, exit: Exit) -> Vec<Action> {
+        if self.core.is_draining() && exit != Exit::Status(0) {
+            log::warn!("handler {exit} while draining");
+        }
+        if self.core.is_ending()
+            && self.driver.has_everything()
+            && let Some((count, offset)) = self.core.left_undone()
+        {
+            log::warn!("handler left {count} messages unacknowledged, from offset {offset}: they come again");
+        }
+        self.core.handle(time, Event::HandlerExited(exit))
     }
 
     /// Delivers what may be delivered; true when more can be at once.
@@ -349,20 +404,24 @@ impl Worker {
                         self.ending = Some(Ending::Unable { error: error.to_string() });
                     }
                 }
-                Action::Settle { offset, verdict } => self.driver.decided(now(), offset, verdict),
-                Action::SayDeadLettered { offset } => link.say(&FromWorker::DeadLettered { offset }),
+                Action::Settle { verdict, .. } => self.driver.decided(verdict),
+                Action::SayDeadLettered { offset } => link.say(FromWorker::DeadLettered { offset }),
                 Action::Flush { full } => self.driver.flush(full),
                 Action::DropUnwritten => self.driver.drop_unwritten(),
                 Action::Stop(reason) => self.driver.stop(reason),
                 Action::CloseInput => self.driver.close_input(),
                 Action::SignalHandler(signal) => self.driver.signal(signal),
-                Action::SayReady => link.say(&FromWorker::Ready),
+                Action::SayReady => link.say(FromWorker::Ready),
                 Action::SayFailed { offset, attempts, error, rejected } => {
-                    link.say(&FromWorker::Failed { offset, attempts, error, rejected });
+                    link.say(FromWorker::Failed { offset, attempts, error, rejected });
+                }
+                Action::SayBatchFailed { offset, count, attempts, error } => {
+                    let stderr = self.driver.last_lines();
+                    link.say(FromWorker::BatchFailed { offset, count, attempts, error, stderr });
                 }
                 Action::AskForCommit => {
                     self.write_page();
-                    link.say(&FromWorker::CommitWanted);
+                    link.say(FromWorker::CommitWanted);
                 }
                 Action::NoteAttempts(attempts) => self.page.set_attempts(attempts),
                 Action::End(ending) => self.ending = Some(ending),

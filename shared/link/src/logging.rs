@@ -3,17 +3,22 @@
 //! Lines go through a bounded queue to a thread of their own. Whoever reads our stderr may stop reading; then lines are
 //! dropped and counted, and the next line that gets through says how many.
 
+use std::borrow::Cow;
 use std::io::Write;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use kafkavisor::clock::{now, wall_millis};
 use kafkavisor::config::LogFormat;
+use kafkavisor::text;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 /// Lines that may wait for a slow reader.
 const QUEUE: usize = 4096;
+/// Bytes that may wait for a slow reader: a handler's lines may be long.
+const QUEUED: usize = 16 << 20;
 /// Records of this target are a handler's own output, passed on as it is.
 pub const HANDLER: &str = "handler";
 
@@ -22,8 +27,22 @@ enum Entry {
     Flush(SyncSender<()>),
 }
 
+/// Lines of the log that nobody will ever read, since this process began.
+static LOST: AtomicU64 = AtomicU64::new(0);
+
+/// How many lines were dropped in this process: because nobody read them in time, or as [`note_lost`] says.
+pub fn lost() -> u64 {
+    LOST.load(Ordering::Relaxed)
+}
+
+/// So many lines are left out of the log, and it says so elsewhere.
+pub fn note_lost(lines: u64) {
+    LOST.fetch_add(lines, Ordering::Relaxed);
+}
+
 struct Logger {
     queue: SyncSender<Entry>,
+    queued: Arc<AtomicUsize>,
     dropped: AtomicU64,
     format: LogFormat,
     prefix: String,
@@ -48,14 +67,15 @@ impl Log for Logger {
         let own = record.target() == HANDLER || self.pid == 0;
         let pid = if own { String::new() } else { format!("[{}] ", self.pid) };
         let line = render(self.format, &format!("{}{pid}", self.prefix), record, wall_millis());
-        if self.queue.try_send(Entry::Line(line)).is_err() {
+        if !self.send(line) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
+            note_lost(1);
             return;
         }
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
         if dropped > 0 {
             let text = format!("{dropped} log lines were dropped: nobody read them in time\n");
-            if self.queue.try_send(Entry::Line(text.into_bytes())).is_err() {
+            if !self.send(text.into_bytes()) {
                 self.dropped.fetch_add(dropped, Ordering::Relaxed);
             }
         }
@@ -77,6 +97,20 @@ impl Log for Logger {
     }
 }
 
+impl Logger {
+    /// False if there is no room for the line.
+    fn send(&self, line: Vec<u8>) -> bool {
+        let length = line.len();
+        if self.queued.fetch_add(length, Ordering::Relaxed) <= QUEUED
+            && self.queue.try_send(Entry::Line(line)).is_ok()
+        {
+            return true;
+        }
+        self.queued.fetch_sub(length, Ordering::Relaxed);
+        false
+    }
+}
+
 fn quieter(level: LevelFilter) -> LevelFilter {
     match level {
         LevelFilter::Trace => LevelFilter::Trace,
@@ -88,24 +122,37 @@ fn quieter(level: LevelFilter) -> LevelFilter {
 
 fn render(format: LogFormat, prefix: &str, record: &Record<'_>, wall_millis: i64) -> Vec<u8> {
     let level = record.level();
+    let text = || record.args().to_string();
     let mut line = match format {
-        LogFormat::Text => format!("{} {level:<5} {prefix}{}", timestamp(wall_millis), record.args()),
-        LogFormat::Journald => format!("<{}>{prefix}{}", syslog(level), record.args()),
-        LogFormat::Json => serde_json::json!({
-            "time": timestamp(wall_millis),
-            "level": level.as_str().to_ascii_lowercase(),
-            "target": record.target(),
-            "worker": prefix.trim_end(),
-            "message": record.args().to_string(),
-        })
-        .to_string(),
+        LogFormat::Text => format!("{} {level:<5} {prefix}{}", timestamp(wall_millis), printable(&text())),
+        LogFormat::Journald => format!("<{}>{prefix}{}", syslog(level), printable(&text())),
+        LogFormat::Json => {
+            let line = serde_json::json!({
+                "time": timestamp(wall_millis),
+                "level": level.as_str().to_ascii_lowercase(),
+                "target": record.target(),
+                "worker": prefix.trim_end(),
+                "message": text(),
+            });
+            escaped_in_json(line.to_string())
+        }
     };
-    // One record is one line.
-    if line.contains('\n') {
-        line = line.replace('\n', "\\n");
-    }
     line.push('\n');
     line.into_bytes()
+}
+
+/// One record is one line, and nothing in it moves a cursor or changes a colour.
+fn printable(text: &str) -> Cow<'_, str> {
+    text::escaped(text, &['\t'])
+}
+
+/// JSON must escape only the first thirty-two control characters; a terminal obeys others too. They stand in strings only.
+fn escaped_in_json(json: String) -> String {
+    if !json.contains(char::is_control) {
+        return json;
+    }
+    let escape = |c: char| if c.is_control() { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    json.chars().map(escape).collect()
 }
 
 fn syslog(level: Level) -> u8 {
@@ -137,11 +184,14 @@ pub fn timestamp(wall_millis: i64) -> String {
     )
 }
 
-fn write_lines(queue: &Receiver<Entry>) {
+fn write_lines(queue: &Receiver<Entry>, queued: &AtomicUsize) {
     while let Ok(entry) = queue.recv() {
         match entry {
             // Locked for each line only: a panic must get its message out. Nobody to tell when the log can't be written.
-            Entry::Line(line) => drop(std::io::stderr().write_all(&line)),
+            Entry::Line(line) => {
+                drop(std::io::stderr().write_all(&line));
+                queued.fetch_sub(line.len(), Ordering::Relaxed);
+            }
             Entry::Flush(done) => drop(done.send(())),
         }
     }
@@ -150,11 +200,14 @@ fn write_lines(queue: &Receiver<Entry>) {
 /// Sends the log of this process to its stderr, each line behind `prefix` and, unless 0, `pid`.
 pub fn start(level: LevelFilter, format: LogFormat, prefix: &str, pid: i32) {
     let (queue, lines) = sync_channel(QUEUE);
-    let writer = std::thread::Builder::new().name("log".to_owned()).spawn(move || write_lines(&lines));
+    let queued = Arc::new(AtomicUsize::new(0));
+    let written = Arc::clone(&queued);
+    let writer =
+        std::thread::Builder::new().name("log".to_owned()).spawn(move || write_lines(&lines, &written));
     if writer.is_err() {
         return;
     }
-    let logger = Logger { queue, dropped: AtomicU64::new(0), format, prefix: prefix.to_owned(), pid };
+    let logger = Logger { queue, queued, dropped: AtomicU64::new(0), format, prefix: prefix.to_owned(), pid };
     if log::set_boxed_logger(Box::new(logger)).is_ok() {
         log::set_max_level(level);
     }
@@ -169,6 +222,21 @@ mod tests {
         assert_eq!(timestamp(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(timestamp(951_782_400_000), "2000-02-29T00:00:00.000Z");
         assert_eq!(timestamp(1_700_000_000_123), "2023-11-14T22:13:20.123Z");
+    }
+
+    #[test]
+    fn nothing_in_a_line_is_obeyed_by_a_terminal() {
+        for format in [LogFormat::Text, LogFormat::Json, LogFormat::Journald] {
+            let args = format_args!("a\tb \u{1b}[2J \u{9b}5n \u{7f}\r end");
+            let line = render(format, "orders:3 ", &Record::builder().args(args).build(), 0);
+            let line = String::from_utf8(line).unwrap();
+            let obeyed = line.trim_end().chars().find(|c| c.is_control() && *c != '\t');
+            assert_eq!(obeyed, None, "{format:?}: {line:?}");
+            if format == LogFormat::Json {
+                let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+                assert_eq!(read["message"], "a\tb \u{1b}[2J \u{9b}5n \u{7f}\r end");
+            }
+        }
     }
 
     #[test]

@@ -9,10 +9,14 @@ use std::time::Duration;
 use kafkavisor::config::{Handler, Log, PoisonAction, Restart};
 use kafkavisor::ids::{FencingToken, Generation, Group, Offset, TopicPartition};
 use kafkavisor::protocol::StopReason;
+use kafkavisor::text;
 use serde::{Deserialize, Serialize};
 
 /// Longest line either side takes.
 pub const MAX_LINE: usize = 1 << 20;
+
+/// Longest text of a handler's last lines.
+const MAX_STDERR: usize = 64 << 10;
 
 /// Names this instance in the environment of every process it starts, so that what is left of it can be found.
 pub const INSTANCE_VARIABLE: &str = "KAFKAVISOR_INSTANCE";
@@ -97,10 +101,13 @@ pub enum ToWorker {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Ending {
-    /// It was told to stop, and its handler finished.
+    /// It was told to stop, and its handler has ended.
     Stopped {
-        /// The handler had to be ended.
+        /// The handler had to be ended, or what it refused could not be settled in time.
         cut_short: bool,
+        /// How the handler ended, in words for people, where that was of itself and not with status 0. Nothing is lost by it:
+        /// what it left comes again.
+        failed: Option<String>,
     },
     /// The handler exited with this status.
     HandlerExit {
@@ -167,6 +174,21 @@ pub enum FromWorker {
         /// Whether the handler itself refused it, at once and for good.
         rejected: bool,
     },
+    /// `exec`: a process failed, and its messages are tried again: in halves, at once, or, alone, after a while. Where a message
+    /// alone failed often enough, [`FromWorker::Failed`] follows, and again at each further failure after a
+    /// [`Verdict::Retry`].
+    BatchFailed {
+        /// Its first message: the one that blocks the partition, if the process had it alone.
+        offset: Offset,
+        /// How many messages it had.
+        count: u32,
+        /// How often the first message has failed alone, this time included; 0 as long as it has not.
+        attempts: u32,
+        /// How the process ended, in words for people.
+        error: String,
+        /// Its last lines on stderr.
+        stderr: String,
+    },
     /// A message is in the dead-letter topic, confirmed, and counts as done.
     DeadLettered {
         /// The message.
@@ -179,6 +201,52 @@ pub enum FromWorker {
         /// The handler's last lines on stderr.
         stderr: String,
     },
+}
+
+impl FromWorker {
+    /// The same with no text longer than the other side and its readers are to be bothered with, and on one line each.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        match self {
+            Self::Failed { offset, attempts, error, rejected } => {
+                Self::Failed { offset, attempts, error: text::kept(&error), rejected }
+            }
+            Self::BatchFailed { offset, count, attempts, error, stderr } => {
+                let (error, stderr) = (text::shown(&error), lines(&stderr));
+                Self::BatchFailed { offset, count, attempts, error, stderr }
+            }
+            Self::Ended { ending, stderr } => {
+                Self::Ended { ending: ending.bounded(), stderr: lines(&stderr) }
+            }
+            Self::Ready | Self::CommitWanted | Self::DeadLettered { .. } => self,
+        }
+    }
+}
+
+impl Ending {
+    fn bounded(self) -> Self {
+        match self {
+            Self::Stopped { cut_short, failed } => {
+                Self::Stopped { cut_short, failed: failed.as_deref().map(text::shown) }
+            }
+            Self::HandlerMissing { error } => Self::HandlerMissing { error: text::shown(&error) },
+            Self::HandlerTimeout { detail } => Self::HandlerTimeout { detail: text::shown(&detail) },
+            Self::ProtocolError { detail } => Self::ProtocolError { detail: text::shown(&detail) },
+            // It may go into a dead letter, later.
+            Self::Parked { offset, error } => Self::Parked { offset, error: text::kept(&error) },
+            Self::StartLost { error } => Self::StartLost { error: text::shown(&error) },
+            Self::Unable { error } => Self::Unable { error: text::shown(&error) },
+            Self::HandlerExit { .. } | Self::HandlerSignal { .. } | Self::LeaseLost => self,
+        }
+    }
+}
+
+/// The last lines of a handler: several, and of very much the end.
+fn lines(stderr: &str) -> String {
+    let text = text::escaped(stderr, &['\n', '\t']);
+    let from = text.len().saturating_sub(MAX_STDERR);
+    let from = (from..=text.len()).find(|from| text.is_char_boundary(*from));
+    from.and_then(|from| text.get(from..)).unwrap_or_default().to_owned()
 }
 
 /// One message as a line.
@@ -258,6 +326,42 @@ mod tests {
             let mut got: Vec<FromWorker> = lines.push(first).unwrap();
             got.extend(lines.push(second).unwrap());
             assert_eq!(got, messages);
+        }
+    }
+
+    #[test]
+    fn whatever_a_worker_says_fits_a_line() {
+        // What JSON makes longest, and what people must not be shown.
+        for long in
+            ["\\".repeat(20 << 20), "\u{1b}".repeat(1 << 20), "\"\n".repeat(1 << 20), "é".repeat(1 << 20)]
+        {
+            let (error, detail, stderr) = (|| long.clone(), || long.clone(), || long.clone());
+            let offset = Offset(i64::MAX);
+            let ended = |ending| FromWorker::Ended { ending, stderr: stderr() };
+            let attempts = u32::MAX;
+            for said in [
+                FromWorker::Failed { offset, attempts, error: error(), rejected: true },
+                FromWorker::BatchFailed {
+                    offset,
+                    count: u32::MAX,
+                    attempts,
+                    error: error(),
+                    stderr: stderr(),
+                },
+                ended(Ending::Stopped { cut_short: false, failed: Some(error()) }),
+                ended(Ending::HandlerMissing { error: error() }),
+                ended(Ending::HandlerTimeout { detail: detail() }),
+                ended(Ending::ProtocolError { detail: detail() }),
+                ended(Ending::Parked { offset, error: error() }),
+                ended(Ending::StartLost { error: error() }),
+                ended(Ending::Unable { error: error() }),
+            ] {
+                let said = said.bounded();
+                let line = line(&said);
+                assert!(line.len() < MAX_LINE / 2, "{} bytes", line.len());
+                assert_eq!(said.clone().bounded(), said);
+                assert_eq!(Lines::default().push::<FromWorker>(&line).unwrap(), [said]);
+            }
         }
     }
 

@@ -27,7 +27,7 @@ const WORDS_SIZE: usize = 1024;
 const IDENTITY_SIZE: usize = SIZE - WORDS_SIZE;
 /// "kafkavsr" and the layout's number: another layout is another page.
 const MAGIC: u64 = 0x6b61_666b_6176_7372;
-const LAYOUT: u64 = 1;
+const LAYOUT: u64 = 2;
 
 /// What stands in which word.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +54,8 @@ enum Word {
     RangeDeaths = 25,
     Head = 26,
     HeadDeaths = 27,
-    FirstDelivered = 28,
+    RangeDelivered = 28,
+    HeadDelivered = 29,
     // Written by the supervisor.
     LeaseDeliver = 32,
     LeaseDead = 33,
@@ -285,7 +286,7 @@ impl Page {
         let one_on = self.get_signed(Word::Acknowledged).checked_add(1) == Some(next.0);
         self.rewind(next);
         if one_on && attempts.isolated(next) {
-            self.set_attempts(Attempts { head: 0, head_deaths: 0, ..attempts });
+            self.set_attempts(attempts.past_head());
         }
     }
 
@@ -306,10 +307,11 @@ impl Page {
         if progress.in_flight > 0 {
             let (head, until) = (Offset(progress.acknowledged), Offset(progress.delivered));
             let attempts = self.attempts();
+            let delivered = progress.oldest_in_flight;
             let after = if progress.in_flight == 1 && progress.handler_pid != 0 {
-                attempts.after_death(head, until)
+                attempts.after_death(head, until, delivered)
             } else {
-                attempts.after_crash(until)
+                attempts.after_crash(until, delivered)
             };
             self.set_attempts(after);
         }
@@ -359,14 +361,15 @@ impl Page {
         self.set(Word::AcknowledgedAt, progress.acknowledged_at.0);
     }
 
-    /// How often what is in flight has killed its handler.
+    /// How often what is in flight has killed its handler, and since when it is with handlers.
     pub fn attempts(&self) -> Attempts {
         Attempts {
             range_until: self.get_signed(Word::RangeUntil),
             range_deaths: self.get(Word::RangeDeaths),
+            range_delivered: Boottime(self.get(Word::RangeDelivered)),
             head: self.get_signed(Word::Head),
             head_deaths: self.get(Word::HeadDeaths),
-            first_delivered: Boottime(self.get(Word::FirstDelivered)),
+            head_delivered: Boottime(self.get(Word::HeadDelivered)),
         }
     }
 
@@ -374,9 +377,10 @@ impl Page {
     pub fn set_attempts(&self, attempts: Attempts) {
         self.set_signed(Word::RangeUntil, attempts.range_until);
         self.set(Word::RangeDeaths, attempts.range_deaths);
+        self.set(Word::RangeDelivered, attempts.range_delivered.0);
         self.set_signed(Word::Head, attempts.head);
         self.set(Word::HeadDeaths, attempts.head_deaths);
-        self.set(Word::FirstDelivered, attempts.first_delivered.0);
+        self.set(Word::HeadDelivered, attempts.head_delivered.0);
     }
 
     /// Until when the worker may deliver, and by when it must be dead.
@@ -422,10 +426,11 @@ mod tests {
     fn passing_a_message_over_keeps_the_others_alone_and_a_seek_does_not() {
         let folder = tempfile::tempdir().unwrap();
         let page = Page::create(&folder.path().join("orders-3.page"), "", Offset(42)).unwrap();
-        page.set_attempts(Attempts::default().after_death(Offset(42), Offset(50)));
+        page.set_attempts(Attempts::default().after_death(Offset(42), Offset(50), Boottime(7)));
         page.move_to(Offset(43));
         assert!(page.attempts().isolated(Offset(49)));
         assert_eq!((page.progress().acknowledged, page.attempts().attempt(Offset(44))), (43, 2));
+        assert_eq!(page.attempts().first_delivered(Offset(44)), Some(Boottime(7)));
         page.move_to(Offset(20));
         assert!(!page.attempts().isolated(Offset(49)));
     }

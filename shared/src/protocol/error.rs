@@ -20,6 +20,23 @@ pub enum ProtocolError {
         /// The line, cut.
         line: String,
     },
+    /// `jsonl`: an answer longer than any may be.
+    #[error("an answer of over {max} bytes, which begins {line:?}")]
+    LongAnswer {
+        /// The line, cut.
+        line: String,
+        /// The most a worker takes.
+        max: usize,
+    },
+    /// `jsonl`: output in an encoding that is not UTF-8.
+    #[error(
+        "its output is {encoding}, so that no answer in it can be read; jsonl is UTF-8: set the encoding of the handler's \
+         standard output"
+    )]
+    Encoding {
+        /// The encoding that it begins like.
+        encoding: &'static str,
+    },
     /// `jsonl`: a line that tells the handler nothing.
     #[error("the line {line:?} is no request: {reason}")]
     Request {

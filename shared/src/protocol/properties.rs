@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ids::{FencingToken, Generation, Group, Offset, Partition, Topic};
+use crate::text;
 
 /// Decoding in chunks of these lengths, over and over.
 type Cuts = Vec<usize>;
@@ -162,7 +163,11 @@ proptest! {
                 handler.answer(&mut bytes, answer);
             }
             let (read, logged) = heard(worker.as_mut(), &bytes, &cuts).unwrap();
-            prop_assert_eq!((&read, logged), (&answers, 0));
+            let kept = |answer: &Answer| match answer {
+                Answer::Reject { offset, error } => Answer::Reject { offset: *offset, error: text::kept(error) },
+                Answer::Ack(_) | Answer::Busy(_) => answer.clone(),
+            };
+            prop_assert_eq!((read, logged), (answers.iter().map(kept).collect::<Vec<_>>(), 0));
         }
     }
 

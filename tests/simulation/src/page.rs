@@ -45,7 +45,7 @@ impl Page {
         let one_on = self.progress.acknowledged + 1 == next.0;
         self.rewind(next);
         if one_on && attempts.isolated(next) {
-            self.attempts = Attempts { head: 0, head_deaths: 0, ..attempts };
+            self.attempts = attempts.past_head();
         }
     }
 
@@ -65,10 +65,11 @@ impl Page {
     pub(crate) fn note_crash(&mut self) {
         if self.progress.in_flight > 0 {
             let (head, until) = (Offset(self.progress.acknowledged), Offset(self.progress.delivered));
+            let delivered = self.progress.oldest_in_flight;
             self.attempts = if self.progress.in_flight == 1 && self.progress.handler_pid != 0 {
-                self.attempts.after_death(head, until)
+                self.attempts.after_death(head, until, delivered)
             } else {
-                self.attempts.after_crash(until)
+                self.attempts.after_crash(until, delivered)
             };
         }
         self.drop_in_flight();

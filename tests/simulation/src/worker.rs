@@ -423,7 +423,7 @@ impl World {
                     self.wake_worker(pid, posted);
                 }
                 // Its handler knows nothing of it: only `exec` does.
-                Action::Settle { .. } => {}
+                Action::Settle { .. } | Action::SayBatchFailed { .. } => {}
                 Action::SayDeadLettered { offset } => {
                     self.write_page(pid);
                     self.say_to_supervisor(pid, FromWorker::DeadLettered { offset });
@@ -501,7 +501,7 @@ impl World {
             self.figures.fault("SIGKILL of a worker before its last word");
             return self.kill_worker(pid);
         }
-        let drained = matches!(ending, Ending::Stopped { cut_short: false });
+        let drained = matches!(ending, Ending::Stopped { cut_short: false, .. });
         if matches!(
             ending,
             Ending::HandlerExit { .. } | Ending::HandlerSignal { .. } | Ending::HandlerTimeout { .. }

@@ -15,6 +15,8 @@
 //! | stopping, killing | handler exited | ended | end |
 //! | killing | time is up | killing | KILL |
 //!
+//! A handler that is not heard is not silent: while its answers wait ([`Core::holds_answers`]) its time does not run.
+//!
 //! The hot path, delivering and acknowledging, is plain methods ([`Core::deliver`], [`Core::answered`]).
 
 mod ending;
@@ -45,6 +47,9 @@ const QUIET: Duration = Duration::from_millis(5);
 const PARK_WITHIN: Duration = Duration::from_secs(10);
 /// Exit status of a handler that could not work now and says so.
 const TRY_LATER: i32 = 75;
+
+/// So many messages may wait for their fate, each with its reason, before no more answers are heard.
+const MAX_UNSETTLED: usize = 256;
 
 /// What a worker is told about its limits.
 #[derive(Debug, Clone)]
@@ -80,6 +85,12 @@ pub enum Event {
     StopRequested {
         reason: StopReason,
         within: Duration,
+    },
+    /// `exec`: a process failed with so many messages, which are tried again.
+    BatchFailed {
+        offset: Offset,
+        count: u32,
+        error: String,
     },
     /// A message alone was its handler's death often enough.
     Poisoned {
@@ -140,6 +151,12 @@ pub enum Action {
         attempts: u32,
         error: String,
         rejected: bool,
+    },
+    SayBatchFailed {
+        offset: Offset,
+        count: u32,
+        attempts: u32,
+        error: String,
     },
     AskForCommit,
     NoteAttempts(Attempts),
@@ -271,6 +288,21 @@ impl Core {
         matches!(self.state, State::Running) && self.uncommitted.too_much(self.window_size())
     }
 
+    /// Whether the handler's answers are to wait: it refuses more than can be settled.
+    pub fn holds_answers(&self) -> bool {
+        matches!(self.state, State::Running) && self.failures.len() >= MAX_UNSETTLED
+    }
+
+    /// Whether it is on its way to an end.
+    pub fn is_ending(&self) -> bool {
+        !matches!(self.state, State::Running)
+    }
+
+    /// Whether its handler is to finish and exit, and has its time for it.
+    pub fn is_draining(&self) -> bool {
+        matches!(self.state, State::Stopping { .. })
+    }
+
     pub fn deliver(&mut self, now: Instant, at: Boottime, delivery: Delivery) {
         if self.window.unanswered().is_none() {
             self.silent_since = Some(now);
@@ -381,6 +413,7 @@ impl Core {
             Event::OutputClosed => self.output_closed(now),
             Event::OutputBroken(detail) => self.output_broken(now, detail),
             Event::StopRequested { reason, within } => self.stop_requested(now, reason, within),
+            Event::BatchFailed { offset, count, error } => self.batch_failed(offset, count, error),
             Event::Poisoned { offset, attempts, error } => {
                 self.failures.insert(offset, Failure { attempts, error: error.clone() });
                 vec![Action::SayFailed { offset, attempts, error, rejected: false }]

@@ -181,7 +181,129 @@ fn stopping_delivers_nothing_more_and_ends_with_the_handler() {
     assert_eq!(fixture.deliver(1).0, 0);
     fixture.ack(1);
     let end = fixture.event(Event::HandlerExited(Exit::Status(0)));
-    assert_eq!(end, [Action::End(Ending::Stopped { cut_short: false })]);
+    assert_eq!(end, [Action::End(Ending::Stopped { cut_short: false, failed: None })]);
+}
+
+fn draining() -> Fixture {
+    let mut fixture = Fixture::new(settings());
+    fixture.deliver(3);
+    fixture.event(Event::StopRequested { reason: StopReason::Rebalance, within: 10 * SECOND });
+    fixture.ack(0);
+    fixture
+}
+
+#[test]
+fn a_handler_that_fails_while_draining_says_how_and_what_it_leaves() {
+    for (exit, how) in [
+        (Exit::Status(3), Some("handler exited with status 3")),
+        (Exit::Status(75), Some("handler exited with status 75")),
+        (Exit::Signal(11), Some("handler was killed by SIGSEGV")),
+        (Exit::Status(0), None),
+    ] {
+        let mut fixture = draining();
+        assert!(fixture.core.is_draining());
+        let failed = how.map(str::to_owned);
+        let end = fixture.event(Event::HandlerExited(exit));
+        assert_eq!(end, [Action::End(Ending::Stopped { cut_short: false, failed })]);
+        assert_eq!(fixture.core.left_undone(), Some((2, Offset(1))));
+    }
+    let mut fixture = draining();
+    fixture.ack(2);
+    fixture.event(Event::HandlerExited(Exit::Status(0)));
+    assert_eq!(fixture.core.left_undone(), None, "nothing");
+}
+
+#[test]
+fn a_handler_that_breaks_its_protocol_while_draining_says_how() {
+    let mut fixture = draining();
+    let kill = fixture.event(Event::OutputBroken("nonsense".to_owned()));
+    assert_eq!(kill, [Action::SignalHandler(Signal::SIGKILL)]);
+    let end = fixture.event(Event::HandlerExited(Exit::Signal(9)));
+    let failed = Some("protocol_error: nonsense".to_owned());
+    assert_eq!(end, [Action::End(Ending::Stopped { cut_short: false, failed })]);
+}
+
+#[test]
+fn a_handler_that_is_ended_at_the_end_of_its_time_has_not_failed_of_itself() {
+    let mut fixture = draining();
+    fixture.pass(10 * SECOND);
+    let end = fixture.event(Event::HandlerExited(Exit::Signal(15)));
+    assert_eq!(end, [Action::End(Ending::Stopped { cut_short: true, failed: None })]);
+}
+
+#[test]
+fn answers_wait_while_too_many_messages_wait_for_their_fate() {
+    let settings = Settings { max_messages: 1000, max_bytes: 1_000_000, floor: 1000, ..settings() };
+    let mut fixture = Fixture::new(settings);
+    fixture.deliver(1000);
+    let mut refused = 0;
+    while !fixture.core.holds_answers() {
+        let reject = Answer::Reject { offset: Offset(refused), error: "bad".to_owned() };
+        fixture.core.answered(fixture.now, reject);
+        refused += 1;
+    }
+    assert_eq!(refused, 256);
+    // Whoever is not heard is not silent, however long it lasts.
+    for _ in 0..10 {
+        assert_eq!(fixture.pass(59 * SECOND), []);
+    }
+    let offset = Offset(0);
+    fixture.event(Event::Decided { offset, verdict: Verdict::Apply(PoisonAction::Skip) });
+    assert!(!fixture.core.holds_answers());
+    assert_eq!(fixture.pass(59 * SECOND), []);
+    assert_eq!(fixture.pass(SECOND), [Action::SignalHandler(Signal::SIGABRT)]);
+}
+
+#[test]
+fn with_exec_only_what_was_alone_counts_as_an_attempt() {
+    let mut fixture = Fixture::new(Settings { timeouts: None, ..settings() });
+    fixture.deliver(4);
+    let failed =
+        |offset, count| Event::BatchFailed { offset: Offset(offset), count, error: "how".to_owned() };
+    let said = |offset, count, attempts| {
+        let (offset, error) = (Offset(offset), "how".to_owned());
+        Action::SayBatchFailed { offset, count, attempts, error }
+    };
+    assert_eq!(fixture.event(failed(0, 4)), [said(0, 4, 0)]);
+    assert_eq!(fixture.event(failed(0, 2)), [said(0, 2, 0)]);
+    fixture.ack(0);
+    for attempts in 1..=3 {
+        let actions = fixture.event(failed(1, 1));
+        let [Action::NoteAttempts(noted), last] = &actions[..] else { panic!("{actions:?}") };
+        assert_eq!((noted.deaths(Offset(1)), noted.deaths(Offset(2))), (attempts.into(), 0));
+        assert_eq!(noted.first_delivered(Offset(1)), Some(Boottime(1)));
+        assert_eq!(*last, said(1, 1, attempts));
+    }
+}
+
+#[test]
+fn a_verdict_that_comes_after_the_stop_is_heard() {
+    let stop = Event::StopRequested { reason: StopReason::Restart, within: SECOND };
+    for (verdict, acknowledged) in [
+        (Verdict::Retry, 0),
+        (Verdict::Apply(PoisonAction::Park), 0),
+        (Verdict::Apply(PoisonAction::Skip), 1),
+    ] {
+        for exits_first in [true, false] {
+            let mut fixture = Fixture::new(Settings { timeouts: None, ..settings() });
+            fixture.deliver(1);
+            let offset = Offset(0);
+            fixture.event(Event::Poisoned { offset, attempts: 3, error: "how".to_owned() });
+            fixture.event(stop.clone());
+            let mut actions = Vec::new();
+            if exits_first {
+                actions.extend(fixture.event(Event::HandlerExited(Exit::Status(0))));
+                assert_eq!(actions, [], "the verdict is waited for");
+            }
+            actions.extend(fixture.event(Event::Decided { offset, verdict }));
+            if !exits_first {
+                actions.extend(fixture.event(Event::HandlerExited(Exit::Status(0))));
+            }
+            let ended = Action::End(Ending::Stopped { cut_short: false, failed: None });
+            assert_eq!(actions.last(), Some(&ended), "{verdict:?}");
+            assert_eq!(fixture.core.window().acknowledged(), Offset(acknowledged), "{verdict:?}");
+        }
+    }
 }
 
 #[test]
@@ -193,7 +315,7 @@ fn a_handler_that_does_not_stop_is_ended_in_time() {
     assert_eq!(fixture.pass(10 * SECOND), term);
     assert_eq!(fixture.pass(SECOND / 2), [Action::SignalHandler(Signal::SIGKILL)]);
     let end = fixture.event(Event::HandlerExited(Exit::Signal(9)));
-    assert_eq!(end, [Action::End(Ending::Stopped { cut_short: true })]);
+    assert_eq!(end, [Action::End(Ending::Stopped { cut_short: true, failed: None })]);
 }
 
 #[test]
@@ -287,7 +409,7 @@ fn a_dead_letter_that_cannot_be_produced_parks() {
     let failed = Event::DeadLetterFailed { offset: Offset(0), error: "no such topic".to_owned() };
     assert_eq!(fixture.event(failed), [Action::Stop(StopReason::Restart), Action::CloseInput]);
     let end = fixture.event(Event::HandlerExited(Exit::Status(0)));
-    let error = "bad; it could not be dead-lettered: no such topic".to_owned();
+    let error = "it could not be dead-lettered: no such topic; bad".to_owned();
     assert_eq!(end, [Action::End(Ending::Parked { offset: Offset(0), error })]);
     assert_eq!(fixture.core.window().acknowledged(), Offset(0));
 }
@@ -295,7 +417,7 @@ fn a_dead_letter_that_cannot_be_produced_parks() {
 #[test]
 fn a_drain_waits_for_a_dead_letter_but_not_for_ever() {
     let stop = Event::StopRequested { reason: StopReason::Rebalance, within: SECOND };
-    let ended = Action::End(Ending::Stopped { cut_short: false });
+    let ended = Action::End(Ending::Stopped { cut_short: false, failed: None });
     let mut fixture = Fixture::new(settings());
     fixture.deliver(1);
     refused(&mut fixture, 0);
@@ -309,7 +431,7 @@ fn a_drain_waits_for_a_dead_letter_but_not_for_ever() {
     refused(&mut fixture, 0);
     fixture.event(stop);
     fixture.event(Event::HandlerExited(Exit::Status(0)));
-    assert_eq!(fixture.pass(SECOND), [Action::End(Ending::Stopped { cut_short: true })]);
+    assert_eq!(fixture.pass(SECOND), [Action::End(Ending::Stopped { cut_short: true, failed: None })]);
     assert_eq!(fixture.core.window().acknowledged(), Offset(0));
 }
 
@@ -326,7 +448,7 @@ fn a_letter_goes_before_the_handler_starts() {
     let mut core = Core::new(Settings { letter: true, ..settings() }, Offset(5));
     core.handle(time, Event::Begun);
     let stop = Event::StopRequested { reason: StopReason::Shutdown, within: SECOND };
-    let ended = Action::End(Ending::Stopped { cut_short: false });
+    let ended = Action::End(Ending::Stopped { cut_short: false, failed: None });
     assert_eq!(core.handle(time, stop), [ended], "there is no handler to wait for");
 }
 

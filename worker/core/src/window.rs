@@ -96,9 +96,17 @@ impl Window {
 
     /// The oldest message that the handler has not answered.
     pub fn unanswered(&self) -> Option<Offset> {
+        self.messages.get(self.count_answered()).map(|m| Offset(m.offset))
+    }
+
+    /// How many the handler has not answered.
+    pub fn count_unanswered(&self) -> u32 {
+        u32::try_from(self.messages.len() - self.count_answered()).unwrap_or(u32::MAX)
+    }
+
+    fn count_answered(&self) -> usize {
         let answered = self.answered.unwrap_or(i64::MIN);
-        let index = self.messages.partition_point(|m| m.offset <= answered);
-        self.messages.get(index).map(|m| Offset(m.offset))
+        self.messages.partition_point(|m| m.offset <= answered)
     }
 
     pub fn deliver(&mut self, message: InFlight) {

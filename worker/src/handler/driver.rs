@@ -8,7 +8,6 @@ use std::time::Instant;
 use kafkavisor::config::{Handler, Protocol, Restart};
 use kafkavisor::ids::Offset;
 use kafkavisor::protocol::{Answer, Binary, Init, Jsonl, Message, StopReason};
-use kafkavisor_link::attempts::Attempts;
 use kafkavisor_link::message::Verdict;
 use kafkavisor_link::process::Exit;
 use nix::poll::PollFlags;
@@ -30,8 +29,10 @@ pub(crate) enum Said {
     OutputClosed,
     /// It is gone, and everything it had started.
     Exited(Exit),
-    /// It died of these messages so often (`exec`).
-    Attempts(Attempts),
+    /// It can't be started (`exec`).
+    Missing(String),
+    /// A process failed with so many messages, which are tried again (`exec`).
+    BatchFailed { offset: Offset, count: u32, error: String },
     /// A message alone was its death often enough (`exec`).
     Poison { offset: Offset, attempts: u32, error: String },
 }
@@ -42,7 +43,6 @@ pub(crate) struct Context {
     pub(crate) init: Init,
     pub(crate) handler: Handler,
     pub(crate) restart: Restart,
-    pub(crate) attempts: Attempts,
     pub(crate) environment: Vec<(String, String)>,
 }
 
@@ -62,8 +62,12 @@ pub(crate) trait Driver {
     fn close_input(&mut self);
     /// Forgets what it has not been given yet.
     fn drop_unwritten(&mut self);
-    /// What becomes of a message it failed on.
-    fn decided(&mut self, now: Instant, offset: Offset, verdict: Verdict);
+    /// What becomes of the message it failed on.
+    fn decided(&mut self, verdict: Verdict);
+    /// Whether everything delivered is in its hands, and nothing in a queue before it.
+    fn has_everything(&self) -> bool;
+    /// Leaves its answers unread, or reads them again.
+    fn hold(&mut self, hold: bool);
     /// Bytes taken and not yet written to it.
     fn unwritten(&self) -> usize;
     /// The descriptors to wait for.

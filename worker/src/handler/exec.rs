@@ -1,11 +1,11 @@
 //! Protocol `exec`: one process per batch, payloads on its standard input, its exit status the answer.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use kafkavisor::config::Delimiter;
-use kafkavisor::ids::Offset;
 use kafkavisor::protocol::{Answer, Message, StopReason, exec};
 use kafkavisor_link::message::Verdict;
 use kafkavisor_link::process::{Exit, KillScope, ended_pid, send};
@@ -17,9 +17,10 @@ use nix::unistd::{Pid, write};
 use super::child::{Child, Spec, Wiring};
 use super::descendants::end_all;
 use super::driver::{Context, Driver, Said};
+use super::exec_backoff::Run;
 use super::exec_batches::{Batches, Outcome, Queued};
 use super::log_lines::LogLines;
-use super::session::read_log;
+use super::session::{PIPE, read_log};
 
 /// After ABRT, before KILL.
 const KILL_AFTER: Duration = Duration::from_millis(500);
@@ -30,10 +31,18 @@ const CHUNKS: usize = 16;
 struct Running {
     child: Child,
     count: usize,
+    began: Instant,
     input: Vec<u8>,
     written: usize,
     give_up_at: Instant,
     timed_out: bool,
+}
+
+/// A number between 0 and 1, another one each time.
+fn chance() -> f64 {
+    // The standard library's keys are the one source of chance at hand, and good enough for a wait.
+    let random = RandomState::new().build_hasher().finish();
+    f64::from((random >> 32) as u32) / f64::from(u32::MAX)
 }
 
 /// Runs processes one after another.
@@ -44,6 +53,8 @@ pub(crate) struct Exec {
     answered_once: bool,
     stopping: bool,
     exited: bool,
+    /// How the process ended that was to finish while draining.
+    last: Exit,
     log: LogLines,
     chunk: Vec<u8>,
 }
@@ -54,7 +65,6 @@ impl Exec {
             context.handler.batch.clone(),
             context.restart.clone(),
             context.handler.poison.attempts,
-            context.attempts,
         );
         Self {
             context,
@@ -63,6 +73,7 @@ impl Exec {
             answered_once: false,
             stopping: false,
             exited: false,
+            last: Exit::Status(0),
             log: LogLines::default(),
             chunk: vec![0; CHUNK],
         }
@@ -95,15 +106,16 @@ impl Exec {
         let child = Spec { command, environment, wiring: Wiring::Standard }.start()?;
         self.log.of(child.pid);
         let give_up_at = now + self.limit();
-        self.running = Some(Running { child, count, input, written: 0, give_up_at, timed_out: false });
+        self.running =
+            Some(Running { child, count, began: now, input, written: 0, give_up_at, timed_out: false });
         Ok(())
     }
 
     /// What the process says of itself is log output, wherever it writes it.
-    fn read_logs(&mut self, now: Instant) -> bool {
+    fn read_logs(&mut self, now: Instant, chunks: usize) -> bool {
         let Some(running) = &mut self.running else { return false };
-        let mut more = read_log(&mut running.child.log, &mut self.chunk, &mut self.log, now, CHUNKS);
-        more |= read_log(&mut running.child.output, &mut self.chunk, &mut self.log, now, CHUNKS);
+        let mut more = read_log(&mut running.child.log, &mut self.chunk, &mut self.log, now, chunks);
+        more |= read_log(&mut running.child.output, &mut self.chunk, &mut self.log, now, chunks);
         more
     }
 
@@ -128,7 +140,7 @@ impl Exec {
     fn reap(&mut self, now: Instant, said: &mut Vec<Said>) {
         let Some(pid) = self.pid() else { return };
         let Some(exit) = ended_pid(pid) else { return };
-        while self.read_logs(now) {}
+        self.read_logs(now, PIPE / CHUNK + 1);
         self.log.end(now);
         end_all(Some(pid));
         let Some(running) = self.running.take() else { return };
@@ -139,14 +151,25 @@ impl Exec {
         }
         self.answered_once |= exit == Exit::Status(0);
         if self.stopping && exit != Exit::Status(0) {
+            self.last = exit;
+            let first = self.batches.first().unwrap_or_default();
+            log::warn!(
+                "handler left {} messages unacknowledged, from offset {first}: they come again",
+                running.count
+            );
             return;
         }
-        match self.batches.ended(now, running.count, exit, &how) {
+        let lasted = now.saturating_duration_since(running.began);
+        let outcome = self.batches.ended(now, running.count, Run { exit, lasted, chance: chance() });
+        let count = u32::try_from(running.count).unwrap_or(u32::MAX);
+        let error = format!("handler {how}");
+        match outcome {
             Outcome::Acknowledged(offset) => said.push(Said::Answer(Answer::Ack(offset))),
-            Outcome::Again(attempts) => said.extend(attempts.map(Said::Attempts)),
-            Outcome::Refused { offset, error } => said.push(Said::Answer(Answer::Reject { offset, error })),
-            Outcome::Poison { offset, attempts, error, noted } => {
-                said.push(Said::Attempts(noted));
+            Outcome::Later => {}
+            Outcome::Failed { offset } => said.push(Said::BatchFailed { offset, count, error }),
+            Outcome::Refused { offset } => said.push(Said::Answer(Answer::Reject { offset, error })),
+            Outcome::Poison { offset, attempts } => {
+                said.push(Said::BatchFailed { offset, count, error: error.clone() });
                 said.push(Said::Poison { offset, attempts, error });
             }
         }
@@ -200,12 +223,20 @@ impl Driver for Exec {
         self.batches.clear_behind(self.running.as_ref().map_or(0, |running| running.count));
     }
 
-    fn decided(&mut self, now: Instant, _offset: Offset, verdict: Verdict) {
+    fn decided(&mut self, verdict: Verdict) {
         match verdict {
-            Verdict::Retry => self.batches.try_again(now),
+            Verdict::Retry => self.batches.try_again(),
             Verdict::Apply(_) => self.batches.settled(),
         }
     }
+
+    /// A process has one batch of what is delivered; what becomes of that is said at its end.
+    fn has_everything(&self) -> bool {
+        false
+    }
+
+    /// Its answer is an exit status.
+    fn hold(&mut self, _hold: bool) {}
 
     fn unwritten(&self) -> usize {
         0
@@ -229,19 +260,20 @@ impl Driver for Exec {
             && due
             && let Err(error) = self.start_batch(now)
         {
-            said.push(Said::Broken(format!("it can't be started: {error}")));
+            said.push(Said::Missing(error.to_string()));
             return false;
         }
         if may_write {
             self.write();
         }
-        let more = self.read_logs(now);
+        let more = self.read_logs(now, CHUNKS);
+        self.log.turn(now);
         self.reap(now, said);
         self.give_up(now);
         if self.stopping && self.running.is_none() && !self.exited {
             self.exited = true;
             end_all(None);
-            said.push(Said::Exited(Exit::Status(0)));
+            said.push(Said::Exited(self.last));
         }
         more
     }

@@ -5,8 +5,8 @@
 //! |---|---|
 //! | exits 0 | it is acknowledged, the next one follows |
 //! | exits 75 (try later) | it is repeated after a pause; no attempt |
-//! | fails, several messages | an attempt of each; halved at once, in order, until what failed is past |
-//! | fails, one message | an attempt; repeated after the restart backoff, or poison when it was the last |
+//! | fails, several messages | no attempt; halved at once, in order, until what failed is past |
+//! | fails, one message | an attempt; repeated after the restart backoff; from the last on, its fate is asked for each time |
 //! | exits 65 (bad data), one message | refused: its fate is settled before anything else runs |
 
 use std::collections::VecDeque;
@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 
 use kafkavisor::config::{Batch, Restart};
 use kafkavisor::ids::Offset;
-use kafkavisor_link::attempts::Attempts;
 use kafkavisor_link::process::Exit;
+
+use super::exec_backoff::{Backoff, Run};
 
 /// Exit status of a message that can never succeed.
 const BAD_DATA: i32 = 65;
@@ -35,17 +36,19 @@ pub(super) struct Queued {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Acknowledged(Offset),
-    /// To be run again, after these attempts.
-    Again(Option<Attempts>),
+    /// To be run again, though nothing has failed.
+    Later,
+    /// To be run again.
+    Failed {
+        offset: Offset,
+    },
     Refused {
         offset: Offset,
-        error: String,
     },
+    /// Alone, and often enough.
     Poison {
         offset: Offset,
         attempts: u32,
-        error: String,
-        noted: Attempts,
     },
 }
 
@@ -55,40 +58,41 @@ pub(super) struct Batches {
     queue: VecDeque<Queued>,
     size: usize,
     wait: Duration,
-    restart: Restart,
     max_attempts: u32,
     limit: usize,
     /// Batches stay small below this.
     limited_until: i64,
-    repeats: u32,
+    backoff: Backoff,
     not_before: Option<Instant>,
     /// Waits for the fate of its first message.
     held: bool,
     urgent: bool,
-    attempts: Attempts,
 }
 
 impl Batches {
-    pub(super) fn new(batch: Batch, restart: Restart, max_attempts: u32, attempts: Attempts) -> Self {
+    pub(super) fn new(batch: Batch, restart: Restart, max_attempts: u32) -> Self {
         let size = usize::try_from(batch.messages).unwrap_or(usize::MAX).max(1);
         Self {
             queue: VecDeque::new(),
             size,
             wait: batch.wait,
-            restart,
             max_attempts,
             limit: size,
             limited_until: i64::MIN,
-            repeats: 0,
+            backoff: Backoff::new(restart),
             not_before: None,
             held: false,
             urgent: false,
-            attempts,
         }
     }
 
     pub(super) fn push(&mut self, message: Queued) {
         self.queue.push_back(message);
+    }
+
+    /// The oldest message.
+    pub(super) fn first(&self) -> Option<i64> {
+        self.queue.front().map(|message| message.offset)
     }
 
     /// Does not wait for a batch to fill.
@@ -119,24 +123,29 @@ impl Batches {
     }
 
     /// The process with the first `count` messages has ended.
-    pub(super) fn ended(&mut self, now: Instant, count: usize, exit: Exit, how: &str) -> Outcome {
-        let Some((first, last)) = self.ends(count) else { return Outcome::Again(None) };
-        match exit {
+    pub(super) fn ended(&mut self, now: Instant, count: usize, run: Run) -> Outcome {
+        let Some((first, last)) = self.ends(count) else { return Outcome::Later };
+        let offset = Offset(first);
+        match run.exit {
             Exit::Status(0) => {
                 self.queue.drain(..count);
-                self.repeats = 0;
+                self.backoff.acknowledged();
                 self.not_before = None;
                 Outcome::Acknowledged(Offset(last))
             }
             Exit::Status(TRY_LATER) => {
-                self.pause(now);
-                Outcome::Again(None)
+                self.not_before = Some(now + self.backoff.pause(run.chance));
+                Outcome::Later
             }
             Exit::Status(BAD_DATA) if count == 1 => {
                 self.held = true;
-                Outcome::Refused { offset: Offset(first), error: format!("the handler {how}") }
+                Outcome::Refused { offset }
             }
-            Exit::Status(_) | Exit::Signal(_) => self.failed(now, count, (first, last), how),
+            Exit::Status(_) | Exit::Signal(_) => {
+                self.limited_until = self.limited_until.max(last.saturating_add(1));
+                self.limit = count.div_ceil(2).min(count - 1).max(1);
+                if count > 1 { Outcome::Failed { offset } } else { self.failed_alone(now, offset, run) }
+            }
         }
     }
 
@@ -146,49 +155,29 @@ impl Batches {
         Some((first, last))
     }
 
-    fn failed(&mut self, now: Instant, count: usize, (first, last): (i64, i64), how: &str) -> Outcome {
-        self.attempts = self.attempts.after_death(Offset(first), Offset(last + 1));
-        let mut deaths = 0;
-        for (index, message) in self.queue.iter_mut().take(count).enumerate() {
-            if index == 0 {
-                deaths = message.attempt;
-            }
-            message.attempt = message.attempt.saturating_add(1);
+    fn failed_alone(&mut self, now: Instant, offset: Offset, run: Run) -> Outcome {
+        self.not_before = Some(now + self.backoff.failed(now, run));
+        let Some(message) = self.queue.front_mut() else { return Outcome::Later };
+        let attempts = message.attempt;
+        message.attempt = attempts.saturating_add(1);
+        if attempts < self.max_attempts {
+            return Outcome::Failed { offset };
         }
-        if count > 1 {
-            self.limit = count.div_ceil(2).min(count - 1);
-            self.limited_until = self.limited_until.max(last + 1);
-            return Outcome::Again(Some(self.attempts));
-        }
-        self.limited_until = self.limited_until.max(last + 1);
-        self.limit = 1;
-        if deaths >= self.max_attempts {
-            self.held = true;
-            let error = format!("the handler {how}");
-            return Outcome::Poison { offset: Offset(first), attempts: deaths, error, noted: self.attempts };
-        }
-        self.pause(now);
-        Outcome::Again(Some(self.attempts))
-    }
-
-    fn pause(&mut self, now: Instant) {
-        let factor = 2u32.saturating_pow(self.repeats.min(16));
-        self.not_before = Some(now + self.restart.initial.saturating_mul(factor).min(self.restart.max));
-        self.repeats = self.repeats.saturating_add(1);
+        self.held = true;
+        Outcome::Poison { offset, attempts }
     }
 
     /// The first message is settled and gone.
     pub(super) fn settled(&mut self) {
         self.queue.pop_front();
         self.held = false;
-        self.repeats = 0;
+        self.backoff.acknowledged();
         self.not_before = None;
     }
 
-    /// The first message is to be tried once more.
-    pub(super) fn try_again(&mut self, now: Instant) {
+    /// The first message is to be tried once more, when its time has come.
+    pub(super) fn try_again(&mut self) {
         self.held = false;
-        self.pause(now);
     }
 }
 
@@ -205,7 +194,7 @@ mod tests {
             healthy_after: Duration::from_secs(60),
         };
         let batch = Batch { messages: size, wait: Duration::from_millis(100) };
-        let mut batches = Batches::new(batch, restart, attempts, Attempts::default());
+        let mut batches = Batches::new(batch, restart, attempts);
         let time = now();
         for offset in 0..messages {
             batches.push(Queued { offset, payload: Vec::new(), attempt: 1, queued_at: time });
@@ -221,31 +210,43 @@ mod tests {
             let batch: Vec<i64> = batches.batch().iter().map(|m| m.offset).collect();
             ran.push((batch[0], batch.len()));
             let exit = if batch.contains(&poison) { Exit::Status(1) } else { Exit::Status(0) };
-            match batches.ended(time, batch.len(), exit, "exited with status 1") {
-                Outcome::Acknowledged(_) | Outcome::Again(_) => {}
+            match batches.ended(time, batch.len(), ran_for_a_moment(exit)) {
+                Outcome::Acknowledged(_) | Outcome::Later | Outcome::Failed { .. } => {}
                 outcome @ (Outcome::Refused { .. } | Outcome::Poison { .. }) => return (ran, Some(outcome)),
             }
         }
         (ran, None)
     }
 
+    fn ran_for_a_moment(exit: Exit) -> Run {
+        Run { exit, lasted: Duration::from_millis(1), chance: 0.5 }
+    }
+
     #[test]
-    fn halved_in_order_until_the_message_that_fails_is_alone() {
-        let (mut batches, time) = batches(8, 5, 16);
+    fn halved_in_order_until_the_message_that_fails_is_alone_and_only_then_it_is_an_attempt() {
+        let (mut batches, time) = batches(8, 3, 16);
         let (ran, outcome) = run(&mut batches, time, 5);
-        // Its fourth and fifth attempt: before, it died with others three times.
-        assert_eq!(ran, [(0, 8), (0, 4), (4, 4), (4, 2), (4, 1), (5, 1), (5, 1)]);
-        let Some(Outcome::Poison { offset: Offset(5), attempts, .. }) = outcome else {
-            panic!("{outcome:?}")
-        };
-        assert!(attempts >= 4, "{attempts}");
+        assert_eq!(ran, [(0, 8), (0, 4), (4, 4), (4, 2), (4, 1), (5, 1), (5, 1), (5, 1)]);
+        assert_eq!(outcome, Some(Outcome::Poison { offset: Offset(5), attempts: 3 }));
+    }
+
+    #[test]
+    fn after_a_poison_that_is_withheld_each_failure_asks_again() {
+        let (mut batches, time) = batches(1, 2, 1);
+        run(&mut batches, time, 0);
+        for attempts in 3..6 {
+            assert_eq!(batches.next_start(time), None, "its fate is open");
+            batches.try_again();
+            let (ran, outcome) = run(&mut batches, time, 0);
+            assert_eq!((ran.len(), outcome), (1, Some(Outcome::Poison { offset: Offset(0), attempts })));
+        }
     }
 
     #[test]
     fn what_comes_after_the_failure_goes_in_whole_batches_again() {
         let (mut batches, time) = batches(4, 1, 12);
         let (_, outcome) = run(&mut batches, time, 1);
-        assert!(matches!(outcome, Some(Outcome::Poison { offset: Offset(1), .. })));
+        assert_eq!(outcome, Some(Outcome::Poison { offset: Offset(1), attempts: 1 }));
         batches.settled();
         let (ran, _) = run(&mut batches, time, -1);
         assert_eq!(ran.last(), Some(&(8, 4)));
@@ -255,10 +256,11 @@ mod tests {
     fn later_is_no_attempt_and_waits() {
         let (mut batches, time) = batches(4, 5, 4);
         batches.batch();
-        assert_eq!(batches.ended(time, 4, Exit::Status(75), ""), Outcome::Again(None));
+        let later = ran_for_a_moment(Exit::Status(75));
+        assert_eq!(batches.ended(time, 4, later), Outcome::Later);
         assert_eq!(batches.next_start(time), Some(time + Duration::from_millis(500)));
         assert_eq!(batches.batch()[0].attempt, 1);
-        batches.ended(time, 4, Exit::Status(75), "");
+        batches.ended(time, 4, later);
         assert_eq!(batches.next_start(time), Some(time + Duration::from_secs(1)));
     }
 
@@ -266,10 +268,10 @@ mod tests {
     fn bad_data_is_refused_only_alone() {
         let (mut batches, time) = batches(2, 5, 2);
         batches.batch();
-        assert!(matches!(batches.ended(time, 2, Exit::Status(65), ""), Outcome::Again(Some(_))));
+        let bad = ran_for_a_moment(Exit::Status(65));
+        assert_eq!(batches.ended(time, 2, bad), Outcome::Failed { offset: Offset(0) });
         batches.batch();
-        let outcome = batches.ended(time, 1, Exit::Status(65), "");
-        assert!(matches!(outcome, Outcome::Refused { offset: Offset(0), .. }));
+        assert_eq!(batches.ended(time, 1, bad), Outcome::Refused { offset: Offset(0) });
         assert_eq!(batches.next_start(time), None);
     }
 

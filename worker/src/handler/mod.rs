@@ -5,8 +5,10 @@ mod child;
 mod descendants;
 mod driver;
 mod exec;
+mod exec_backoff;
 mod exec_batches;
 mod log_lines;
+mod near_answers;
 mod session;
 
 pub(crate) use driver::{Context, Driver, Said, new_driver};

@@ -7,7 +7,6 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use kafkavisor::ids::Offset;
 use kafkavisor::protocol::{Codec, Message, Output, StopReason};
 use kafkavisor_link::message::Verdict;
 use kafkavisor_link::process::{KillScope, ended_pid, send};
@@ -20,11 +19,14 @@ use super::child::{Child, Spec, Wiring};
 use super::descendants::end_all;
 use super::driver::{Context, Driver, Said};
 use super::log_lines::LogLines;
+use super::near_answers::NearAnswers;
 
 /// Read at once.
 const CHUNK: usize = 64 * 1024;
 /// Chunks read in one turn, so that a handler that never stops writing does not keep the loop from turning.
 const CHUNKS: usize = 16;
+/// No pipe holds more, unless an administrator allows it.
+pub(super) const PIPE: usize = 1 << 20;
 /// A handler that lives so long after the end of its output has closed it, and is not just exiting.
 const LIVES_ON: Duration = Duration::from_millis(500);
 
@@ -41,9 +43,12 @@ pub(crate) struct Session {
     open: bool,
     close_input: bool,
     broken: bool,
+    /// Its answers wait in the pipe.
+    held: bool,
     /// When its output ended; said only if it lives on, for every exit begins with this.
     output_ended: Option<Instant>,
     log: LogLines,
+    near: NearAnswers,
     chunk: Vec<u8>,
 }
 
@@ -59,8 +64,10 @@ impl Session {
             open: false,
             close_input: false,
             broken: false,
+            held: false,
             output_ended: None,
             log: LogLines::default(),
+            near: NearAnswers::default(),
             chunk: vec![0; CHUNK],
         }
     }
@@ -119,10 +126,13 @@ impl Session {
         if self.broken {
             return;
         }
-        let log = &mut self.log;
+        let (log, near) = (&mut self.log, &mut self.near);
         let mut sink = |output: Output<'_>| match output {
             Output::Answer(answer) => said.push(Said::Answer(answer)),
-            Output::Log(line) => log.line(now, line),
+            Output::Log(line) => {
+                near.look(line);
+                log.line(now, line);
+            }
         };
         if let Err(error) = self.codec.decode(self.chunk.get(..count).unwrap_or_default(), &mut sink) {
             self.broken = true;
@@ -134,14 +144,20 @@ impl Session {
         if let Some(child) = &mut self.child {
             child.output = None;
         }
-        let log = &mut self.log;
+        self.output_ended = Some(now);
+        if self.broken {
+            return;
+        }
+        let (log, near) = (&mut self.log, &mut self.near);
         let mut sink = |output: Output<'_>| match output {
             Output::Answer(answer) => said.push(Said::Answer(answer)),
-            Output::Log(line) => log.line(now, line),
+            Output::Log(line) => {
+                near.look(line);
+                log.line(now, line);
+            }
         };
         // Half a frame is no more than a death in the middle of it: what counts is how it ends.
         let _half_a_frame = self.codec.decode_end(&mut sink);
-        self.output_ended = Some(now);
     }
 
     fn read_log(&mut self, now: Instant, chunks: usize) -> bool {
@@ -153,9 +169,10 @@ impl Session {
     fn reap(&mut self, now: Instant, said: &mut Vec<Said>) {
         let Some(pid) = self.pid() else { return };
         let Some(exit) = ended_pid(pid) else { return };
-        // What it wrote before it exited is in the pipe by now; whoever else holds the pipe has nothing to say.
-        while self.read_output(now, said, CHUNKS) {}
-        while self.read_log(now, CHUNKS) {}
+        // What it wrote before it exited is in the pipe by now, and that is all that is read: whoever else holds the pipe has
+        // nothing to say, and may never stop.
+        self.read_output(now, said, PIPE / CHUNK + 1);
+        self.read_log(now, PIPE / CHUNK + 1);
         self.log.end(now);
         end_all(Some(pid));
         self.child = None;
@@ -232,7 +249,15 @@ impl Driver for Session {
         self.written = 0;
     }
 
-    fn decided(&mut self, _now: Instant, _offset: Offset, _verdict: Verdict) {}
+    fn decided(&mut self, _verdict: Verdict) {}
+
+    fn has_everything(&self) -> bool {
+        true
+    }
+
+    fn hold(&mut self, hold: bool) {
+        self.held = hold;
+    }
 
     fn unwritten(&self) -> usize {
         self.buffer.len() - self.written
@@ -246,7 +271,8 @@ impl Driver for Session {
         {
             descriptors.push((input.as_fd(), PollFlags::POLLOUT));
         }
-        descriptors.extend(child.output.as_ref().map(|fd| (fd.as_fd(), PollFlags::POLLIN)));
+        let output = child.output.as_ref().filter(|_| !self.held);
+        descriptors.extend(output.map(|fd| (fd.as_fd(), PollFlags::POLLIN)));
         descriptors.extend(child.log.as_ref().map(|fd| (fd.as_fd(), PollFlags::POLLIN)));
         descriptors
     }
@@ -255,7 +281,8 @@ impl Driver for Session {
         if may_write && (self.unwritten() > 0 || self.open || self.close_input) {
             self.write();
         }
-        let more = self.read_output(now, said, CHUNKS);
+        let more = !self.held && self.read_output(now, said, CHUNKS);
+        self.log.turn(now);
         let more_log = self.read_log(now, CHUNKS);
         self.reap(now, said);
         if self.child.is_some() && self.next_deadline(now).is_some_and(|at| now >= at) {

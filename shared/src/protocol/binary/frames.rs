@@ -1,5 +1,6 @@
 //! Frames, written and read: `u32` length of what follows, `u8` kind, body. A frame that lies whole in one read is passed
-//! on without a copy; the beginning of one is kept until the rest has come, after its length and kind were checked.
+//! on without a copy; the beginning of one is kept until the rest has come, after its length and kind were checked. Of a frame
+//! that is longer than its reader needs, the rest is let go as it comes.
 
 use super::super::ProtocolError;
 
@@ -30,37 +31,72 @@ pub(super) fn close(out: &mut [u8], start: usize) {
 #[derive(Debug)]
 pub(super) struct Frames {
     begun: Vec<u8>,
+    /// Bytes of it that came and were let go.
+    passed: usize,
     max: u32,
+    /// Of a longer frame only so much is kept, and passed on.
+    keep: usize,
     check: Check,
 }
 
 impl Frames {
-    pub(super) fn new(max: u32, check: Check) -> Self {
-        Self { begun: Vec::new(), max, check }
+    pub(super) fn new(max: u32, keep: usize, check: Check) -> Self {
+        Self { begun: Vec::new(), passed: 0, max, keep, check }
     }
 
-    /// Passes on the frames that end within `bytes` as kind and body, up to an error, and keeps what begins one.
+    /// Passes on the frames that end within `bytes` as kind, body and length of the whole body, up to an error, and keeps what
+    /// begins one.
     pub(super) fn feed(
         &mut self,
         mut bytes: &[u8],
-        mut each: impl FnMut(u8, &[u8]) -> Result<(), ProtocolError>,
+        mut each: impl FnMut(u8, &[u8], usize) -> Result<(), ProtocolError>,
     ) -> Result<(), ProtocolError> {
-        while !self.begun.is_empty() && !bytes.is_empty() {
-            let missing = self.whole(&self.begun)?.unwrap_or(HEAD).saturating_sub(self.begun.len()).max(1);
-            let (part, rest) = bytes.split_at_checked(missing).unwrap_or((bytes, b""));
-            self.begun.extend_from_slice(part);
+        loop {
+            bytes = self.go_on(bytes, &mut each)?;
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            while let Some((frame, rest)) =
+                self.whole(bytes)?.and_then(|length| bytes.split_at_checked(length))
+            {
+                self.pass(frame, frame.len(), &mut each)?;
+                bytes = rest;
+            }
+            let (head, rest) = bytes.split_at_checked(HEAD).unwrap_or((bytes, b""));
+            self.begun.extend_from_slice(head);
             bytes = rest;
-            if self.whole(&self.begun)? == Some(self.begun.len()) {
-                pass(&self.begun, &mut each)?;
+        }
+    }
+
+    /// Goes on with the frame that has begun, if one has; returns what comes after it.
+    fn go_on<'a>(
+        &mut self,
+        mut bytes: &'a [u8],
+        each: &mut impl FnMut(u8, &[u8], usize) -> Result<(), ProtocolError>,
+    ) -> Result<&'a [u8], ProtocolError> {
+        while !self.begun.is_empty() && !bytes.is_empty() {
+            let kept = self.whole(&self.begun)?.unwrap_or(HEAD).min(self.keep);
+            let missing = kept.saturating_sub(self.begun.len());
+            if missing > 0 {
+                let (part, rest) = bytes.split_at_checked(missing).unwrap_or((bytes, b""));
+                self.begun.extend_from_slice(part);
+                bytes = rest;
+            }
+            let Some(whole) = self.whole(&self.begun)? else { continue };
+            if self.begun.len() == whole.min(self.keep) {
+                let over = (whole - self.begun.len() - self.passed).min(bytes.len());
+                self.passed += over;
+                bytes = bytes.get(over..).unwrap_or_default();
+            }
+            if self.begun.len() + self.passed == whole {
+                let begun = std::mem::take(&mut self.begun);
+                self.passed = 0;
+                self.pass(&begun, whole, each)?;
+                self.begun = begun;
                 self.begun.clear();
             }
         }
-        while let Some((frame, rest)) = self.whole(bytes)?.and_then(|length| bytes.split_at_checked(length)) {
-            pass(frame, &mut each)?;
-            bytes = rest;
-        }
-        self.begun.extend_from_slice(bytes);
-        Ok(())
+        Ok(bytes)
     }
 
     /// How many bytes are kept of a frame that has not ended.
@@ -70,7 +106,7 @@ impl Frames {
 
     /// Whether the stream ended between two frames.
     pub(super) fn finish(&mut self) -> Result<(), ProtocolError> {
-        let length = std::mem::take(&mut self.begun).len();
+        let length = std::mem::take(&mut self.begun).len() + std::mem::take(&mut self.passed);
         if length == 0 { Ok(()) } else { Err(ProtocolError::HalfFrame { length }) }
     }
 
@@ -88,14 +124,17 @@ impl Frames {
         (self.check)(kind, length)?;
         Ok(usize::try_from(length).ok().map(|length| length + 4))
     }
-}
 
-fn pass(
-    frame: &[u8],
-    each: &mut impl FnMut(u8, &[u8]) -> Result<(), ProtocolError>,
-) -> Result<(), ProtocolError> {
-    match frame {
-        [_, _, _, _, kind, body @ ..] => each(*kind, body),
-        _ => Err(ProtocolError::EmptyFrame),
+    /// Passes on a frame, `whole` bytes long, of which `frame` is the beginning.
+    fn pass(
+        &self,
+        frame: &[u8],
+        whole: usize,
+        each: &mut impl FnMut(u8, &[u8], usize) -> Result<(), ProtocolError>,
+    ) -> Result<(), ProtocolError> {
+        match frame.get(..frame.len().min(self.keep)) {
+            Some([_, _, _, _, kind, body @ ..]) => each(*kind, body, whole.saturating_sub(HEAD)),
+            _ => Err(ProtocolError::EmptyFrame),
+        }
     }
 }

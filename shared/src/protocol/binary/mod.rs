@@ -4,7 +4,7 @@
 //! To the handler: 1 init, 2 messages, 3 stop, 4 flush, 5 redelivered ([`Binary`] writes them, [`BinaryHandler`] reads
 //! them). From the handler: 129 ack, 130 reject, 131 busy. A reader of a handler must expect frames of any length: those of
 //! several messages are at most [`MAX_BATCH`] long, one message that alone is longer has a frame of its own. A worker
-//! takes answers of at most [`MAX_ANSWER`].
+//! takes answers of at most [`MAX_ANSWER`], and keeps of a reason what [`crate::text::KEPT`] says.
 
 mod frames;
 mod record;

@@ -2,11 +2,8 @@
 
 use super::super::{Answer, HandlerCodec, ProtocolError, Request, StopReason};
 use super::frames::{Frames, close, open};
-use super::worker::MAX_ANSWER;
 use super::{ACK, BUSY, FLUSH, INIT, MESSAGES, REDELIVERED, REJECT, STOP, record};
-
-/// The longest reason that an answer takes.
-const MAX_REASON: usize = MAX_ANSWER as usize - 9;
+use crate::text;
 
 /// The handler's codec of `binary`.
 #[derive(Debug)]
@@ -17,7 +14,7 @@ pub struct BinaryHandler {
 impl BinaryHandler {
     /// A codec for this process.
     pub fn new() -> Self {
-        Self { frames: Frames::new(u32::MAX, check) }
+        Self { frames: Frames::new(u32::MAX, usize::MAX, check) }
     }
 }
 
@@ -29,7 +26,7 @@ impl Default for BinaryHandler {
 
 impl HandlerCodec for BinaryHandler {
     fn decode(&mut self, bytes: &[u8], sink: &mut dyn FnMut(Request)) -> Result<(), ProtocolError> {
-        self.frames.feed(bytes, |kind, body| {
+        self.frames.feed(bytes, |kind, body, _| {
             read(kind, body, sink).map_err(|reason| ProtocolError::Body { kind, reason })
         })
     }
@@ -38,18 +35,16 @@ impl HandlerCodec for BinaryHandler {
         self.frames.finish()
     }
 
-    /// A reason that is too long for an answer is cut.
+    /// Of a reason as much is written as a worker keeps.
     fn answer(&mut self, out: &mut Vec<u8>, answer: &Answer) {
         let (kind, offset, error) = match answer {
-            Answer::Ack(offset) => (ACK, offset, ""),
-            Answer::Reject { offset, error } => (REJECT, offset, error.as_str()),
-            Answer::Busy(offset) => (BUSY, offset, ""),
+            Answer::Ack(offset) => (ACK, offset, String::new()),
+            Answer::Reject { offset, error } => (REJECT, offset, text::kept(error)),
+            Answer::Busy(offset) => (BUSY, offset, String::new()),
         };
         let start = open(out, kind);
         out.extend_from_slice(&offset.0.cast_unsigned().to_le_bytes());
-        let whole = |end: &usize| error.is_char_boundary(*end);
-        let end = (0..=error.len().min(MAX_REASON)).rev().find(whole).unwrap_or_default();
-        out.extend_from_slice(error.get(..end).unwrap_or_default().as_bytes());
+        out.extend_from_slice(error.as_bytes());
         close(out, start);
     }
 }
@@ -111,13 +106,5 @@ mod tests {
             let error = BinaryHandler::new().decode(bytes, &mut |_| ()).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         }
-    }
-
-    #[test]
-    fn a_reason_is_cut_to_what_a_worker_takes() {
-        let mut out = Vec::new();
-        let answer = Answer::Reject { offset: crate::ids::Offset(1), error: "é".repeat(40_000) };
-        BinaryHandler::new().answer(&mut out, &answer);
-        assert!(out.len() <= 4 + usize::try_from(MAX_ANSWER).unwrap() && out.len() > 65_000);
     }
 }

@@ -5,17 +5,22 @@ use super::super::{Answer, Codec, Init, Message, Output, ProtocolError, StopReas
 use super::frames::{Frames, close, open};
 use super::{ACK, BUSY, FLUSH, INIT, MESSAGES, REDELIVERED, REJECT, STOP, record};
 use crate::ids::Offset;
+use crate::text;
 
 /// The longest frame of several messages, by its length field. One message that is longer makes a longer frame alone.
 pub const MAX_BATCH: usize = 1 << 20;
 
 /// The longest answer, by its length field: a reason has nine bytes less.
-pub const MAX_ANSWER: u32 = 64 << 10;
+pub const MAX_ANSWER: u32 = 16 << 20;
+
+/// As much of a frame is kept: its head, its offset, and of the reason what is needed to know that it is too long.
+const KEEP: usize = 4 + SHORT as usize + text::KEPT + 1;
 
 /// Kind and offset.
 const SHORT: u32 = 9;
 
-/// The worker's codec of `binary`. Keeps at most [`MAX_ANSWER`] + 4 bytes of an answer that is not complete.
+/// The worker's codec of `binary`. Keeps hardly more of an answer that is not complete than of its
+/// reason in the end.
 #[derive(Debug)]
 pub struct Binary {
     /// Where in the caller's buffer the open frame of messages begins.
@@ -26,7 +31,7 @@ pub struct Binary {
 impl Binary {
     /// A codec for one handler process.
     pub fn new() -> Self {
-        Self { batch: None, answers: Frames::new(MAX_ANSWER, check) }
+        Self { batch: None, answers: Frames::new(MAX_ANSWER, KEEP, check) }
     }
 
     fn frame(&mut self, out: &mut Vec<u8>, kind: u8, body: impl FnOnce(&mut Vec<u8>)) {
@@ -84,8 +89,8 @@ impl Codec for Binary {
     }
 
     fn decode(&mut self, bytes: &[u8], sink: &mut dyn FnMut(Output<'_>)) -> Result<(), ProtocolError> {
-        self.answers.feed(bytes, |kind, body| {
-            sink(Output::Answer(answer(kind, body)?));
+        self.answers.feed(bytes, |kind, body, length| {
+            sink(Output::Answer(answer(kind, body, length)?));
             Ok(())
         })
     }
@@ -114,14 +119,15 @@ fn check(kind: u8, length: u32) -> Result<(), ProtocolError> {
     }
 }
 
-/// Kind and length have been checked.
-fn answer(kind: u8, mut body: &[u8]) -> Result<Answer, ProtocolError> {
+/// Kind and length have been checked; `body` is the beginning of one that is `length` bytes long.
+fn answer(kind: u8, mut body: &[u8], length: usize) -> Result<Answer, ProtocolError> {
+    let reason = length.saturating_sub(size_of::<u64>());
     let offset = u64::from_le_bytes(record::fixed(&mut body).unwrap_or_default());
     let offset = i64::try_from(offset).map(Offset).map_err(|_| ProtocolError::Offset { offset })?;
     Ok(match kind {
         ACK => Answer::Ack(offset),
         BUSY => Answer::Busy(offset),
-        _ => Answer::Reject { offset, error: String::from_utf8_lossy(body).into_owned() },
+        _ => Answer::Reject { offset, error: text::bounded(body, reason, text::KEPT) },
     })
 }
 
@@ -194,14 +200,38 @@ mod tests {
     }
 
     #[test]
+    fn of_a_long_reason_the_beginning_is_kept_however_it_comes() {
+        for length in [text::KEPT, text::KEPT + 1, 64 << 10, (16 << 20) - 9] {
+            let mut bytes = u32::try_from(9 + length).unwrap().to_le_bytes().to_vec();
+            bytes.push(REJECT);
+            bytes.extend(7_u64.to_le_bytes());
+            bytes.resize(bytes.len() + length, b'x');
+            bytes.extend(b"\x09\0\0\0\x81\x39\0\0\0\0\0\0\0");
+            let error = text::bounded(&vec![b'x'; length], length, text::KEPT);
+            let expected = vec![Answer::Reject { offset: Offset(7), error }, Answer::Ack(Offset(57))];
+            assert_eq!(answers(&bytes).as_ref(), Ok(&expected), "{length}");
+            let (mut binary, mut said) = (Binary::new(), Vec::new());
+            for piece in bytes.chunks(4099) {
+                let mut sink = |output: Output<'_>| match output {
+                    Output::Answer(answer) => said.push(answer),
+                    Output::Log(line) => panic!("{line:?}"),
+                };
+                binary.decode(piece, &mut sink).unwrap();
+                assert!(binary.kept() <= KEEP);
+            }
+            assert_eq!(said, expected, "{length}");
+        }
+    }
+
+    #[test]
     fn what_is_no_answer_breaks_the_protocol_at_once() {
         for (bytes, part) in [
             (&b"\0\0\0\0"[..], "empty frame"),
             (b"\x09\0\0\0\x01", "unknown kind 1"),
             (b"\x0a\0\0\0\x81", "length 10"),
             (b"\x08\0\0\0\x82", "at least 9"),
-            (b"HTTP/1.1", "at most 65536"),
-            (b"\x01\0\x01\0", "length 65537"),
+            (b"HTTP/1.1", "at most 16777216"),
+            (b"\x01\0\0\x01", "length 16777217"),
             (b"\x09\0\0\0\x83\xff\xff\xff\xff\xff\xff\xff\xff", "offset 18446744073709551615"),
         ] {
             let mut binary = Binary::new();

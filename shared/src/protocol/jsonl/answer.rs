@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::super::{Answer, ProtocolError};
 use crate::ids::Offset;
+use crate::text;
 
 /// As much of a wrong line is repeated in an error.
 const SHOWN: usize = 200;
@@ -28,6 +29,13 @@ pub(super) fn parse(line: &[u8]) -> Result<Option<Answer>, ProtocolError> {
         Ok(keys) => keys.answer(&line),
         Err(_) => Ok(None),
     }
+}
+
+/// Whether a line that begins like this may be an answer still.
+pub(super) fn may_become(beginning: &[u8]) -> bool {
+    let beginning = String::from_utf8_lossy(beginning);
+    let object = beginning.trim_ascii_start().starts_with('{');
+    object && serde_json::from_str::<Keys<'_>>(&beginning).is_err_and(|error| error.is_eof())
 }
 
 /// The beginning of a line, for an error.
@@ -84,7 +92,7 @@ fn offset(key: &'static str, value: &RawValue, line: &str) -> Result<Offset, Pro
 
 fn reason(value: &RawValue, line: &str) -> Result<String, ProtocolError> {
     let wrong = |_| ProtocolError::Value { line: shown(line), key: "error", expected: "a string" };
-    serde_json::from_str::<Reason<'_>>(value.get()).map(|reason| reason.0.into_owned()).map_err(wrong)
+    serde_json::from_str::<Reason<'_>>(value.get()).map(|reason| text::kept(&reason.0)).map_err(wrong)
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Keys<'a> {
@@ -240,6 +248,29 @@ mod tests {
         for line in ["{\"ack\":1,\"ack\":1}", "{\"reject\":1,\"error\":\"x\",\"error\":\"y\"}"] {
             assert!(matches!(parse(line.as_bytes()), Err(ProtocolError::Twice { .. })), "{line}");
         }
+    }
+
+    #[test]
+    fn a_beginning_tells_whether_the_line_may_be_an_answer() {
+        for beginning in
+            ["{", "{ \"err", "{\"reject\":5", "{\"error\":\"a long", "{\"ack\":[[{", "\t{\"busy\""]
+        {
+            assert!(may_become(beginning.as_bytes()), "{beginning}");
+        }
+        for beginning in
+            ["", "text", "[", "{\"level\":", "{\"error\":\"x\",\"at\":\"", "{\"error\":\"x\" \"", "{}x"]
+        {
+            assert!(!may_become(beginning.as_bytes()), "{beginning}");
+        }
+    }
+
+    #[test]
+    fn a_reason_is_bounded_and_harmless() {
+        let line = format!("{{\"reject\":1,\"error\":\"\\u001b{}\"}}", "x".repeat(1 << 20));
+        let Ok(Some(Answer::Reject { error, .. })) = parse(line.as_bytes()) else { panic!("no reject") };
+        assert!(
+            error.len() <= text::KEPT && error.starts_with("\\u{1b}x") && error.ends_with("(1048577 bytes)")
+        );
     }
 
     #[test]

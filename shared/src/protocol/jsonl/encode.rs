@@ -1,6 +1,7 @@
 //! Writes the lines of `jsonl`: what a handler is told, and what it answers.
 
 use super::super::{Answer, Header, Init, Message, StopReason, json};
+use crate::text;
 
 /// What a message's line takes beside key, value and headers, and a little more.
 const FIXED: usize = 128;
@@ -50,6 +51,7 @@ pub(super) fn stop(out: &mut Vec<u8>, reason: StopReason) {
     out.extend_from_slice(b"}\n");
 }
 
+/// Of a reason as much is written as a worker keeps.
 pub(super) fn answer(out: &mut Vec<u8>, answer: &Answer) {
     let (key, offset): (&[u8], _) = match answer {
         Answer::Ack(offset) => (br#"{"ack":"#, offset),
@@ -60,7 +62,7 @@ pub(super) fn answer(out: &mut Vec<u8>, answer: &Answer) {
     json::integer(out, offset.0);
     if let Answer::Reject { error, .. } = answer {
         out.extend_from_slice(br#","error":"#);
-        json::string(out, error);
+        json::string(out, &text::kept(error));
     }
     out.extend_from_slice(b"}\n");
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::super::{Answer, HandlerCodec, OwnedHeader, OwnedMessage, ProtocolError, Request, StopReason};
 use super::answer::shown;
 use super::encode;
-use super::lines::{Line, Lines, without_return};
+use super::lines::{Limits, Line, Lines, without_return};
 use crate::ids::Offset;
 
 /// The handler's codec of `jsonl`.
@@ -21,7 +21,7 @@ pub struct JsonlHandler {
 impl JsonlHandler {
     /// A codec for this process.
     pub fn new() -> Self {
-        Self { lines: Lines::new(usize::MAX) }
+        Self { lines: Lines::new(Limits::NONE) }
     }
 }
 
@@ -34,7 +34,7 @@ impl Default for JsonlHandler {
 impl HandlerCodec for JsonlHandler {
     fn decode(&mut self, bytes: &[u8], sink: &mut dyn FnMut(Request)) -> Result<(), ProtocolError> {
         self.lines.feed(bytes, |line| {
-            let (Line::Whole(line) | Line::Cut(line)) = line;
+            let (Line::Whole(line) | Line::Cut(line, _) | Line::LongAnswer(line)) = line;
             if !without_return(line).is_empty() {
                 sink(parse(without_return(line))?);
             }
@@ -43,7 +43,8 @@ impl HandlerCodec for JsonlHandler {
     }
 
     fn decode_end(&mut self) -> Result<(), ProtocolError> {
-        self.lines.finish().map_or(Ok(()), |half| Err(ProtocolError::HalfLine { length: half.len() }))
+        let length = self.lines.kept();
+        self.lines.finish(|_| Err(ProtocolError::HalfLine { length }))
     }
 
     fn answer(&mut self, out: &mut Vec<u8>, answer: &Answer) {

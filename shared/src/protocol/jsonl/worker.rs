@@ -1,21 +1,62 @@
 //! The worker's side of `jsonl`: [`Jsonl`]. Lines have no frames, so a batch needs no end.
 
 use super::super::{Codec, Init, Message, Output, ProtocolError, StopReason};
-use super::lines::{Line, Lines, MAX_LINE, without_return};
+use super::beginning::{Beginning, other_encoding};
+use super::lines::{Limits, Line, Lines, MAX_ANSWER, MAX_LINE, without_return};
 use super::{answer, encode};
+use crate::text;
 
-/// The worker's codec of `jsonl`. Keeps at most [`MAX_LINE`] bytes of a line that has not ended.
+/// The worker's codec of `jsonl`. Keeps at most [`MAX_LINE`] bytes of a line that has not ended, and [`MAX_ANSWER`] of one that
+/// may be an answer.
 #[derive(Debug)]
 pub struct Jsonl {
     lines: Lines,
+    beginning: Beginning,
+    /// No line has come yet.
+    first: bool,
 }
+
+const LIMITS: Limits = Limits { line: MAX_LINE, answer: MAX_ANSWER, may_be_answer: answer::may_become };
 
 impl Jsonl {
     /// A codec for one handler process.
     pub fn new() -> Self {
-        Self { lines: Lines::new(MAX_LINE) }
+        Self { lines: Lines::new(LIMITS), beginning: Beginning::new(), first: true }
+    }
+
+    fn feed(&mut self, bytes: &[u8], sink: &mut dyn FnMut(Output<'_>)) -> Result<(), ProtocolError> {
+        let first = &mut self.first;
+        self.lines.feed(bytes, |line| take(line, first, sink))
     }
 }
+
+fn take(line: Line<'_>, first: &mut bool, sink: &mut dyn FnMut(Output<'_>)) -> Result<(), ProtocolError> {
+    let (Line::Whole(beginning) | Line::Cut(beginning, _) | Line::LongAnswer(beginning)) = line;
+    if std::mem::take(first)
+        && let Some(encoding) = other_encoding(beginning)
+    {
+        return Err(ProtocolError::Encoding { encoding });
+    }
+    match line {
+        Line::Whole(line) => {
+            let line = without_return(line);
+            match answer::parse(line)? {
+                Some(answer) => sink(Output::Answer(answer)),
+                None if line.is_empty() => {}
+                None => sink(Output::Log(&text::log_line(line, line.len()))),
+            }
+        }
+        Line::Cut(line, length) => sink(Output::Log(&text::log_line(line, length))),
+        Line::LongAnswer(line) => {
+            let line = answer::shown(&String::from_utf8_lossy(line.get(..KEPT_OF_LONG).unwrap_or(line)));
+            return Err(ProtocolError::LongAnswer { line, max: MAX_ANSWER });
+        }
+    }
+    Ok(())
+}
+
+/// As much of an answer that is too long is looked at for the error.
+const KEPT_OF_LONG: usize = 1024;
 
 impl Default for Jsonl {
     fn default() -> Self {
@@ -44,17 +85,9 @@ impl Codec for Jsonl {
     }
 
     fn decode(&mut self, bytes: &[u8], sink: &mut dyn FnMut(Output<'_>)) -> Result<(), ProtocolError> {
-        self.lines.feed(bytes, |line| {
-            let said = match line {
-                Line::Cut(line) => Output::Log(line),
-                Line::Whole(line) => match without_return(line) {
-                    b"" => return Ok(()),
-                    line => answer::parse(line)?.map_or(Output::Log(line), Output::Answer),
-                },
-            };
-            sink(said);
-            Ok(())
-        })
+        let (held, rest) = self.beginning.pass(bytes);
+        self.feed(held, sink)?;
+        self.feed(rest, sink)
     }
 
     fn kept(&self) -> usize {
@@ -62,10 +95,15 @@ impl Codec for Jsonl {
     }
 
     fn decode_end(&mut self, sink: &mut dyn FnMut(Output<'_>)) -> Result<(), ProtocolError> {
-        if let Some(half) = self.lines.finish() {
-            sink(Output::Log(&half));
-        }
-        Ok(())
+        let held = self.beginning.finish();
+        self.feed(held, sink)?;
+        // Half a line may be half of an answer: it is never taken for a whole one.
+        self.lines.finish(|line| {
+            let (Line::Whole(half) | Line::Cut(half, _) | Line::LongAnswer(half)) = line;
+            let length = if let Line::Cut(_, length) = line { length } else { half.len() };
+            sink(Output::Log(&text::log_line(half, length)));
+            Ok(())
+        })
     }
 }
 
@@ -162,7 +200,56 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_never_ends_is_never_kept() {
+    fn a_byte_order_mark_is_passed_over_at_the_beginning_only() {
+        assert_eq!(said(b"\xef\xbb\xbf{\"ack\":7}\n"), ["Ack(Offset(7))"]);
+        assert_eq!(said(b"\xef\xbb\xbf\r\n{\"ack\":7}\n"), ["Ack(Offset(7))"]);
+        assert_eq!(said(b"x\n\xef\xbb\xbf{\"ack\":7}\n"), ["log 1 x", "log 12 \u{feff}{\"ack\":7}"]);
+    }
+
+    #[test]
+    fn another_encoding_is_named() {
+        for output in [&b"{\0\"\0\n\0"[..], b"\xff\xfeh\0i\0\n\0", b"\xfe\xff\0h\0i\0\n"] {
+            let error = Jsonl::new().decode(output, &mut |_| ()).unwrap_err();
+            assert!(matches!(error, ProtocolError::Encoding { .. }), "{error}");
+        }
+        // Later, and without the zeros, it is a line like any other.
+        assert_eq!(said(b"\xff\xfe\nx\n{\0\n").len(), 3);
+    }
+
+    /// `{"reject":7,"error":"xxx…"}`, `length` bytes long, and an acknowledgement after it.
+    fn long_answer(length: usize) -> Vec<u8> {
+        let mut output = b"{\"reject\":7,\"error\":\"".to_vec();
+        output.resize(length - 2, b'x');
+        output.extend_from_slice(b"\"}\n{\"ack\":8}\n");
+        output
+    }
+
+    #[test]
+    fn a_long_answer_is_an_answer() {
+        for length in [MAX_LINE, MAX_LINE + 1, MAX_ANSWER] {
+            let mut jsonl = Jsonl::new();
+            let mut answers = Vec::new();
+            for read in long_answer(length).chunks(64 << 10) {
+                jsonl.decode(read, &mut |output| answers.push(format!("{output:?}"))).unwrap();
+            }
+            assert_eq!(answers.len(), 2, "{length}");
+            assert!(answers[0].contains("Reject") && answers[0].len() < 17_000, "{length}");
+            assert!(jsonl.lines.kept() == 0, "{length}");
+        }
+        let error = Jsonl::new().decode(&long_answer(MAX_ANSWER + 1), &mut |_| ()).unwrap_err();
+        assert!(error.to_string().len() < 300 && error.to_string().contains("16777216"), "{error}");
+    }
+
+    #[test]
+    fn a_long_line_that_begins_like_an_answer_and_is_none_is_for_the_log() {
+        let mut output = b"{\"error\":\"".to_vec();
+        output.resize(2 << 20, b'x');
+        output.extend_from_slice(b"\",\"level\":3}\n{\"ack\":8}\n");
+        assert_eq!(said(&output), [&format!("log {MAX_LINE} {{\"error\":\"xxxxxxxxxx"), "Ack(Offset(8))"]);
+    }
+
+    #[test]
+    fn of_a_line_that_never_ends_only_the_beginning_is_kept() {
         let mut jsonl = Jsonl::new();
         let read = vec![b'['; 64 << 10];
         let mut logged = 0;
@@ -170,6 +257,7 @@ mod tests {
             jsonl.decode(&read, &mut |_| logged += 1).unwrap();
             assert!(jsonl.lines.kept() <= MAX_LINE);
         }
+        jsonl.decode_end(&mut |_| logged += 1).unwrap();
         assert_eq!((logged, jsonl.lines.kept()), (1, 0));
     }
 }

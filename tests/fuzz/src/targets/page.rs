@@ -5,6 +5,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use kafkavisor::clock::Boottime;
 use kafkavisor::ids::Offset;
 use kafkavisor_link::page::{Page, Progress};
 use tempfile::TempDir;
@@ -54,9 +55,9 @@ fn read(page: &Page, floor: i64) {
     let (_, _, _) = (page.lease(), page.committed(), page.commit_sent());
     for offset in [floor, progress.acknowledged, progress.delivered, i64::MIN, i64::MAX] {
         assert!(page.attempts().attempt(Offset(offset)) >= 1);
-        let after = page.attempts().after_death(Offset(offset), Offset(progress.delivered));
+        let after = page.attempts().after_death(Offset(offset), Offset(progress.delivered), Boottime(1));
         assert!(after.deaths(Offset(offset)) > 0, "{after:?}");
-        assert!(page.attempts().after_crash(Offset(offset)).range_until >= offset);
+        assert!(page.attempts().after_crash(Offset(offset), Boottime(1)).range_until >= offset);
     }
     for floor in [i64::MIN, -1, 0, progress.acknowledged, i64::MAX] {
         let _said = progress.check(Offset(floor));

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use kafkavisor::clock::Boottime;
 use kafkavisor::ids::Offset;
 use kafkavisor::protocol::StopReason;
 use kafkavisor_link::message::Ending;
@@ -9,6 +10,29 @@ use kafkavisor_link::process::Exit;
 use nix::sys::signal::Signal;
 
 use super::{Action, Core, KILL_AFTER, KILL_AGAIN, State, TRY_LATER};
+
+const STOPPED: Ending = Ending::Stopped { cut_short: false, failed: None };
+
+/// What a stop comes to when time is up.
+fn cut_short(mut ending: Ending) -> Ending {
+    if let Ending::Stopped { cut_short, .. } = &mut ending {
+        *cut_short = true;
+    }
+    ending
+}
+
+/// What a stop comes to when the handler fails meanwhile. Other endings have a reason of their own.
+fn failed(mut ending: Ending, how: impl FnOnce() -> String) -> Ending {
+    if let Ending::Stopped { failed, .. } = &mut ending {
+        failed.get_or_insert_with(how);
+    }
+    ending
+}
+
+/// The handler has ended without our doing.
+fn of_itself(ending: Ending, exit: Exit) -> Ending {
+    if exit == Exit::Status(0) { ending } else { failed(ending, || format!("handler {exit}")) }
+}
 
 impl Core {
     pub(super) fn handler_exited(&mut self, exit: Exit) -> Vec<Action> {
@@ -26,26 +50,51 @@ impl Core {
                 actions.push(Action::End(ending));
                 actions
             }
-            State::Stopping { until, ending }
-                if !self.failures.is_empty()
-                    && matches!(ending, Ending::Stopped { .. } | Ending::Parked { .. }) =>
-            {
-                self.state = State::Settling { until, ending };
-                Vec::new()
-            }
-            State::Stopping { ending, .. }
-            | State::Settling { ending, .. }
-            | State::Killing { ending, .. } => vec![Action::End(ending)],
+            State::Stopping { until, ending } => self.exited_stopping(until, of_itself(ending, exit)),
+            State::Settling { ending, .. } | State::Killing { ending, .. } => vec![Action::End(ending)],
             State::Ended => Vec::new(),
         }
     }
 
+    /// Its handler is gone, as it was asked to be; what it refused may be waited for.
+    fn exited_stopping(&mut self, until: Instant, ending: Ending) -> Vec<Action> {
+        let settles = matches!(ending, Ending::Stopped { .. } | Ending::Parked { .. });
+        if settles && !self.failures.is_empty() {
+            self.state = State::Settling { until, ending };
+            return Vec::new();
+        }
+        vec![Action::End(ending)]
+    }
+
+    /// `exec`: a process failed with `count` messages, of which `offset` is the first. Only what was alone has made an attempt.
+    pub(super) fn batch_failed(&mut self, offset: Offset, count: u32, error: String) -> Vec<Action> {
+        let mut actions = Vec::new();
+        if count == 1 {
+            let head = self.window.head().filter(|head| head.offset == offset.0);
+            let delivered = head.map_or(Boottime::default(), |head| head.delivered_at);
+            self.attempts = self.attempts.after_death(offset, Offset(offset.0.saturating_add(1)), delivered);
+            actions.push(Action::NoteAttempts(self.attempts));
+        }
+        let attempts = u32::try_from(self.attempts.deaths(offset)).unwrap_or(u32::MAX);
+        actions.push(Action::SayBatchFailed { offset, count, attempts, error });
+        actions
+    }
+
+    /// What its handler leaves undone, for the log: how many messages, and the first of them.
+    pub fn left_undone(&self) -> Option<(u32, Offset)> {
+        self.window.unanswered().map(|first| (self.window.count_unanswered(), first))
+    }
+
     /// What was in flight dies with the handler: counted where it was the handler's own doing, and isolated in any case.
     pub(super) fn count_death(&mut self, counts: bool) -> Vec<Action> {
-        let Some(head) = self.window.head().map(|m| Offset(m.offset)) else { return Vec::new() };
+        let Some(head) = self.window.head() else { return Vec::new() };
+        let (offset, delivered) = (Offset(head.offset), head.delivered_at);
         let until = self.window.delivered();
-        self.attempts =
-            if counts { self.attempts.after_death(head, until) } else { self.attempts.after_crash(until) };
+        self.attempts = if counts {
+            self.attempts.after_death(offset, until, delivered)
+        } else {
+            self.attempts.after_crash(until, delivered)
+        };
         vec![Action::NoteAttempts(self.attempts)]
     }
 
@@ -64,7 +113,9 @@ impl Core {
     pub(super) fn output_broken(&mut self, now: Instant, detail: String) -> Vec<Action> {
         let (ending, mut actions) = match &self.state {
             State::Running => (Ending::ProtocolError { detail }, self.count_death(false)),
-            State::Stopping { ending, .. } => (ending.clone(), Vec::new()),
+            State::Stopping { ending, .. } => {
+                (failed(ending.clone(), || format!("protocol_error: {detail}")), Vec::new())
+            }
             State::Settling { .. } | State::Killing { .. } | State::Ended => return Vec::new(),
         };
         self.state = State::Killing { until: now + self.kill_after, ending };
@@ -82,7 +133,7 @@ impl Core {
             *until = (*until).min(now + within);
             return Vec::new();
         }
-        self.stop(now, reason, within, Ending::Stopped { cut_short: false })
+        self.stop(now, reason, within, STOPPED)
     }
 
     /// `dead_within` is half of what is left until everything must be dead; the other half is for TERM and KILL.
@@ -133,8 +184,7 @@ impl Core {
         match self.state.clone() {
             State::Running => self.woken_running(now),
             State::Stopping { until, ending } if now >= until => {
-                let stopped = matches!(ending, Ending::Stopped { .. });
-                let ending = if stopped { Ending::Stopped { cut_short: true } } else { ending };
+                let ending = cut_short(ending);
                 self.state = State::Killing { until: now + self.kill_after, ending };
                 vec![Action::SignalHandler(Signal::SIGTERM), Action::SignalHandler(Signal::SIGCONT)]
             }
@@ -143,8 +193,7 @@ impl Core {
                 vec![Action::SignalHandler(Signal::SIGKILL)]
             }
             State::Settling { until, ending } if now >= until => {
-                let stopped = matches!(ending, Ending::Stopped { .. });
-                let ending = if stopped { Ending::Stopped { cut_short: true } } else { ending };
+                let ending = cut_short(ending);
                 self.state = State::Ended;
                 vec![Action::End(ending)]
             }
@@ -155,6 +204,9 @@ impl Core {
     }
 
     pub(super) fn woken_running(&mut self, now: Instant) -> Vec<Action> {
+        if self.holds_answers() {
+            self.silent_since = self.silent_since.map(|_| now);
+        }
         if self.silence_ends().is_some_and(|end| now >= end) {
             // Its death is counted when it is dead: who kills us before that counts it instead.
             let ending = Ending::HandlerTimeout { detail: self.unanswered() };

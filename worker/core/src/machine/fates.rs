@@ -64,10 +64,9 @@ impl Core {
     }
 
     pub(super) fn dead_letter_failed(&mut self, now: Instant, offset: Offset, error: &str) -> Vec<Action> {
-        let what =
-            self.failures.remove(&offset).map_or_else(String::new, |failure| format!("{}; ", failure.error));
-        let error = format!("{what}it could not be dead-lettered: {error}");
-        self.park(now, offset, error)
+        // What stands in the way comes first: the reason may be long.
+        let why = self.failures.remove(&offset).map_or_else(String::new, |why| format!("; {}", why.error));
+        self.park(now, offset, format!("it could not be dead-lettered: {error}{why}"))
     }
 
     /// Ends if only the fate of messages was waited for.
