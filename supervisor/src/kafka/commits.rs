@@ -8,8 +8,8 @@ use std::thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use kafkavisor::clock::Boottime;
 use kafkavisor::ids::{Offset, TopicPartition};
+use kafkavisor_kafka::clients::Clients;
 
-use super::clients::Clients;
 use kafkavisor_supervisor_core::CommitAnswer;
 
 /// Offsets and what stands beside each.

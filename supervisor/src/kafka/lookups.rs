@@ -13,10 +13,10 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use kafkavisor::clock::now;
 use kafkavisor::config::Reset;
 use kafkavisor::ids::{Offset, Topic, TopicPartition};
+use kafkavisor_kafka::clients::{Clients, Committed as Stored, KafkaError, Log as Bounds, patiently};
+use kafkavisor_kafka::topics::Described;
 
-use super::clients::{Clients, KafkaError, patiently};
 use super::commits::SharedLease;
-use super::topics::Described;
 use kafkavisor_supervisor_core::start::{CommitNote, Committed, Decision, Facts, Log, Why, decide};
 
 /// The topics are looked at this often: what grows is noticed.
@@ -283,17 +283,19 @@ impl Worker {
     fn fact(
         &self,
         item: &TopicPartition,
-        log: Log,
-        committed: &BTreeMap<TopicPartition, Committed>,
+        log: Bounds,
+        committed: &BTreeMap<TopicPartition, Stored>,
         classic: &BTreeSet<TopicPartition>,
     ) -> Facts {
         let known = self.known.get(&item.topic).cloned().unwrap_or_default();
         Facts {
             instance: self.scope.instance.clone(),
-            committed: committed.get(item).cloned(),
+            committed: committed
+                .get(item)
+                .map(|stored| Committed { offset: stored.offset, metadata: stored.metadata.clone() }),
             topic_committed: committed.keys().any(|other| other.topic == item.topic),
             appeared_later: item.partition.0 >= known.partitions_at_first,
-            log,
+            log: Log { start: log.start, end: log.end, stable_end: log.stable_end },
             topic_id: known.now.id,
             in_zookeeper: classic.contains(item),
             reset: self.scope.reset,

@@ -1,13 +1,19 @@
 //! What the supervisor asks Kafka: which partitions there are, where reading begins, how far the logs go, and commits.
 //!
 //! Two threads, so that a commit never waits behind a look-up: `lookups` and `commits`. Both block on the network and talk to the
-//! event loop through channels; `clients` has the requests themselves, `topics` the one that the safe crate does not have.
+//! event loop through channels; the requests themselves are the package `kafkavisor-kafka`'s.
 
-mod clients;
 mod commits;
 mod lookups;
-mod topics;
 
-pub(crate) use clients::{Clients, KafkaError, client_properties, validate};
+use std::collections::BTreeMap;
+
+use kafkavisor::config::Config;
+
 pub(crate) use commits::{Commits, SharedLease};
 pub(crate) use lookups::{Ask, ClassicOffsets, Found, Heard, Lookups, Scope};
+
+/// The properties of every client of this instance.
+pub(crate) fn client_properties(config: &Config) -> BTreeMap<String, String> {
+    kafkavisor_kafka::clients::client_properties(&config.cluster.brokers, &config.kafka)
+}

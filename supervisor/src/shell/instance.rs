@@ -15,6 +15,7 @@ use kafkavisor::config::{
 use kafkavisor::ids::TopicPartition;
 use kafkavisor::membership::{Connection, Identity, Membership, Observer, Options};
 use kafkavisor::partitioner::group_path::{GroupFolder, TopicsRepr};
+use kafkavisor_kafka::clients::{self, Clients, KafkaError};
 use kafkavisor_link::process::become_subreaper;
 use kafkavisor_link::truncation;
 use nix::sys::signal::Signal;
@@ -33,7 +34,7 @@ use super::runtime_directory::RuntimeDirectory;
 use super::service::Service;
 use super::workers::Workers;
 use crate::exit::{Exit, Failure};
-use crate::kafka::{Clients, Commits, KafkaError, Lookups, Scope, SharedLease, client_properties};
+use crate::kafka::{Commits, Lookups, Scope, SharedLease, client_properties};
 use kafkavisor_supervisor_core::{Core, Settings};
 
 /// Runs an instance to its end.
@@ -175,7 +176,7 @@ fn pass_on(signals: &mut Signals, sender: &Sender<Signal>) {
 
 /// Whether librdkafka takes what stands under `kafka` in the file named `source`.
 pub(crate) fn check_properties(config: &Config, source: Option<&str>) -> Result<(), Failure> {
-    crate::kafka::validate(config).map_err(|error| {
+    clients::validate(&client_properties(config), &config.group).map_err(|error| {
         let source = source.map_or_else(String::new, |name| format!("{name}: "));
         Failure::configuration(format!("{source}`kafka`: {error}: remove or correct that property"))
     })
@@ -184,7 +185,7 @@ pub(crate) fn check_properties(config: &Config, source: Option<&str>) -> Result<
 fn reach_kafka(config: &Config) -> Result<Clients, Failure> {
     let brokers = config.cluster.brokers.join(",");
     let within = config.cluster.connect_timeout;
-    let clients = Clients::new(config).map_err(|error| match error {
+    let clients = Clients::new(&client_properties(config), &config.group).map_err(|error| match error {
         KafkaError::Configuration(_) => Failure::configuration(format!("`kafka`: {error}")),
         KafkaError::Request(_) => Failure::unreachable(error.to_string()),
     })?;

@@ -7,8 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kafkavisor::clock::now;
-use kafkavisor::config::Config;
-use kafkavisor::ids::{Offset, Topic, TopicPartition};
+use kafkavisor::ids::{Group, Offset, Topic, TopicPartition};
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -16,7 +15,6 @@ use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
 
 use super::topics::{self, Described};
-use kafkavisor_supervisor_core::start::{Committed, Log};
 
 /// A request that a broker can't answer yet is made again after this.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
@@ -25,7 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why Kafka could not be asked.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum KafkaError {
+pub enum KafkaError {
     /// A property is refused.
     #[error("librdkafka refuses the configuration: {0}")]
     Configuration(ClientError),
@@ -35,48 +33,77 @@ pub(crate) enum KafkaError {
 }
 
 /// The clients.
-pub(crate) struct Clients {
+pub struct Clients {
     group: BaseConsumer,
     reader: BaseConsumer,
     group_id: String,
 }
 
 /// A member of a group as Kafka knows it.
-pub(crate) struct ForeignMember {
-    pub(crate) client_id: String,
-    pub(crate) host: String,
+#[derive(Debug)]
+pub struct ForeignMember {
+    /// As the member calls itself.
+    pub client_id: String,
+    /// Where it is.
+    pub host: String,
 }
 
-/// The properties of every client of this instance.
-pub(crate) fn client_properties(config: &Config) -> BTreeMap<String, String> {
-    let mut properties = config.kafka.clone();
-    properties.insert("bootstrap.servers".to_owned(), config.cluster.brokers.join(","));
+/// An offset of the group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The next offset to read.
+    pub offset: Offset,
+    /// What whoever committed it wrote beside it.
+    pub metadata: String,
+}
+
+/// The log of one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    /// Its earliest message.
+    pub start: Offset,
+    /// Behind its last message.
+    pub end: Offset,
+    /// Behind the last message that no open transaction holds back.
+    pub stable_end: Offset,
+}
+
+/// The properties of every client of an instance: the operator's over ours.
+pub fn client_properties(brokers: &[String], theirs: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut properties = theirs.clone();
+    properties.insert("bootstrap.servers".to_owned(), brokers.join(","));
     properties.entry("client.id".to_owned()).or_insert_with(|| "kafkavisor".to_owned());
     properties.entry("reconnect.backoff.max.ms".to_owned()).or_insert_with(|| "1000".to_owned());
     properties
 }
 
-/// Whether librdkafka takes the operator's properties; asks nobody else.
-pub(crate) fn validate(config: &Config) -> Result<(), KafkaError> {
-    client_config(config, &[]).create_native_config().map(drop).map_err(KafkaError::Configuration)
+/// Whether librdkafka takes the properties; asks nobody else.
+pub fn validate(properties: &BTreeMap<String, String>, group: &Group) -> Result<(), KafkaError> {
+    client_config(properties, group, &[]).create_native_config().map(drop).map_err(KafkaError::Configuration)
 }
 
-fn client(config: &Config, more: &[(&str, &str)]) -> Result<BaseConsumer, KafkaError> {
-    client_config(config, more).create().map_err(KafkaError::Configuration)
+fn client(
+    properties: &BTreeMap<String, String>,
+    group: &Group,
+    more: &[(&str, &str)],
+) -> Result<BaseConsumer, KafkaError> {
+    client_config(properties, group, more).create().map_err(KafkaError::Configuration)
 }
 
-fn client_config(config: &Config, more: &[(&str, &str)]) -> ClientConfig {
+fn client_config(
+    properties: &BTreeMap<String, String>,
+    group: &Group,
+    more: &[(&str, &str)],
+) -> ClientConfig {
     let mut client = ClientConfig::new();
-    for (key, value) in client_properties(config) {
+    // A coordinator that does not answer must not hold the next request back for a minute.
+    client.set("socket.timeout.ms", "10000");
+    for (key, value) in properties {
         client.set(key, value);
     }
-    client.set("group.id", config.group.as_str()).set("enable.auto.commit", "false");
+    client.set("group.id", group.as_str()).set("enable.auto.commit", "false");
     // What concerns us comes back as an error of a request; a broker that is down would fill the log otherwise.
     client.set_log_level(RDKafkaLogLevel::Critical);
-    // A coordinator that does not answer must not hold the next request back for a minute.
-    if !config.kafka.contains_key("socket.timeout.ms") {
-        client.set("socket.timeout.ms", "10000");
-    }
     for (key, value) in more {
         client.set(*key, *value);
     }
@@ -89,7 +116,7 @@ fn request(error: ClientError) -> KafkaError {
 
 /// Asks until there is an answer or the time is up: a broker may go in the middle of a request, or its coordinator may still
 /// be loading. What it will never do it says at once.
-pub(super) fn patiently<T, E>(
+pub fn patiently<T, E>(
     within: Duration,
     never: impl Fn(&E) -> bool,
     ask: impl Fn(Duration) -> Result<T, E>,
@@ -116,29 +143,36 @@ fn never(error: &ClientError) -> bool {
     })
 }
 
+impl std::fmt::Debug for Clients {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Clients").field("group", &self.group_id).finish_non_exhaustive()
+    }
+}
+
 impl Clients {
-    pub(crate) fn new(config: &Config) -> Result<Self, KafkaError> {
+    /// Makes them; asks nobody yet.
+    pub fn new(properties: &BTreeMap<String, String>, group: &Group) -> Result<Self, KafkaError> {
         Ok(Self {
-            group: client(config, &[])?,
-            reader: client(config, &[("isolation.level", "read_uncommitted")])?,
-            group_id: config.group.to_string(),
+            group: client(properties, group, &[])?,
+            reader: client(properties, group, &[("isolation.level", "read_uncommitted")])?,
+            group_id: group.to_string(),
         })
     }
 
     /// Waits for a first answer of Kafka.
-    pub(crate) fn reach(&self, within: Duration) -> Result<(), KafkaError> {
+    pub fn reach(&self, within: Duration) -> Result<(), KafkaError> {
         patiently(within, never, |left| self.reader.fetch_metadata(Some("__consumer_offsets"), left))
             .map(drop)
             .map_err(request)
     }
 
     /// The cluster's own id; empty where it has none.
-    pub(crate) fn cluster_id(&self) -> String {
+    pub fn cluster_id(&self) -> String {
         self.reader.client().fetch_cluster_id(TIMEOUT).unwrap_or_default()
     }
 
     /// The topics as they are now.
-    pub(crate) fn describe(&self, topics: &[Topic]) -> Result<BTreeMap<Topic, Described>, KafkaError> {
+    pub fn describe(&self, topics: &[Topic]) -> Result<BTreeMap<Topic, Described>, KafkaError> {
         let Some(first) = topics.first() else { return Ok(BTreeMap::new()) };
         let native = self.reader.client().native_ptr();
         let metadata = self.reader.fetch_metadata(Some(first.as_str()), TIMEOUT).map_err(request)?;
@@ -164,7 +198,7 @@ impl Clients {
     }
 
     /// Who is subscribed under our group id.
-    pub(crate) fn foreign_members(&self, within: Duration) -> Result<Vec<ForeignMember>, KafkaError> {
+    pub fn foreign_members(&self, within: Duration) -> Result<Vec<ForeignMember>, KafkaError> {
         let groups =
             match patiently(within, never, |left| self.group.fetch_group_list(Some(&self.group_id), left)) {
                 // A broker that knows no groups (the demo's) has nobody in them.
@@ -181,7 +215,7 @@ impl Clients {
     }
 
     /// The group's offsets; partitions without one are left out.
-    pub(crate) fn committed(
+    pub fn committed(
         &self,
         items: &[TopicPartition],
     ) -> Result<BTreeMap<TopicPartition, Committed>, KafkaError> {
@@ -200,7 +234,7 @@ impl Clients {
     }
 
     /// The logs; partitions that can't be asked about now are left out.
-    pub(crate) fn logs(&self, items: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, Log>, KafkaError> {
+    pub fn logs(&self, items: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, Log>, KafkaError> {
         // A client that knows a topic does not look for partitions it has grown since.
         let topics: BTreeSet<_> = items.iter().map(|item| item.topic.as_str()).collect();
         for topic in topics {
@@ -218,15 +252,12 @@ impl Clients {
     }
 
     /// The ends of the logs, in one request a broker.
-    pub(crate) fn ends(
-        &self,
-        items: &[TopicPartition],
-    ) -> Result<BTreeMap<TopicPartition, Offset>, KafkaError> {
+    pub fn ends(&self, items: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, Offset>, KafkaError> {
         offsets(&self.reader, items, ListOffset::End)
     }
 
     /// Commits all in one request; the answer is one result a partition.
-    pub(crate) fn commit(
+    pub fn commit(
         &self,
         offsets: &BTreeMap<TopicPartition, (Offset, String)>,
     ) -> BTreeMap<TopicPartition, Result<(), String>> {
@@ -242,7 +273,7 @@ impl Clients {
     }
 
     /// Serves what librdkafka wants to tell.
-    pub(crate) fn serve(&self) {
+    pub fn serve(&self) {
         let _nothing_is_consumed = (self.group.poll(Duration::ZERO), self.reader.poll(Duration::ZERO));
     }
 }

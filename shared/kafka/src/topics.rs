@@ -11,10 +11,11 @@ use rdkafka::types::{RDKafka, RDKafkaRespErr};
 
 /// One topic as Kafka has it now; no partitions: there is none of that name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Described {
-    pub(crate) partitions: i32,
+pub struct Described {
+    /// How many there are.
+    pub partitions: i32,
     /// New with each making of the topic; none from brokers that have no ids.
-    pub(crate) id: Option<String>,
+    pub id: Option<String>,
 }
 
 /// What `rd_kafka_Uuid_base64str` gives for "no id".
