@@ -1,42 +1,27 @@
-//! The requests to Kafka that the supervisor makes, each one blocking and bounded.
-//!
-//! Two clients: one in the group's name, for offsets and for the end that readers of committed messages see; one that reads
-//! uncommitted, for the true end of a log.
+//! The client that asks: reaching Kafka, topics with their ids, who else is in the group. Each request blocks, and is bounded.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::fmt::{Debug, Formatter};
+use std::time::{Duration, Instant};
 
 use kafkavisor::clock::now;
-use kafkavisor::ids::{Group, Offset, Topic, TopicPartition};
-use rdkafka::ClientConfig;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
-use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
+use kafkavisor::ids::{Group, Topic};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::metadata::Metadata;
 
-use super::topics::{self, Described};
+use crate::admin::{Described, describe};
+use crate::error::KafkaError;
+use crate::patience::patiently;
+use crate::properties::client_config;
 
-/// A request that a broker can't answer yet is made again after this.
-const ASK_AGAIN: Duration = Duration::from_millis(200);
 /// Longest that one request may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why Kafka could not be asked.
-#[derive(Debug, thiserror::Error)]
-pub enum KafkaError {
-    /// A property is refused.
-    #[error("librdkafka refuses the configuration: {0}")]
-    Configuration(ClientError),
-    /// No broker answered.
-    #[error("{0}")]
-    Request(String),
-}
-
-/// The clients.
+/// A client in the group's name.
 pub struct Clients {
-    group: BaseConsumer,
-    reader: BaseConsumer,
-    group_id: String,
+    pub(crate) client: BaseConsumer,
+    group: Group,
 }
 
 /// A member of a group as Kafka knows it.
@@ -48,289 +33,75 @@ pub struct ForeignMember {
     pub host: String,
 }
 
-/// An offset of the group.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Committed {
-    /// The next offset to read.
-    pub offset: Offset,
-    /// What whoever committed it wrote beside it.
-    pub metadata: String,
-}
-
-/// The log of one partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Log {
-    /// Its earliest message.
-    pub start: Offset,
-    /// Behind its last message.
-    pub end: Offset,
-    /// Behind the last message that no open transaction holds back.
-    pub stable_end: Offset,
-}
-
-/// The properties of every client of an instance: the operator's over ours.
-pub fn client_properties(brokers: &[String], theirs: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let mut properties = theirs.clone();
-    properties.insert("bootstrap.servers".to_owned(), brokers.join(","));
-    properties.entry("client.id".to_owned()).or_insert_with(|| "kafkavisor".to_owned());
-    properties.entry("reconnect.backoff.max.ms".to_owned()).or_insert_with(|| "1000".to_owned());
-    properties
-}
-
-/// Whether librdkafka takes the properties; asks nobody else.
-pub fn validate(properties: &BTreeMap<String, String>, group: &Group) -> Result<(), KafkaError> {
-    client_config(properties, group, &[]).create_native_config().map(drop).map_err(KafkaError::Configuration)
-}
-
-fn client(
-    properties: &BTreeMap<String, String>,
-    group: &Group,
-    more: &[(&str, &str)],
-) -> Result<BaseConsumer, KafkaError> {
-    client_config(properties, group, more).create().map_err(KafkaError::Configuration)
-}
-
-fn client_config(
-    properties: &BTreeMap<String, String>,
-    group: &Group,
-    more: &[(&str, &str)],
-) -> ClientConfig {
-    let mut client = ClientConfig::new();
-    // A coordinator that does not answer must not hold the next request back for a minute.
-    client.set("socket.timeout.ms", "10000");
-    for (key, value) in properties {
-        client.set(key, value);
-    }
-    client.set("group.id", group.as_str()).set("enable.auto.commit", "false");
-    // What concerns us comes back as an error of a request; a broker that is down would fill the log otherwise.
-    client.set_log_level(RDKafkaLogLevel::Critical);
-    for (key, value) in more {
-        client.set(*key, *value);
-    }
-    client
-}
-
-fn request(error: ClientError) -> KafkaError {
-    KafkaError::Request(error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string()))
-}
-
-/// Asks until there is an answer or the time is up: a broker may go in the middle of a request, or its coordinator may still
-/// be loading. What it will never do it says at once.
-pub fn patiently<T, E>(
-    within: Duration,
-    never: impl Fn(&E) -> bool,
-    ask: impl Fn(Duration) -> Result<T, E>,
-) -> Result<T, E> {
-    let deadline = now() + within;
-    loop {
-        let answer = ask(deadline.saturating_duration_since(now()));
-        if answer.as_ref().err().is_none_or(&never) || now() >= deadline {
-            return answer;
-        }
-        std::thread::park_timeout(ASK_AGAIN);
-    }
-}
-
-/// Whether asking again is no use.
-fn never(error: &ClientError) -> bool {
-    error.rdkafka_error_code().is_none_or(|code| {
-        matches!(
-            code,
-            RDKafkaErrorCode::UnsupportedFeature
-                | RDKafkaErrorCode::GroupAuthorizationFailed
-                | RDKafkaErrorCode::ClusterAuthorizationFailed
-        )
-    })
-}
-
-impl std::fmt::Debug for Clients {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Clients").field("group", &self.group_id).finish_non_exhaustive()
+impl Debug for Clients {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Clients").field("group", &self.group).finish_non_exhaustive()
     }
 }
 
 impl Clients {
-    /// Makes them; asks nobody yet.
+    /// Makes it; asks nobody yet.
     pub fn new(properties: &BTreeMap<String, String>, group: &Group) -> Result<Self, KafkaError> {
-        Ok(Self {
-            group: client(properties, group, &[])?,
-            reader: client(properties, group, &[("isolation.level", "read_uncommitted")])?,
-            group_id: group.to_string(),
-        })
+        let client = client_config(properties, Some(group))
+            .create()
+            .map_err(|error| KafkaError::Configuration(error.to_string()))?;
+        Ok(Self { client, group: group.clone() })
     }
 
     /// Waits for a first answer of Kafka.
-    pub fn reach(&self, within: Duration) -> Result<(), KafkaError> {
-        patiently(within, never, |left| self.reader.fetch_metadata(Some("__consumer_offsets"), left))
-            .map(drop)
-            .map_err(request)
+    pub fn reach(&self, until: Instant) -> Result<(), KafkaError> {
+        patiently(until, |left| self.metadata("__consumer_offsets", left)).map(drop)
     }
 
     /// The cluster's own id; empty where it has none.
     pub fn cluster_id(&self) -> String {
-        self.reader.client().fetch_cluster_id(TIMEOUT).unwrap_or_default()
+        self.client.client().fetch_cluster_id(TIMEOUT).unwrap_or_default()
     }
 
-    /// The topics as they are now.
-    pub fn describe(&self, topics: &[Topic]) -> Result<BTreeMap<Topic, Described>, KafkaError> {
-        let Some(first) = topics.first() else { return Ok(BTreeMap::new()) };
-        let native = self.reader.client().native_ptr();
-        let metadata = self.reader.fetch_metadata(Some(first.as_str()), TIMEOUT).map_err(request)?;
-        let controller = topics::controller(native);
-        if metadata.brokers().iter().any(|broker| broker.id() == controller) {
-            topics::describe(native, topics, TIMEOUT).map_err(KafkaError::Request)
-        } else {
-            self.describe_without_ids(topics)
-        }
+    pub(crate) fn metadata(&self, topic: &str, within: Duration) -> Result<Metadata, KafkaError> {
+        Ok(self.client.fetch_metadata(Some(topic), within)?)
     }
 
-    fn describe_without_ids(&self, topics: &[Topic]) -> Result<BTreeMap<Topic, Described>, KafkaError> {
-        let mut described = BTreeMap::new();
-        for topic in topics {
-            let metadata = self.reader.fetch_metadata(Some(topic.as_str()), TIMEOUT).map_err(request)?;
-            let Some(found) = metadata.topics().iter().find(|found| found.name() == topic.as_str()) else {
-                continue;
-            };
-            let partitions = i32::try_from(found.partitions().len()).unwrap_or(0);
-            described.insert(topic.clone(), Described { partitions, id: None });
-        }
-        Ok(described)
+    /// The topics as they are now: one answer each.
+    pub fn describe(
+        &self,
+        topics: &[Topic],
+        within: Duration,
+    ) -> BTreeMap<Topic, Result<Described, KafkaError>> {
+        let Some(first) = topics.first() else { return BTreeMap::new() };
+        let until = now() + within.min(TIMEOUT);
+        let described = self.metadata(first.as_str(), within.min(TIMEOUT)).and_then(|metadata| {
+            // Who has just answered is there to answer again.
+            let answered = Some(metadata.orig_broker_id()).filter(|id| *id >= 0);
+            let broker = answered.or_else(|| metadata.brokers().first().map(|broker| broker.id()));
+            let left = until.saturating_duration_since(now());
+            describe(self.client.client().native_ptr(), broker.unwrap_or(-1), topics, left)
+        });
+        let answer = |topic: &Topic| match &described {
+            Ok(described) => described.get(topic).cloned().unwrap_or(Err(KafkaError::TimedOut)),
+            Err(error) => Err(error.clone()),
+        };
+        topics.iter().map(|topic| (topic.clone(), answer(topic))).collect()
     }
 
     /// Who is subscribed under our group id.
-    pub fn foreign_members(&self, within: Duration) -> Result<Vec<ForeignMember>, KafkaError> {
-        let groups =
-            match patiently(within, never, |left| self.group.fetch_group_list(Some(&self.group_id), left)) {
-                // A broker that knows no groups (the demo's) has nobody in them.
-                Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnsupportedFeature) => {
-                    return Ok(Vec::new());
-                }
-                groups => groups.map_err(request)?,
-            };
-        let members = groups.groups().iter().filter(|group| group.name() == self.group_id);
+    pub fn foreign_members(&self, until: Instant) -> Result<Vec<ForeignMember>, KafkaError> {
+        let groups = match patiently(until, |left| {
+            Ok(self.client.fetch_group_list(Some(self.group.as_str()), left)?)
+        }) {
+            // A broker that knows no groups (the demo's) has nobody in them.
+            Err(KafkaError::Other(RDKafkaErrorCode::UnsupportedFeature)) => return Ok(Vec::new()),
+            groups => groups?,
+        };
+        let members = groups.groups().iter().filter(|group| group.name() == self.group.as_str());
         Ok(members
             .flat_map(rdkafka::groups::GroupInfo::members)
             .map(|m| ForeignMember { client_id: m.client_id().to_owned(), host: m.client_host().to_owned() })
             .collect())
     }
 
-    /// The group's offsets; partitions without one are left out.
-    pub fn committed(
-        &self,
-        items: &[TopicPartition],
-    ) -> Result<BTreeMap<TopicPartition, Committed>, KafkaError> {
-        let answered =
-            self.group.committed_offsets(list(items, |_| ListOffset::Invalid), TIMEOUT).map_err(request)?;
-        let mut committed = BTreeMap::new();
-        for element in answered.elements() {
-            element.error().map_err(request)?;
-            let Some(item) = item(element.topic(), element.partition()) else { continue };
-            if let ListOffset::Offset(offset) = element.offset() {
-                let metadata = element.metadata().to_owned();
-                committed.insert(item, Committed { offset: Offset(offset), metadata });
-            }
-        }
-        Ok(committed)
-    }
-
-    /// The logs; partitions that can't be asked about now are left out.
-    pub fn logs(&self, items: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, Log>, KafkaError> {
-        // A client that knows a topic does not look for partitions it has grown since.
-        let topics: BTreeSet<_> = items.iter().map(|item| item.topic.as_str()).collect();
-        for topic in topics {
-            self.reader.fetch_metadata(Some(topic), TIMEOUT).map_err(request)?;
-            self.group.fetch_metadata(Some(topic), TIMEOUT).map_err(request)?;
-        }
-        let starts = offsets(&self.reader, items, ListOffset::Beginning)?;
-        let ends = self.ends(items)?;
-        let stable_ends = offsets(&self.group, items, ListOffset::End)?;
-        let log = |item: &TopicPartition| {
-            let (start, end) = (*starts.get(item)?, *ends.get(item)?);
-            Some((item.clone(), Log { start, end, stable_end: *stable_ends.get(item)? }))
-        };
-        Ok(items.iter().filter_map(log).collect())
-    }
-
-    /// The ends of the logs, in one request a broker.
-    pub fn ends(&self, items: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, Offset>, KafkaError> {
-        offsets(&self.reader, items, ListOffset::End)
-    }
-
-    /// Commits all in one request; the answer is one result a partition.
-    pub fn commit(
-        &self,
-        offsets: &BTreeMap<TopicPartition, (Offset, String)>,
-    ) -> BTreeMap<TopicPartition, Result<(), String>> {
-        let mut list = TopicPartitionList::with_capacity(offsets.len());
-        for (item, (offset, metadata)) in offsets {
-            let mut element = list.add_partition(item.topic.as_str(), item.partition.0);
-            // Offsets here are never negative, which is the only thing it can refuse.
-            let _never_refused = element.set_offset(ListOffset::Offset(offset.0));
-            element.set_metadata(metadata);
-        }
-        let result = self.group.commit(&list, CommitMode::Sync).map_err(|error| request(error).to_string());
-        offsets.keys().map(|item| (item.clone(), result.clone())).collect()
-    }
-
     /// Serves what librdkafka wants to tell.
     pub fn serve(&self) {
-        let _nothing_is_consumed = (self.group.poll(Duration::ZERO), self.reader.poll(Duration::ZERO));
-    }
-}
-
-fn item(topic: &str, partition: i32) -> Option<TopicPartition> {
-    Some(TopicPartition::new(Topic::new(topic).ok()?, partition))
-}
-
-fn list(items: &[TopicPartition], offset: impl Fn(&TopicPartition) -> ListOffset) -> TopicPartitionList {
-    let mut list = TopicPartitionList::with_capacity(items.len());
-    for item in items {
-        let _never_refused = list.add_partition_offset(item.topic.as_str(), item.partition.0, offset(item));
-    }
-    list
-}
-
-/// ListOffsets for all: librdkafka takes -1 and -2 as "the end" and "the beginning" among the timestamps.
-fn offsets(
-    client: &BaseConsumer,
-    items: &[TopicPartition],
-    which: ListOffset,
-) -> Result<BTreeMap<TopicPartition, Offset>, KafkaError> {
-    if items.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let answered = client.offsets_for_times(list(items, |_| which), TIMEOUT).map_err(request)?;
-    let known = answered.elements().into_iter().filter_map(|element| {
-        element.error().ok()?;
-        let ListOffset::Offset(offset) = element.offset() else { return None };
-        Some((item(element.topic(), element.partition())?, Offset(offset)))
-    });
-    Ok(known.collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use super::*;
-
-    fn failing(times: u32, code: RDKafkaErrorCode, within: Duration) -> (Result<(), ClientError>, u32) {
-        let asked = Cell::new(0);
-        let answer = patiently(within, never, |_| {
-            asked.set(asked.get() + 1);
-            if asked.get() > times { Ok(()) } else { Err(ClientError::MetadataFetch(code)) }
-        });
-        (answer, asked.get())
-    }
-
-    #[test]
-    fn a_broker_that_goes_in_the_middle_of_a_request_is_asked_again() {
-        let within = Duration::from_secs(30);
-        for code in [RDKafkaErrorCode::BrokerTransportFailure, RDKafkaErrorCode::CoordinatorLoadInProgress] {
-            assert_eq!(failing(2, code, within), (Ok(()), 3));
-            assert!(failing(2, code, Duration::ZERO).0.is_err(), "not beyond its time");
-        }
-        let (answer, asked) = failing(9, RDKafkaErrorCode::UnsupportedFeature, within);
-        assert!(answer.is_err() && asked == 1, "what will never be is said at once");
+        let _nothing_is_consumed = self.client.poll(Duration::ZERO);
     }
 }

@@ -24,7 +24,7 @@ impl EventLoop {
     fn perform(&mut self, action: Action) -> Option<Event> {
         match action {
             Action::FindStart { item, request, made_again } => {
-                self.lookups.ask(Ask::Start { item, request, made_again });
+                self.lookups.ask(Ask::Start { partition: item, request, made_again });
                 None
             }
             Action::MakePage { item, start } => match self.pages.make(&item, start) {
@@ -92,7 +92,7 @@ impl EventLoop {
     fn commit(&mut self, offsets: BTreeMap<TopicPartition, Offset>) {
         let note = |item: &TopicPartition| {
             let topic_id = self.pages.topic_id(item);
-            CommitNote { instance: self.config.name.clone(), topic_id }.to_text()
+            CommitNote::new(&self.config.name, &self.instance_id, topic_id).to_text()
         };
         let request = offsets.iter().map(|(item, offset)| (item.clone(), (*offset, note(item)))).collect();
         for (item, offset) in &offsets {

@@ -1,12 +1,12 @@
 //! The loop: one event, one decision, all its actions, and again. It never blocks on the network or the disk.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, at, never, select};
 use kafkavisor::clock::{Boottime, now};
 use kafkavisor::config::{Assignment as AssignmentMode, Config};
-use kafkavisor::ids::{Offset, TopicPartition};
+use kafkavisor::ids::TopicPartition;
 use kafkavisor::membership::Membership;
 use kafkavisor::partitioner::messages::Notice;
 use kafkavisor_link::attempts::Attempts;
@@ -22,7 +22,9 @@ use super::pages::Pages;
 use super::reload::{self, Load, Loaded};
 use super::service::Service;
 use super::workers::{Heard as WorkerHeard, Workers};
-use crate::kafka::{Ask, Commits, Found, Heard as KafkaHeard, Lookups, SharedLease, client_properties};
+use crate::kafka::{
+    Ask, Commits, Found, Heard as KafkaHeard, LogEnd, Lookups, SharedLease, Unfetched, client_properties,
+};
 use kafkavisor_supervisor_core::start::{Decision, Why};
 use kafkavisor_supervisor_core::{CommitAnswer, Core, Event, Item};
 
@@ -57,8 +59,9 @@ pub(crate) struct EventLoop {
     pub(crate) commits: Commits,
     pub(crate) shared_lease: SharedLease,
     pub(crate) started: Instant,
-    pub(crate) ends: BTreeMap<TopicPartition, Offset>,
-    pub(crate) unfetched: BTreeSet<TopicPartition>,
+    pub(crate) instance_id: String,
+    pub(crate) ends: BTreeMap<TopicPartition, LogEnd>,
+    pub(crate) unfetched: Unfetched,
     pub(crate) leased: bool,
     pub(crate) dead_by_passed: bool,
     pub(crate) service: Service,
@@ -205,9 +208,10 @@ impl EventLoop {
 
     fn kafka_said(&mut self, heard: KafkaHeard) {
         match heard {
-            KafkaHeard::Start(Found { item, request, topic_id, result }) => {
+            // Its other starts are committed where it was found, still.
+            KafkaHeard::Start(Found { partition: item, request, topic_id, decision, begins: _ }) => {
                 self.pages.set_topic_id(item.clone(), topic_id);
-                let event = match result {
+                let event = match decision {
                     Ok(decision) => {
                         let page = match &decision {
                             Decision::At { offset, why: Why::Committed { by_us: true } } => {
@@ -217,11 +221,11 @@ impl EventLoop {
                         };
                         Event::StartFound { item, request, decision, page }
                     }
-                    Err(error) => Event::StartUnknown { item, request, error },
+                    Err(error) => Event::StartUnknown { item, request, error: error.to_string() },
                 };
                 self.decide(event);
             }
-            KafkaHeard::Partitions { items, made_again } => {
+            KafkaHeard::Partitions { partitions: items, made_again } => {
                 for item in made_again {
                     self.decide(Event::TopicMadeAgain { item });
                 }
@@ -231,6 +235,8 @@ impl EventLoop {
                 }
             }
             KafkaHeard::Ends(ends) => self.ends.extend(ends),
+            // Nobody asks yet.
+            KafkaHeard::Log { .. } => {}
         }
     }
 
@@ -302,8 +308,8 @@ impl EventLoop {
 
     fn tell_unfetched(&mut self) {
         let without = |(_, item): &(&TopicPartition, &Item)| item.pid().is_none();
-        let unfetched: BTreeSet<_> =
-            self.core.items().iter().filter(without).map(|(key, _)| key.clone()).collect();
+        let acknowledged = |(key, item): (&TopicPartition, &Item)| (key.clone(), item.acknowledged);
+        let unfetched: Unfetched = self.core.items().iter().filter(without).map(acknowledged).collect();
         if unfetched != self.unfetched {
             self.lookups.ask(Ask::Unfetched(unfetched.clone()));
             self.unfetched = unfetched;
@@ -340,7 +346,7 @@ fn wait(sources: &Sources, until: Option<Instant>) -> Happened {
 }
 
 /// A channel's sender as a sink for threads: when the loop is over nobody needs it any more.
-pub(crate) fn sink<T: Send + 'static>(sender: Sender<T>) -> impl Fn(T) + Send + 'static {
+pub(crate) fn sink<T: Send + 'static>(sender: Sender<T>) -> impl Fn(T) + Clone + Send + 'static {
     move |event| {
         let _loop_is_over = sender.send(event);
     }

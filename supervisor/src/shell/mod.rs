@@ -4,6 +4,11 @@
 //! | file | does |
 //! |---|---|
 //! | `instance` | starts everything in order, and ends it |
+//! | `signals` | signals as messages, at start too |
+//! | `reach` | Kafka and ZooKeeper reached, with one deadline |
+//! | `group` | the group in ZooKeeper, as configured |
+//! | `executables` | handler and worker found at start |
+//! | `instance_id` | the random id that commits are signed with |
 //! | `event_loop`, `actions`, `answers` | the loop, what it does, what it answers to operators |
 //! | `guardian` | ends what is left when the supervisor dies |
 //! | `workers` | spawning, hearing and reaping worker processes |
@@ -21,18 +26,25 @@ mod answers;
 mod assignment;
 mod control;
 mod event_loop;
+mod executables;
+mod group;
 mod guardian;
 mod instance;
+mod instance_id;
 mod limits;
 mod pages;
+mod reach;
 mod reload;
 pub(crate) mod runtime_directory;
 mod service;
+mod signals;
 pub(crate) mod status;
 mod workers;
 
 pub(crate) use control::ask;
+pub(crate) use executables::{resolved, worker_binary};
+pub(crate) use group::membership_options;
 pub(crate) use guardian::guard;
-pub(crate) use instance::{
-    check_properties, listen_for_signals, membership_options, reach, resolved, run, worker_binary,
-};
+pub(crate) use instance::{check_properties, run};
+pub(crate) use reach::reach;
+pub(crate) use signals::listen_for_signals;

@@ -293,7 +293,7 @@ impl World {
 
     fn note(&self, process: usize, offset: Offset) -> Committed {
         let instance = self.processes[process].name.clone();
-        Committed { offset, metadata: CommitNote { instance, topic_id: None }.to_text() }
+        Committed { offset, metadata: CommitNote::new(&instance, &instance, None).to_text() }
     }
 
     /// The lease is checked once more where the request is sent.
