@@ -8,7 +8,7 @@ use kafkavisor::clock::now;
 use kafkavisor::ids::{Group, Topic};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::metadata::Metadata;
+use rdkafka::metadata::{Metadata, MetadataBroker};
 
 use crate::admin::{Described, describe};
 use crate::error::KafkaError;
@@ -73,7 +73,7 @@ impl Clients {
         let described = self.metadata(first.as_str(), within.min(TIMEOUT)).and_then(|metadata| {
             // Who has just answered is there to answer again.
             let answered = Some(metadata.orig_broker_id()).filter(|id| *id >= 0);
-            let broker = answered.or_else(|| metadata.brokers().first().map(|broker| broker.id()));
+            let broker = answered.or_else(|| metadata.brokers().first().map(MetadataBroker::id));
             let left = until.saturating_duration_since(now());
             describe(self.client.client().native_ptr(), broker.unwrap_or(-1), topics, left)
         });

@@ -43,9 +43,7 @@ pub(crate) fn run(
     become_subreaper().map_err(|error| Failure::bug(format!("failed to become a subreaper: {error}")))?;
     truncation::survive().map_err(|error| Failure::bug(format!("failed to install a handler: {error}")))?;
 
-    let instance_id = instance_id(directory.path()).map_err(|e| {
-        Failure::configuration(format!("runtime directory {}: {e}", directory.path().display()))
-    })?;
+    let instance_id = instance_id(directory.path());
     let lease = SharedLease::default();
     let (kafka_in, kafka) = unbounded();
     let reached = {

@@ -70,7 +70,7 @@ mod tests {
             let (_never_sent, blocked) = bounded::<()>(0);
             sender.send(Signal::SIGHUP).unwrap();
             sender.send(signal).unwrap();
-            assert!(matches!(unless_stopped(&signals, move || drop(blocked.recv())), Ok(None)));
+            assert!(matches!(unless_stopped(&signals, move || blocked.recv().is_ok()), Ok(None)));
         }
     }
 

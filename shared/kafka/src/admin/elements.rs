@@ -34,7 +34,10 @@ pub(super) unsafe fn elements_of(list: *const rd::rd_kafka_topic_partition_list_
     let all = unsafe {
         let Some(list) = list.as_ref() else { return Vec::new() };
         let count = usize::try_from(list.cnt).unwrap_or(0);
-        if list.elems.is_null() { return Vec::new() } else { std::slice::from_raw_parts(list.elems, count) }
+        if list.elems.is_null() {
+            return Vec::new();
+        }
+        std::slice::from_raw_parts(list.elems, count)
     };
     all.iter().filter_map(element).collect()
 }
