@@ -8,7 +8,7 @@ use kafkavisor::clock::now;
 use kafkavisor::ids::{Group, Topic};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::metadata::{Metadata, MetadataBroker};
+use rdkafka::metadata::Metadata;
 
 use crate::admin::{Described, describe};
 use crate::error::KafkaError;
@@ -71,11 +71,10 @@ impl Clients {
         let Some(first) = topics.first() else { return BTreeMap::new() };
         let until = now() + within.min(TIMEOUT);
         let described = self.metadata(first.as_str(), within.min(TIMEOUT)).and_then(|metadata| {
-            // Who has just answered is there to answer again.
-            let answered = Some(metadata.orig_broker_id()).filter(|id| *id >= 0);
-            let broker = answered.or_else(|| metadata.brokers().first().map(MetadataBroker::id));
+            // Who has just answered is there to answer again. None (-1, not known by its id yet): librdkafka asks the controller.
+            let broker = metadata.orig_broker_id();
             let left = until.saturating_duration_since(now());
-            describe(self.client.client().native_ptr(), broker.unwrap_or(-1), topics, left)
+            describe(self.client.client().native_ptr(), broker, topics, left)
         });
         let answer = |topic: &Topic| match &described {
             Ok(described) => described.get(topic).cloned().unwrap_or(Err(KafkaError::TimedOut)),

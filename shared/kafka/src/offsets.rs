@@ -85,6 +85,9 @@ fn writer(config: &ClientConfig) -> Result<BaseConsumer, KafkaError> {
 
 impl OffsetStore for KafkaOffsets {
     fn read(&self, of: &BTreeSet<TopicPartition>, deadline: Instant) -> Answers<Option<Stored>> {
+        if of.is_empty() {
+            return Answers::new();
+        }
         let left = deadline.saturating_duration_since(now());
         let answered = match self.clients.client.committed_offsets(list(of.iter()), left) {
             Ok(answered) => answered,

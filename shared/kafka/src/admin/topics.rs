@@ -24,7 +24,7 @@ pub struct Described {
 /// What `rd_kafka_Uuid_base64str` gives for "no id".
 const NO_ID: &str = "AAAAAAAAAAAAAAAAAAAAAA";
 
-/// Asks `broker` for `topics`: one answer each. A topic that does not exist has no partitions.
+/// Asks `broker`, or the controller where it is negative, for `topics`: one answer each. A topic that does not exist has no partitions.
 ///
 /// `rk` must be a live handle; the caller holds its owner.
 #[expect(unsafe_code, reason = "librdkafka's C interface")]
