@@ -30,7 +30,7 @@ fn goes_on_beside_a_deleted_topic(builder: impl Fn(&Topic, &Topic) -> Builder) {
     until_equal("all of the other topic is committed: 5 and 1000", &Some(1005), || {
         committed(&kept, &instance.group(), 0)
     });
-    instance.stop();
+    instance.kill();
 }
 
 #[test]

@@ -8,7 +8,8 @@ use kafkavisor_tests::topic::Topic;
 
 fn wait_for_age(instance: &Instance) {
     instance.wait_for("the oldest message's age is known, and grows", |status| {
-        status.partition(0).lag_seconds.is_some_and(|age| age > 1.0 && age < 300.0)
+        let age = status.partitions.first().and_then(|partition| partition.lag_seconds);
+        age.is_some_and(|age| age > 1.0 && age < 300.0)
     });
 }
 
