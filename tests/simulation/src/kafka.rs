@@ -227,7 +227,7 @@ impl World {
         }
     }
 
-    /// As `Lookups::commit_starts`: where a topic is new to the group, the starts of all its partitions at once.
+    /// As `committed_starts`: where a topic is new to the group, the starts of all its partitions at once.
     fn commit_start(
         &mut self,
         process: usize,
