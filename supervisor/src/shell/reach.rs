@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use kafkavisor::clock::now;
 use kafkavisor::config::{Assignment as AssignmentMode, Config, ZookeeperAddress};
 use kafkavisor::ids::TopicPartition;
-use kafkavisor::membership::{Connection, Observer, Options};
+use kafkavisor::membership::{ConnectError, Connection, Observer, Options};
 use kafkavisor_kafka::clients::Clients;
 use kafkavisor_kafka::error::KafkaError;
 use kafkavisor_kafka::heads::Reader;
@@ -123,6 +123,13 @@ fn reach_zookeeper(
     let Some(options) = membership_options(config)? else { return Ok(None) };
     let connection = runtime
         .block_on(Connection::establish(&options, until.saturating_duration_since(now())))
+        .map_err(|error| match error {
+            // What was left of it says nothing to people.
+            ConnectError::Unreachable { servers, last, .. } => {
+                ConnectError::Unreachable { servers, last, within: config.cluster.connect_timeout }
+            }
+            other @ (ConnectError::Servers { .. } | ConnectError::Chroot { .. }) => other,
+        })
         .map_err(|error| Failure::unreachable(error.to_string()))?;
     Ok(Some((connection, options)))
 }
