@@ -26,9 +26,14 @@ pub struct Cluster {
 impl Cluster {
     /// Brings one up: `kafka1` on `zookeeper1`.
     pub fn up() -> Self {
+        Self::of_brokers(1)
+    }
+
+    /// Brings one up with `kafka1` to as many as are wanted.
+    pub fn of_brokers(count: u8) -> Self {
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let folder = tempfile::tempdir().expect("a temporary folder");
-        script(folder.path(), &["up"]);
+        script(folder.path(), &["up", "--brokers", &count.to_string()]);
         let variables = script(folder.path(), &["env"]);
         let variable = |name: &str| {
             let line = variables.lines().find_map(|line| line.strip_prefix(&format!("export {name}=")));

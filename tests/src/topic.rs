@@ -122,6 +122,27 @@ impl Topic {
         self.await_leaders(partitions);
     }
 
+    /// Makes the topic with one partition on each of `brokers`, and no copy anywhere else.
+    pub fn create_on(&self, brokers: &[i32]) {
+        let replicas: Vec<[i32; 1]> = brokers.iter().map(|broker| [*broker]).collect();
+        let replicas: Vec<&[i32]> = replicas.iter().map(|one| &one[..]).collect();
+        let count = i32::try_from(brokers.len()).unwrap();
+        let wanted = NewTopic::new(&self.name, count, TopicReplication::Variable(&replicas));
+        let made = block_on(self.admin().create_topics([&wanted], &options())).expect("Kafka answers");
+        made[0].as_ref().expect("the topic is made");
+        self.await_leaders(count);
+    }
+
+    /// Waits until Kafka knows that nobody leads a partition.
+    pub fn await_leaderless(&self, partition: i32) {
+        let consumer = self.consumer();
+        until(&format!("{}:{partition} has no leader", self.name), || {
+            let metadata = consumer.fetch_metadata(Some(&self.name), Duration::from_secs(5)).ok()?;
+            let found = metadata.topics()[0].partitions().iter().find(|found| found.id() == partition)?;
+            (found.leader() < 0).then_some(())
+        });
+    }
+
     /// Raises the number of partitions.
     pub fn grow(&self, partitions: i32) {
         let count = usize::try_from(partitions).unwrap();

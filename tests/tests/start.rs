@@ -150,7 +150,7 @@ fn each_commit_names_the_instance_and_the_topics_id() {
     let instance = started(&topic, &records, "earliest").name("some-name").start();
     instance.wait_consumed(&topic, 1);
     let (_, metadata) = committed_with_metadata(&topic, &instance.group(), 0).unwrap();
-    assert!(metadata.contains("some-name"), "{metadata}");
+    assert!(metadata.contains("some-name") && metadata.contains(r#""format":1"#), "{metadata}");
     instance.stop();
     let (offset, again) = committed_with_metadata(&topic, &instance.group(), 0).unwrap();
     assert_eq!((offset, &again), (3, &metadata));
@@ -158,7 +158,10 @@ fn each_commit_names_the_instance_and_the_topics_id() {
     let second = started(&other, &records, "earliest").name("some-name").start();
     second.wait_drained(1);
     let (_, of_other) = committed_with_metadata(&other, &second.group(), 0).unwrap();
-    assert_ne!(of_other, metadata, "another topic has another id");
+    let note = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("it is JSON");
+    let (note, other) = (note(&metadata), note(&of_other));
+    assert_ne!(note["topic_id"], other["topic_id"], "another topic has another id");
+    assert_ne!(note["instance_id"], other["instance_id"], "another instance of that name has another id");
 }
 
 #[test]

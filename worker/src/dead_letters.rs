@@ -15,17 +15,16 @@ use std::time::Duration;
 
 use kafkavisor::ids::{Offset, Topic, TopicPartition};
 use kafkavisor::protocol::Message;
-use kafkavisor::text;
+use kafkavisor_kafka::dead_letter::Origin;
+use kafkavisor_kafka::fetch::{Consumer, Fetched};
 use kafkavisor_link::message::{Letter, Start};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::gethostname;
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::message::{DeliveryResult, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, ProducerContext};
-
-use crate::fetch::{Consumer, Fetched};
 
 /// Kafka may be away for as long as it likes; so often it is asked again.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -61,7 +60,7 @@ impl DeadLetters {
             item: start.item.clone(),
             group: start.group.to_string(),
             topic: start.handler.poison.topic.clone(),
-            limits: start.handler.max_in_flight.clone(),
+            max_bytes: start.handler.max_in_flight.bytes,
             kafka: start.kafka.clone(),
         };
         Ok(Self { office, letters: None, posted: None, wake, waker })
@@ -113,14 +112,14 @@ struct Office {
     item: TopicPartition,
     group: String,
     topic: Option<Topic>,
-    limits: kafkavisor::config::MaxInFlight,
+    max_bytes: u64,
     kafka: BTreeMap<String, String>,
 }
 
 impl Office {
     fn post(&self, letter: &Letter) -> Result<u64, String> {
         let topic = self.topic.as_ref().ok_or("no topic for dead letters is configured")?;
-        let consumer = Consumer::start(&self.kafka, &self.limits, &self.item, letter.offset);
+        let consumer = Consumer::start(&self.kafka, self.max_bytes, &self.item, letter.offset);
         let mut consumer = consumer.map_err(|error| error.to_string())?;
         loop {
             consumer.fetch();
@@ -174,24 +173,17 @@ impl Office {
     }
 
     fn headers(&self, letter: &Letter, message: &Message<'_>) -> OwnedHeaders {
-        let theirs = message.headers.iter().fold(OwnedHeaders::new(), |headers, header| {
-            // librdkafka's names are C strings.
-            let name = String::from_utf8_lossy(header.name).replace('\0', "\u{fffd}");
-            headers.insert(Header { key: &name, value: header.value })
-        });
         let host = gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let ours = [
-            ("kafkavisor.topic", self.item.topic.to_string()),
-            ("kafkavisor.partition", self.item.partition.to_string()),
-            ("kafkavisor.offset", letter.offset.to_string()),
-            ("kafkavisor.timestamp", message.timestamp.to_string()),
-            ("kafkavisor.group", self.group.clone()),
-            ("kafkavisor.attempts", letter.attempts.to_string()),
-            ("kafkavisor.error", text::kept(&letter.error)),
-            ("kafkavisor.stderr", text::escaped(&letter.stderr, &['\n', '\t']).into_owned()),
-            ("kafkavisor.host", host),
-        ];
-        ours.iter().fold(theirs, |headers, (key, value)| headers.insert(Header { key, value: Some(value) }))
+        let origin = Origin {
+            item: &self.item,
+            offset: letter.offset,
+            group: &self.group,
+            attempts: letter.attempts,
+            error: &letter.error,
+            stderr: &letter.stderr,
+            host: &host,
+        };
+        origin.headers(message)
     }
 }
 

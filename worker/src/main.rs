@@ -3,7 +3,7 @@
 //!
 //! | module | for |
 //! |---|---|
-//! | [`fetch`] | messages from Kafka |
+//! | `kafkavisor_kafka::fetch`, of a package that is shared | messages from Kafka |
 //! | `core`, a package of its own | what may be delivered, what an answer means, how it ends |
 //! | [`dead_letters`] | messages that can't be handled |
 //! | [`handler`] | processes, pipes and protocols |
@@ -11,7 +11,6 @@
 //! | [`link`] | the socket to the supervisor |
 
 mod dead_letters;
-mod fetch;
 mod handler;
 mod link;
 mod turn;

@@ -12,6 +12,7 @@ use kafkavisor::clock::{Boottime, now};
 use kafkavisor::config::Protocol;
 use kafkavisor::ids::Offset;
 use kafkavisor::protocol::{Answer, Init};
+use kafkavisor_kafka::fetch::{Consumer, Fetched};
 use kafkavisor_link::message::{Ending, FromWorker, Letter, Start, ToWorker};
 use kafkavisor_link::page::{Page, Progress};
 use kafkavisor_link::process::Exit;
@@ -19,7 +20,6 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
 use crate::dead_letters::DeadLetters;
-use crate::fetch::{Consumer, Fetched};
 use crate::handler::{Context, Driver, Said, new_driver};
 use crate::link::{Heard, Link};
 use kafkavisor_worker_core::{Action, Core, Delivery, Event, Failure, Settings};
@@ -107,7 +107,7 @@ impl Worker {
             .map_err(|error| error.to_string())?;
         // The first message is the letter's, which is read by itself.
         let first = if start.letter.is_some() { start.offset.next() } else { start.offset };
-        let consumer = Consumer::start(&start.kafka, &start.handler.max_in_flight, &start.item, first)
+        let consumer = Consumer::start(&start.kafka, start.handler.max_in_flight.bytes, &start.item, first)
             .map_err(|error| error.to_string())?;
         let driver = new_driver(Context {
             init: Init {

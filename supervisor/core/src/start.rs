@@ -13,28 +13,59 @@
 
 use kafkavisor::config::Reset;
 use kafkavisor::ids::Offset;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
+
+/// The format of a note, as `format` in it. Keys keep their meaning from format to format, unknown ones are ignored; a note
+/// without a number is of format 0, which had no `instance_id`.
+const FORMAT: u64 = 1;
+/// Longer metadata is none of ours: brokers take 4096 bytes unless told otherwise.
+const LONGEST: usize = 16 * 1024;
+/// No name is longer, and so no note.
+const LONGEST_NAME: usize = 249;
 
 /// What stands beside every offset we commit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CommitNote {
-    /// The instance that committed.
+    /// Of which format it is.
+    pub format: u64,
+    /// The name of the instance that committed, for people: other hosts may have an instance of that name.
     #[serde(rename = "kafkavisor")]
     pub instance: String,
+    /// Which instance committed: a random number of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance_id: Option<String>,
     /// Kafka's id of the topic, where it could be had.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub topic_id: Option<String>,
 }
 
 impl CommitNote {
+    /// A note of the instance `name`, whose random id is `id`.
+    pub fn new(name: &str, id: &str, topic_id: Option<String>) -> Self {
+        let instance = name.chars().take(LONGEST_NAME).collect();
+        Self { format: FORMAT, instance, instance_id: Some(id.to_owned()), topic_id }
+    }
+
     /// As the metadata of a commit.
     pub fn to_text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// What stands beside a commit, if it is one of ours.
+    /// What stands beside a commit, if it is one of ours. Anybody may have written it: what is of another type than it should be
+    /// counts as not there.
     pub fn of(metadata: &str) -> Option<Self> {
-        serde_json::from_str(metadata).ok()
+        if metadata.len() > LONGEST {
+            return None;
+        }
+        let value: Value = serde_json::from_str(metadata).ok()?;
+        let text = |key| value.get(key).and_then(Value::as_str).map(str::to_owned);
+        Some(Self {
+            format: value.get("format").and_then(Value::as_u64).unwrap_or(0),
+            instance: text("kafkavisor")?,
+            instance_id: text("instance_id"),
+            topic_id: text("topic_id"),
+        })
     }
 }
 
@@ -59,7 +90,7 @@ pub struct Log {
 /// Everything that the decision depends on.
 #[derive(Debug, Clone)]
 pub struct Facts {
-    /// This instance, as it signs its commits.
+    /// The random id of this instance, with which it signs its commits.
     pub instance: String,
     pub committed: Option<Committed>,
     /// Whether the group has an offset for any partition of the topic.
@@ -130,7 +161,7 @@ fn from_commit(facts: &Facts, committed: &Committed) -> Decision {
             "the group's offset {offset} is beyond the end of the partition, {end}: seek to where it should go on"
         ));
     }
-    let by_us = note.is_some_and(|note| note.instance == facts.instance);
+    let by_us = note.and_then(|note| note.instance_id).is_some_and(|id| id == facts.instance);
     Decision::At { offset, why: Why::Committed { by_us } }
 }
 
@@ -153,7 +184,7 @@ mod tests {
 
     #[expect(clippy::unnecessary_wraps, reason = "as `Facts` has it")]
     fn committed(offset: i64, topic_id: Option<&str>) -> Option<Committed> {
-        let note = CommitNote { instance: "i".to_owned(), topic_id: topic_id.map(str::to_owned) };
+        let note = CommitNote::new("name", "i", topic_id.map(str::to_owned));
         Some(Committed { offset: Offset(offset), metadata: note.to_text() })
     }
 
@@ -177,6 +208,41 @@ mod tests {
         begins(&Facts { committed: by_hand, ..facts() }, 50, Why::Committed { by_us: false });
         let other = Facts { committed: committed(50, None), instance: "other".to_owned(), ..facts() };
         begins(&other, 50, Why::Committed { by_us: false });
+        let nameless = r#"{"kafkavisor":"i","topic_id":"now"}"#.to_owned();
+        let before = Some(Committed { offset: Offset(50), metadata: nameless });
+        begins(&Facts { committed: before, ..facts() }, 50, Why::Committed { by_us: false });
+    }
+
+    #[test]
+    fn notes_are_read_from_version_to_version() {
+        let note = CommitNote::new("orders-1", "5eed", Some("topic".to_owned()));
+        let text = r#"{"format":1,"kafkavisor":"orders-1","instance_id":"5eed","topic_id":"topic"}"#;
+        assert_eq!(note.to_text(), text);
+        assert_eq!(CommitNote::of(text), Some(note.clone()));
+        let before = CommitNote::of(r#"{"kafkavisor":"orders-1","topic_id":"topic"}"#);
+        assert_eq!(before, Some(CommitNote { format: 0, instance_id: None, ..note.clone() }));
+        let later = r#"{"format":7,"kafkavisor":"orders-1","instance_id":"5eed","topic_id":"topic","done":[{"a":1}]}"#;
+        assert_eq!(CommitNote::of(later), Some(CommitNote { format: 7, ..note }));
+    }
+
+    #[test]
+    fn what_others_wrote_counts_for_nothing() {
+        let long = format!(r#"{{"kafkavisor":"{}"}}"#, "x".repeat(LONGEST));
+        let deep = "[".repeat(LONGEST);
+        for foreign in
+            ["", "x", "null", "[]", "7", r#"{"kafkavisor":7}"#, r#"{"topic_id":"now"}"#, &long, &deep]
+        {
+            assert_eq!(CommitNote::of(foreign), None, "{}", &foreign[..foreign.len().min(40)]);
+        }
+        let odd = r#"{"kafkavisor":"i","format":"x","instance_id":{},"topic_id":9}"#;
+        let odd = Some(Committed { offset: Offset(50), metadata: odd.to_owned() });
+        begins(&Facts { committed: odd, ..facts() }, 50, Why::Committed { by_us: false });
+    }
+
+    #[test]
+    fn a_note_fits_beside_an_offset() {
+        let note = CommitNote::new(&"\u{1}".repeat(9999), &"f".repeat(32), Some("A".repeat(22)));
+        assert!(note.to_text().len() < 4096, "brokers take no more");
     }
 
     #[test]

@@ -1,13 +1,34 @@
-//! What the supervisor asks Kafka: which partitions there are, where reading begins, how far the logs go, and commits.
+//! What the supervisor asks Kafka, and when: which partitions there are, where reading begins, how far the logs go, and commits.
 //!
-//! Two threads, so that a commit never waits behind a look-up: `lookups` and `commits`. Both block on the network and talk to the
-//! event loop through channels; `clients` has the requests themselves, `topics` the one that the safe crate does not have.
+//! | module | for |
+//! |---|---|
+//! | [`commits`] | the committing thread |
+//! | [`lookups`] | the look-up thread |
+//! | [`topics`] | which partitions there are |
+//! | [`starts`] | where partitions begin |
+//! | [`committed_starts`] | starts committed before they are told |
+//! | [`log_ends`] | the thread for logs that nobody fetches |
+//!
+//! Three threads, so that a commit never waits behind a look-up, and neither behind what is only shown. They block on the network
+//! and talk to the event loop through channels; the requests themselves are the package `kafkavisor-kafka`'s.
 
-mod clients;
 mod commits;
+mod committed_starts;
+mod log_ends;
 mod lookups;
+mod starts;
 mod topics;
 
-pub(crate) use clients::{Clients, KafkaError, client_properties, validate};
+use std::collections::BTreeMap;
+
+use kafkavisor::config::Config;
+
 pub(crate) use commits::{Commits, SharedLease};
-pub(crate) use lookups::{Ask, ClassicOffsets, Found, Heard, Lookups, Scope};
+pub(crate) use log_ends::{LogEnd, Unfetched};
+pub(crate) use lookups::{Ask, Heard, Lookups, Scope, StartupError};
+pub(crate) use starts::{ClassicOffsets, Found};
+
+/// The properties of every client of this instance.
+pub(crate) fn client_properties(config: &Config) -> BTreeMap<String, String> {
+    kafkavisor_kafka::properties::client_properties(&config.cluster.brokers, &config.kafka)
+}

@@ -1,143 +1,247 @@
-//! The unsafe part of asking Kafka: topics with their ids, which the safe crate does not tell (`rd_kafka_DescribeTopics`).
+//! The topics watch: which partitions there are, which came later, and which topic is another than it was. What can't be told
+//! of one topic now (a right is missing, nobody leads it) changes nothing of what is known of it, and nothing of the others.
 
-use std::collections::BTreeMap;
-use std::ffi::{CStr, CString, c_char};
-use std::ptr::{self, NonNull};
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use kafkavisor::ids::Topic;
-use rdkafka::bindings as rd;
-use rdkafka::types::{RDKafka, RDKafkaRespErr};
+use kafkavisor::clock::now;
+use kafkavisor::ids::{Topic, TopicPartition};
+use kafkavisor_kafka::Described;
+use kafkavisor_kafka::clients::Clients;
+use kafkavisor_kafka::error::KafkaError;
 
-/// One topic as Kafka has it now; no partitions: there is none of that name.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Described {
-    pub(crate) partitions: i32,
-    /// New with each making of the topic; none from brokers that have no ids.
-    pub(crate) id: Option<String>,
+/// A look that failed at start is made again after this.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// Longest that a look may take while this runs.
+const WITHIN: Duration = Duration::from_secs(5);
+
+/// A topic as it was when it was first looked at, and as it is now.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    /// None until it could be looked at.
+    partitions_at_first: Option<i32>,
+    /// The last look saw fewer partitions: believed when the next one does too. A broker that has just come up knows no topics.
+    shrinking: bool,
+    now: Described,
+    /// Why the last look told nothing.
+    failing: Option<KafkaError>,
 }
 
-/// What `rd_kafka_Uuid_base64str` gives for "no id".
-const NO_ID: &str = "AAAAAAAAAAAAAAAAAAAAAA";
-
-fn text(pointer: *const c_char) -> String {
-    if pointer.is_null() {
-        return String::new();
-    }
-    #[expect(unsafe_code, reason = "librdkafka's strings")]
-    // SAFETY: not null, and librdkafka's strings end in NUL and live as long as the result they came from, which the caller
-    // holds.
-    let text = unsafe { CStr::from_ptr(pointer) };
-    text.to_string_lossy().into_owned()
-}
-
-/// Frees what librdkafka made when it goes out of scope.
-struct Owned<T>(NonNull<T>, unsafe extern "C" fn(*mut T));
-
-impl<T> Owned<T> {
-    fn new(pointer: *mut T, free: unsafe extern "C" fn(*mut T)) -> Result<Self, String> {
-        NonNull::new(pointer).map(|pointer| Self(pointer, free)).ok_or_else(|| "out of memory".to_owned())
-    }
-
-    fn get(&self) -> *mut T {
-        self.0.as_ptr()
+impl Known {
+    /// Whether `now` is another topic of the same name.
+    fn is_another(&self, now: &Described) -> bool {
+        self.now.id.is_some() && now.id.is_some() && self.now.id != now.id
     }
 }
 
-impl<T> Drop for Owned<T> {
-    #[expect(unsafe_code, reason = "frees what librdkafka made")]
-    fn drop(&mut self) {
-        // SAFETY: the pointer was made by librdkafka, is freed once, by the function that belongs to its type.
-        unsafe { (self.1)(self.0.as_ptr()) }
-    }
+/// What a look found.
+#[derive(Debug)]
+pub(crate) struct Changes {
+    /// All partitions there are.
+    pub(crate) partitions: BTreeSet<TopicPartition>,
+    /// Those whose topic was made again.
+    pub(crate) made_again: Vec<TopicPartition>,
 }
 
-/// The broker that is the controller, which alone describes topics; the demo's cluster names one that is not there.
-///
-/// `rk` must be a live handle; the caller holds its owner.
-#[expect(unsafe_code, reason = "librdkafka's C interface")]
-pub(super) fn controller(rk: *mut RDKafka) -> i32 {
-    // SAFETY: `rk` is live.
-    unsafe { rd::rd_kafka_controllerid(rk, 200) }
+/// The topics.
+#[derive(Debug)]
+pub(super) struct Topics {
+    clients: Arc<Clients>,
+    names: Vec<Topic>,
+    known: BTreeMap<Topic, Known>,
 }
 
-/// Asks for `topics`. A topic that does not exist has no partitions; one whose description failed otherwise is left out.
-///
-/// `rk` must be a live handle; the caller holds its owner.
-#[expect(unsafe_code, reason = "librdkafka's C interface")]
-pub(super) fn describe(
-    rk: *mut RDKafka,
-    topics: &[Topic],
-    timeout: Duration,
-) -> Result<BTreeMap<Topic, Described>, String> {
-    let names: Vec<CString> = topics.iter().filter_map(|topic| CString::new(topic.as_str()).ok()).collect();
-    let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
-    let millis = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-    // SAFETY: `rk` is live; each result is owned by a guard below, and freed before `rk` is.
-    let (queue, options, collection) = unsafe {
-        (
-            Owned::new(rd::rd_kafka_queue_new(rk), rd::rd_kafka_queue_destroy)?,
-            Owned::new(
-                rd::rd_kafka_AdminOptions_new(rk, rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS),
-                rd::rd_kafka_AdminOptions_destroy,
-            )?,
-            Owned::new(
-                rd::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len()),
-                rd::rd_kafka_TopicCollection_destroy,
-            )?,
-        )
-    };
-    // SAFETY: all arguments are live; the request copies what it needs. Polling waits a little longer than the request may take.
-    let event = unsafe {
-        rd::rd_kafka_AdminOptions_set_request_timeout(options.get(), millis, ptr::null_mut(), 0);
-        rd::rd_kafka_DescribeTopics(rk, collection.get(), options.get(), queue.get());
-        rd::rd_kafka_queue_poll(queue.get(), millis.saturating_add(500))
-    };
-    let event =
-        Owned::new(event, rd::rd_kafka_event_destroy).map_err(|_| "no answer from Kafka".to_owned())?;
-    // SAFETY: the event is live; its strings and results live as long as it does.
-    unsafe {
-        if rd::rd_kafka_event_error(event.get()) != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
-            return Err(text(rd::rd_kafka_event_error_string(event.get())));
+fn partitions_of(topic: &Topic, count: i32) -> impl Iterator<Item = TopicPartition> {
+    (0..count).map(|number| TopicPartition::new(topic.clone(), number))
+}
+
+impl Topics {
+    /// Looks at them for the first time. What can't be told of a topic by `until` is asked again later; what will never be told
+    /// ends the start, and so does it when nothing is told of any.
+    pub(super) fn first_look(
+        clients: Arc<Clients>,
+        names: Vec<Topic>,
+        until: Instant,
+    ) -> Result<Self, (Topic, KafkaError)> {
+        let known = names.iter().map(|topic| (topic.clone(), Known::default())).collect();
+        let mut topics = Self { clients, names, known };
+        loop {
+            let left = until.saturating_duration_since(now());
+            for (topic, described) in topics.clients.describe(&topics.names, left) {
+                match described {
+                    Err(error) if error.is_permanent() => return Err((topic, error)),
+                    described => topics.first_seen(&topic, described),
+                }
+            }
+            let unknown: Vec<_> =
+                topics.known.iter().filter_map(|(t, k)| Some((t, k.failing.clone()?))).collect();
+            match unknown.first() {
+                None => break,
+                Some((topic, error)) if now() >= until => {
+                    if unknown.len() == topics.names.len() {
+                        return Err(((*topic).clone(), error.clone()));
+                    }
+                    break;
+                }
+                Some(_) => std::thread::park_timeout(LOOK_AGAIN),
+            }
         }
-        let result = rd::rd_kafka_event_DescribeTopics_result(event.get());
-        if result.is_null() {
-            return Err("Kafka answered something else".to_owned());
+        topics.say_what_is_missing();
+        Ok(topics)
+    }
+
+    fn first_seen(&mut self, topic: &Topic, described: Result<Described, KafkaError>) {
+        let Some(known) = self.known.get_mut(topic) else { return };
+        match described {
+            Ok(now) => {
+                *known = Known { partitions_at_first: Some(now.partitions), now, ..Known::default() };
+            }
+            Err(error) => known.failing = Some(error),
         }
-        let mut count = 0;
-        let described = rd::rd_kafka_DescribeTopics_result_topics(result, &raw mut count);
-        Ok((0..count).filter_map(|index| one(*described.add(index))).collect())
+    }
+
+    fn say_what_is_missing(&self) {
+        for (topic, known) in &self.known {
+            match &known.failing {
+                Some(error) => log::warn!("topic {topic}: {error}; it is looked at again"),
+                None if known.now.partitions == 0 => {
+                    log::warn!("topic {topic} does not exist yet; it is picked up when it does");
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// All partitions there are.
+    pub(super) fn partitions(&self) -> BTreeSet<TopicPartition> {
+        self.known.iter().flat_map(|(topic, known)| partitions_of(topic, known.now.partitions)).collect()
+    }
+
+    /// All partitions of one topic.
+    pub(super) fn partitions_of(&self, topic: &Topic) -> BTreeSet<TopicPartition> {
+        let count = self.known.get(topic).map_or(0, |known| known.now.partitions);
+        partitions_of(topic, count).collect()
+    }
+
+    /// Kafka's id of the topic, where it could be had.
+    pub(super) fn id(&self, topic: &Topic) -> Option<String> {
+        self.known.get(topic)?.now.id.clone()
+    }
+
+    /// Whether the partition was not there when its topic was first looked at, or the topic was made again since.
+    pub(super) fn appeared_later(&self, key: &TopicPartition) -> bool {
+        let at_first = self.known.get(&key.topic).and_then(|known| known.partitions_at_first);
+        at_first.is_some_and(|count| key.partition.0 >= count)
+    }
+
+    /// Looks at all topics; what has changed, if anything has.
+    pub(super) fn look(&mut self) -> Option<Changes> {
+        let before = self.partitions();
+        let mut made_again = Vec::new();
+        for (topic, described) in self.clients.describe(&self.names, WITHIN) {
+            let Some(known) = self.known.get_mut(&topic) else { continue };
+            match described {
+                Ok(now) => {
+                    if known.failing.take().is_some() {
+                        log::info!("topic {topic}: it can be looked at again");
+                    }
+                    if known.see(&topic, now) {
+                        made_again.extend(partitions_of(&topic, known.now.partitions));
+                    }
+                }
+                Err(error) => {
+                    if known.failing.as_ref() != Some(&error) {
+                        log::warn!("topic {topic}: failed to look at it: {error}");
+                    }
+                    known.failing = Some(error);
+                }
+            }
+        }
+        let partitions = self.partitions();
+        (partitions != before || !made_again.is_empty()).then_some(Changes { partitions, made_again })
+    }
+
+    /// Looks at the topics of partitions whose start is asked for: what it lacks for each topic that it can't tell about.
+    pub(super) fn look_at(&mut self, topics: &BTreeSet<Topic>) -> BTreeMap<Topic, KafkaError> {
+        let names: Vec<_> = topics.iter().cloned().collect();
+        let mut failed = BTreeMap::new();
+        for (topic, described) in self.clients.describe(&names, WITHIN) {
+            match described {
+                Ok(now) => self.known.entry(topic).or_default().freshen(now),
+                Err(error) => drop(failed.insert(topic, error)),
+            }
+        }
+        failed
     }
 }
 
-/// # Safety
-/// `topic` belongs to a result that is live.
-#[expect(unsafe_code, reason = "librdkafka's C interface")]
-unsafe fn one(topic: *const rd::rd_kafka_TopicDescription_t) -> Option<(Topic, Described)> {
-    // SAFETY: as the caller says; the pointers below live as long as the result.
-    let (name, error) = unsafe {
-        (text(rd::rd_kafka_TopicDescription_name(topic)), rd::rd_kafka_TopicDescription_error(topic))
-    };
-    let name = Topic::new(&name).ok()?;
-    let code = if error.is_null() {
-        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
-    } else {
-        // SAFETY: `error` belongs to the live result.
-        unsafe { rd::rd_kafka_error_code(error) }
-    };
-    if code == RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART {
-        return Some((name, Described::default()));
+impl Known {
+    /// Takes in a look; whether it is another topic now.
+    fn see(&mut self, topic: &Topic, now: Described) -> bool {
+        let another = self.is_another(&now);
+        if another {
+            log::warn!("topic {topic} was deleted and made again: it is read from its earliest message");
+            self.partitions_at_first = Some(0);
+        }
+        let shrinks = now.partitions < self.now.partitions;
+        if shrinks && !std::mem::replace(&mut self.shrinking, shrinks) {
+            return false;
+        }
+        self.shrinking = false;
+        if now.partitions == 0 {
+            self.partitions_at_first = Some(0);
+        }
+        self.partitions_at_first.get_or_insert(now.partitions);
+        // The id of a topic that is gone is kept: with it, the next one is known to be another.
+        let id = now.id.or_else(|| self.now.id.take());
+        self.now = Described { partitions: now.partitions, id };
+        another
     }
-    if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
-        return None;
+
+    /// Takes in a look between the regular ones, which alone tell what has changed.
+    fn freshen(&mut self, now: Described) {
+        if self.is_another(&now) {
+            self.partitions_at_first = Some(0);
+        }
+        if now.partitions > 0 {
+            self.partitions_at_first.get_or_insert(now.partitions);
+        }
+        self.now.id = now.id.or_else(|| self.now.id.take());
+        self.now.partitions = self.now.partitions.max(now.partitions);
     }
-    let mut partitions = 0usize;
-    // SAFETY: the topic belongs to a live result, and so do its partitions and its id.
-    let id = unsafe {
-        rd::rd_kafka_TopicDescription_partitions(topic, &raw mut partitions);
-        let id = rd::rd_kafka_TopicDescription_topic_id(topic);
-        if id.is_null() { String::new() } else { text(rd::rd_kafka_Uuid_base64str(id)) }
-    };
-    let id = (!id.is_empty() && id != NO_ID).then_some(id);
-    Some((name, Described { partitions: i32::try_from(partitions).ok()?, id }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn described(partitions: i32, id: &str) -> Described {
+        Described { partitions, id: Some(id.to_owned()) }
+    }
+
+    fn topic() -> Topic {
+        Topic::new("t").unwrap()
+    }
+
+    #[test]
+    fn one_look_that_sees_fewer_partitions_is_not_believed() {
+        let mut known = Known::default();
+        known.see(&topic(), described(3, "a"));
+        known.see(&topic(), Described::default());
+        assert_eq!(known.now, described(3, "a"));
+        known.see(&topic(), Described::default());
+        assert_eq!(known.now, described(0, "a"), "its id is kept");
+        assert!(known.see(&topic(), described(2, "b")), "another topic of that name");
+        assert_eq!(known.partitions_at_first, Some(0));
+    }
+
+    #[test]
+    fn what_could_not_be_looked_at_at_first_has_not_appeared_later() {
+        let mut known = Known::default();
+        known.freshen(described(2, "a"));
+        assert_eq!(known.partitions_at_first, Some(2));
+        known.see(&topic(), described(4, "a"));
+        assert_eq!(known.partitions_at_first, Some(2));
+    }
 }

@@ -150,6 +150,8 @@ impl EventLoop {
                 }
             }
             KafkaHeard::Ends(ends) => self.ends.extend(ends),
+            // Nobody asks yet.
+            KafkaHeard::Log { .. } => {}
         }
     }
 
@@ -231,7 +233,7 @@ fn wait(sources: &Sources, until: Option<Instant>) -> Event {
 }
 
 /// A channel's sender as a sink for threads: when the loop is over nobody needs it any more.
-pub(crate) fn sink<T: Send + 'static>(sender: Sender<T>) -> impl Fn(T) + Send + 'static {
+pub(crate) fn sink<T: Send + 'static>(sender: Sender<T>) -> impl Fn(T) + Clone + Send + 'static {
     move |event| {
         let _loop_is_over = sender.send(event);
     }

@@ -4,6 +4,11 @@
 //! | file | does |
 //! |---|---|
 //! | `instance` | starts everything in order, and ends it |
+//! | `signals` | signals as messages, at start too |
+//! | `reach` | Kafka and ZooKeeper reached, with one deadline |
+//! | `group` | the group in ZooKeeper, as configured |
+//! | `executables` | handler and worker found at start |
+//! | `instance_id` | the random id that commits are signed with |
 //! | `event_loop`, `answers` | the loop, what it answers to operators |
 //! | `system` | what the driver works with |
 //! | `replies` | who waits for an answer |
@@ -22,20 +27,27 @@ mod answers;
 mod control;
 mod deployments;
 mod event_loop;
+mod executables;
+mod group;
 mod guardian;
 mod instance;
+mod instance_id;
 mod limits;
 mod pages;
+mod reach;
 mod reload;
 mod replies;
 pub(crate) mod runtime_directory;
 mod service;
+mod signals;
 pub(crate) mod status;
 mod system;
 mod workers;
 
 pub(crate) use control::ask;
+pub(crate) use executables::{resolved, worker_binary};
+pub(crate) use group::membership_options;
 pub(crate) use guardian::guard;
-pub(crate) use instance::{
-    check_properties, listen_for_signals, membership_options, reach, resolved, run, worker_binary,
-};
+pub(crate) use instance::{check_properties, run};
+pub(crate) use reach::reach;
+pub(crate) use signals::listen_for_signals;

@@ -118,7 +118,7 @@ impl Partition {
         owned: &Owned,
         record: Option<&Record>,
         progress: Option<&Progress>,
-        end: Option<Offset>,
+        end: Option<LogEnd>,
         now: Moment,
     ) -> Self {
         let (running, tenure) = (owned.pid(), &owned.tenure);
@@ -129,7 +129,7 @@ impl Partition {
         let known = progress.is_some() && acknowledged.is_some();
         let position = known.then_some(if running.is_some() { page.position } else { page.acknowledged });
         // What has been read lies below the end, but is no end: before one was heard of, none is known.
-        let heard = [end.map(|end| end.0), progress.map(|p| p.high_watermark)].into_iter().flatten();
+        let heard = [end.map(|end| end.end.0), progress.map(|p| p.high_watermark)].into_iter().flatten();
         let high_watermark = heard
             .filter(|end| *end >= 0)
             .max()
@@ -139,8 +139,11 @@ impl Partition {
             high_watermark.zip(known.then_some(page.acknowledged)).is_some_and(|(end, next)| end > next);
         let oldest =
             if page.in_flight > 0 { now.boottime.since(page.oldest_in_flight).as_secs_f64() } else { 0.0 };
-        let lag_seconds = if waiting && page.head_timestamp >= 0 {
-            seconds(now.wall_millis.saturating_sub(page.head_timestamp))
+        // Where no worker has seen the oldest message, the look-ups have.
+        let seen = end.and_then(|end| end.head).filter(|head| next == Some(head.acknowledged.0));
+        let head_timestamp = seen.map_or(page.head_timestamp, |head| head.timestamp);
+        let lag_seconds = if waiting && head_timestamp >= 0 {
+            seconds(now.wall_millis.saturating_sub(head_timestamp))
         } else {
             0.0
         };

@@ -14,7 +14,7 @@ pub(super) fn metadata(data: &[u8]) {
     }
     let topic_id = note.as_ref().and_then(|note| note.topic_id.clone());
     let instance = "orders-1".to_owned();
-    let by_us = note.is_some_and(|note| note.instance == instance);
+    let by_us = note.is_some_and(|note| note.instance_id.as_ref() == Some(&instance));
     let facts = |now: Option<&str>| Facts {
         instance: instance.clone(),
         committed: Some(Committed { offset: Offset(50), metadata: metadata.clone() }),

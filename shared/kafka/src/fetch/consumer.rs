@@ -5,7 +5,6 @@ use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
-use kafkavisor::config::MaxInFlight;
 use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor::protocol::{Header, Message};
 use rdkafka::types::RDKafkaRespErr;
@@ -17,9 +16,13 @@ use super::properties::consumer_properties;
 const BATCH: usize = 1000;
 
 /// What stands at the front of the queue.
-pub(crate) enum Fetched<'a> {
+#[derive(Debug)]
+pub enum Fetched<'a> {
+    /// A message.
     Message {
+        /// As it is handed on.
         message: Message<'a>,
+        /// Bytes of its key and value.
         bytes: u64,
     },
     /// Everything below this has been seen, and there is nothing more for now.
@@ -29,7 +32,8 @@ pub(crate) enum Fetched<'a> {
 }
 
 /// Fetches one partition.
-pub(crate) struct Consumer {
+#[derive(Debug)]
+pub struct Consumer {
     // Fields are dropped in this order: messages before the client that made them, the socket last.
     queue: VecDeque<RawMessage>,
     batch: Vec<RawMessage>,
@@ -39,10 +43,10 @@ pub(crate) struct Consumer {
 }
 
 impl Consumer {
-    /// Starts fetching `item` at `offset`.
-    pub(crate) fn start(
+    /// Starts fetching `item` at `offset`, some `ahead` bytes before they are asked for.
+    pub fn start(
         properties: &BTreeMap<String, String>,
-        limits: &MaxInFlight,
+        ahead: u64,
         item: &TopicPartition,
         offset: Offset,
     ) -> Result<Self, FetchError> {
@@ -50,24 +54,24 @@ impl Consumer {
         let (wake, waker) = UnixStream::pair().map_err(io)?;
         wake.set_nonblocking(true).map_err(io)?;
         waker.set_nonblocking(true).map_err(io)?;
-        let properties = consumer_properties(properties, limits);
+        let properties = consumer_properties(properties, ahead);
         let client =
             Client::start(&properties, item.topic.as_str(), item.partition.0, offset.0, waker.as_fd())?;
         Ok(Self { queue: VecDeque::new(), batch: Vec::new(), client, wake, _waker: waker })
     }
 
     /// Readable when there is something new to take.
-    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()
     }
 
     /// The end of the partition as last heard.
-    pub(crate) fn high_watermark(&self) -> Option<Offset> {
+    pub fn high_watermark(&self) -> Option<Offset> {
         self.client.high_watermark().map(Offset)
     }
 
     /// Takes a batch from librdkafka if none is left here.
-    pub(crate) fn fetch(&mut self) {
+    pub fn fetch(&mut self) {
         self.client.serve();
         if !self.queue.is_empty() {
             return;
@@ -83,7 +87,7 @@ impl Consumer {
     }
 
     /// Hands the front of the queue to `take`, which says whether it took it; its result for the queue's emptiness.
-    pub(crate) fn front<R>(&mut self, take: impl FnOnce(Fetched<'_>) -> (bool, R)) -> Option<R> {
+    pub fn front<R>(&mut self, take: impl FnOnce(Fetched<'_>) -> (bool, R)) -> Option<R> {
         let front = self.queue.front()?;
         let mut headers: Vec<Header<'_>> = Vec::new();
         front.headers(&mut headers);
@@ -95,7 +99,7 @@ impl Consumer {
     }
 
     /// Timestamp of the message at the front, where there is one.
-    pub(crate) fn front_timestamp(&self) -> Option<i64> {
+    pub fn front_timestamp(&self) -> Option<i64> {
         self.queue
             .front()
             .filter(|m| m.error() == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR)

@@ -17,14 +17,17 @@ use rdkafka::types::{RDKafkaRespErr, RDKafkaType};
 
 /// Why messages can't be fetched at all.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum FetchError {
+pub enum FetchError {
+    /// A property is refused.
     #[error("librdkafka refuses the configuration: {0}")]
     Property(String),
+    /// The client can't be made.
     #[error("librdkafka can't be started: {0}")]
     Start(String),
 }
 
 /// A started consumer of one partition.
+#[derive(Debug)]
 pub(super) struct Client {
     rk: NonNull<rd::rd_kafka_t>,
     topic: NonNull<rd::rd_kafka_topic_t>,
@@ -181,6 +184,7 @@ impl Drop for Client {
 }
 
 /// One message, error or event of the queue.
+#[derive(Debug)]
 pub(super) struct RawMessage(NonNull<rd::rd_kafka_message_t>);
 
 #[expect(unsafe_code, reason = "librdkafka's C interface")]

@@ -4,4 +4,4 @@ mod consumer;
 mod native;
 mod properties;
 
-pub(crate) use consumer::{Consumer, Fetched};
+pub use consumer::{Consumer, Fetched};

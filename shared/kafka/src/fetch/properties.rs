@@ -2,20 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use kafkavisor::config::MaxInFlight;
-
 /// With a full queue librdkafka stops fetching for this long; its default of a second stalls every handler that is slower
 /// than the fetcher once a second.
 const QUEUE_BACKOFF_MS: &str = "5";
 /// What is fetched ahead, beside what is in flight.
 const QUEUE_KBYTES: u64 = 16 * 1024;
 
-/// The properties of the client that fetches one partition.
-pub(super) fn consumer_properties(
-    theirs: &BTreeMap<String, String>,
-    limits: &MaxInFlight,
-) -> BTreeMap<String, String> {
-    let queue = QUEUE_KBYTES.min((limits.bytes / 1024).max(1024));
+/// The properties of the client that fetches one partition and no more than about `ahead` bytes before they are asked for.
+pub(super) fn consumer_properties(theirs: &BTreeMap<String, String>, ahead: u64) -> BTreeMap<String, String> {
+    let queue = QUEUE_KBYTES.min((ahead / 1024).max(1024));
     let mut properties = BTreeMap::from(
         [
             ("client.id", "kafkavisor".to_owned()),
@@ -36,16 +31,13 @@ pub(super) fn consumer_properties(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
     fn theirs_win_but_for_what_is_not_theirs() {
-        let limits = MaxInFlight { messages: 10, bytes: 1 << 24, time: Duration::from_secs(1) };
         let theirs = [("client.id", "x"), ("auto.offset.reset", "latest"), ("group.id", "g")];
         let theirs = theirs.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
-        let properties = consumer_properties(&theirs, &limits);
+        let properties = consumer_properties(&theirs, 1 << 24);
         assert_eq!(properties.get("client.id").map(String::as_str), Some("x"));
         assert_eq!(properties.get("auto.offset.reset").map(String::as_str), Some("error"));
         assert_eq!(properties.get("group.id"), None);

@@ -1,0 +1,67 @@
+//! Writes offsets of a group (`rd_kafka_AlterConsumerGroupOffsets`): one answer a partition.
+//!
+//! Not `rd_kafka_commit`: that one holds a commit back while the group's coordinator is away, for `session.timeout.ms`, and sends
+//! it when nobody knows any more whether it still may. This one is forgotten when its time is up, wherever it waits, and is not
+//! sent again by librdkafka; what is left is a request in a socket's buffer, which `socket.timeout.ms` bounds.
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::time::Duration;
+
+use kafkavisor::ids::TopicPartition;
+use rdkafka::bindings as rd;
+use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::types::RDKafka;
+
+use super::elements::elements_of;
+use super::request::{Owned, Request};
+use crate::error::KafkaError;
+
+/// Writes `offsets`, with what stands beside them, as the group's.
+///
+/// `rk` must be a live handle; the caller holds its owner.
+#[expect(unsafe_code, reason = "librdkafka's C interface")]
+pub(crate) fn write_offsets(
+    rk: *mut RDKafka,
+    group: &str,
+    offsets: &TopicPartitionList,
+    within: Duration,
+) -> Result<BTreeMap<TopicPartition, Result<(), KafkaError>>, KafkaError> {
+    let group = CString::new(group).map_err(|error| KafkaError::Client(error.to_string()))?;
+    let request =
+        Request::new(rk, rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS, within)?;
+    // SAFETY: the list and the name are live, and copied.
+    let written = Owned::new(
+        unsafe { rd::rd_kafka_AlterConsumerGroupOffsets_new(group.as_ptr(), offsets.ptr()) },
+        rd::rd_kafka_AlterConsumerGroupOffsets_destroy,
+    )?;
+    let mut one = [written.get()];
+    // SAFETY: all arguments are live; the request copies what it needs.
+    unsafe {
+        rd::rd_kafka_AlterConsumerGroupOffsets(
+            rk,
+            one.as_mut_ptr(),
+            one.len(),
+            request.options(),
+            request.queue(),
+        );
+    }
+    let event = request.answer()?;
+    let mut answers = BTreeMap::new();
+    // SAFETY: the event is live until the end; groups, lists and names belong to it; both counts are as librdkafka says.
+    unsafe {
+        let result = rd::rd_kafka_event_AlterConsumerGroupOffsets_result(event.get());
+        if result.is_null() {
+            return Ok(answers);
+        }
+        let mut count = 0;
+        let groups = rd::rd_kafka_AlterConsumerGroupOffsets_result_groups(result, &raw mut count);
+        for index in 0..count {
+            let list = rd::rd_kafka_group_result_partitions(*groups.add(index));
+            for element in elements_of(list) {
+                answers.insert(element.key, element.error.map_or(Ok(()), Err));
+            }
+        }
+    }
+    Ok(answers)
+}

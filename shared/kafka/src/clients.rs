@@ -1,0 +1,106 @@
+//! The client that asks: reaching Kafka, topics with their ids, who else is in the group. Each request blocks, and is bounded.
+
+use std::collections::BTreeMap;
+use std::fmt::{Debug, Formatter};
+use std::time::{Duration, Instant};
+
+use kafkavisor::clock::now;
+use kafkavisor::ids::{Group, Topic};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::metadata::Metadata;
+
+use crate::admin::{Described, describe};
+use crate::error::KafkaError;
+use crate::patience::patiently;
+use crate::properties::client_config;
+
+/// Longest that one request may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A client in the group's name.
+pub struct Clients {
+    pub(crate) client: BaseConsumer,
+    group: Group,
+}
+
+/// A member of a group as Kafka knows it.
+#[derive(Debug)]
+pub struct ForeignMember {
+    /// As the member calls itself.
+    pub client_id: String,
+    /// Where it is.
+    pub host: String,
+}
+
+impl Debug for Clients {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Clients").field("group", &self.group).finish_non_exhaustive()
+    }
+}
+
+impl Clients {
+    /// Makes it; asks nobody yet.
+    pub fn new(properties: &BTreeMap<String, String>, group: &Group) -> Result<Self, KafkaError> {
+        let client = client_config(properties, Some(group))
+            .create()
+            .map_err(|error| KafkaError::Configuration(error.to_string()))?;
+        Ok(Self { client, group: group.clone() })
+    }
+
+    /// Waits for a first answer of Kafka.
+    pub fn reach(&self, until: Instant) -> Result<(), KafkaError> {
+        patiently(until, |left| self.metadata("__consumer_offsets", left)).map(drop)
+    }
+
+    /// The cluster's own id; empty where it has none.
+    pub fn cluster_id(&self) -> String {
+        self.client.client().fetch_cluster_id(TIMEOUT).unwrap_or_default()
+    }
+
+    pub(crate) fn metadata(&self, topic: &str, within: Duration) -> Result<Metadata, KafkaError> {
+        Ok(self.client.fetch_metadata(Some(topic), within)?)
+    }
+
+    /// The topics as they are now: one answer each.
+    pub fn describe(
+        &self,
+        topics: &[Topic],
+        within: Duration,
+    ) -> BTreeMap<Topic, Result<Described, KafkaError>> {
+        let Some(first) = topics.first() else { return BTreeMap::new() };
+        let until = now() + within.min(TIMEOUT);
+        let described = self.metadata(first.as_str(), within.min(TIMEOUT)).and_then(|metadata| {
+            // Who has just answered is there to answer again. None (-1, not known by its id yet): librdkafka asks the controller.
+            let broker = metadata.orig_broker_id();
+            let left = until.saturating_duration_since(now());
+            describe(self.client.client().native_ptr(), broker, topics, left)
+        });
+        let answer = |topic: &Topic| match &described {
+            Ok(described) => described.get(topic).cloned().unwrap_or(Err(KafkaError::TimedOut)),
+            Err(error) => Err(error.clone()),
+        };
+        topics.iter().map(|topic| (topic.clone(), answer(topic))).collect()
+    }
+
+    /// Who is subscribed under our group id.
+    pub fn foreign_members(&self, until: Instant) -> Result<Vec<ForeignMember>, KafkaError> {
+        let groups = match patiently(until, |left| {
+            Ok(self.client.fetch_group_list(Some(self.group.as_str()), left)?)
+        }) {
+            // A broker that knows no groups (the demo's) has nobody in them.
+            Err(KafkaError::Other(RDKafkaErrorCode::UnsupportedFeature)) => return Ok(Vec::new()),
+            groups => groups?,
+        };
+        let members = groups.groups().iter().filter(|group| group.name() == self.group.as_str());
+        Ok(members
+            .flat_map(rdkafka::groups::GroupInfo::members)
+            .map(|m| ForeignMember { client_id: m.client_id().to_owned(), host: m.client_host().to_owned() })
+            .collect())
+    }
+
+    /// Serves what librdkafka wants to tell.
+    pub fn serve(&self) {
+        let _nothing_is_consumed = self.client.poll(Duration::ZERO);
+    }
+}

@@ -1,0 +1,48 @@
+//! What the project knows of Kafka: clients and their properties, topics, where logs begin and end, fetching, the group's
+//! offsets, dead letters' headers. It takes plain values, and knows nothing of configuration files and processes.
+//!
+//! A request that names many partitions is answered partition by partition, and within its time: what one of them lacks (a
+//! deleted topic, a right, a leader) fails and delays no other.
+//!
+//! | module | for |
+//! |---|---|
+//! | [`properties`] | what every client is set up with |
+//! | [`clients`] | reaching Kafka, topics with their ids, who else is in the group |
+//! | [`logs`] | where logs begin and end |
+//! | [`heads`] | how old the first message is that nobody fetches |
+//! | [`offsets`] | the group's offsets, behind one trait |
+//! | [`fetch`] | one partition's messages, a batch at a time and without blocking |
+//! | [`dead_letter`] | what stands beside a dead-lettered message |
+//! | [`patience`] | asking again while Kafka can't answer yet |
+//! | [`error`] | why Kafka did not do what it was asked |
+//! | `admin` | the requests that the safe crate does not have |
+
+mod admin;
+pub mod clients;
+pub mod dead_letter;
+pub mod error;
+pub mod fetch;
+pub mod heads;
+pub mod logs;
+pub mod offsets;
+pub mod patience;
+pub mod properties;
+
+use kafkavisor::ids::{Topic, TopicPartition};
+use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
+
+pub use admin::Described;
+
+/// A partition as librdkafka names it; none for names that Kafka itself refuses.
+fn partition(topic: &str, number: i32) -> Option<TopicPartition> {
+    Some(TopicPartition::new(Topic::new(topic).ok()?, number))
+}
+
+fn list<'a>(partitions: impl Iterator<Item = &'a TopicPartition>) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for key in partitions {
+        let _never_refused =
+            list.add_partition_offset(key.topic.as_str(), key.partition.0, ListOffset::Invalid);
+    }
+    list
+}

@@ -1,0 +1,139 @@
+//! The group's offsets, wherever they are kept: read and written with what stands beside each, one answer a partition.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{Debug, Formatter};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use kafkavisor::clock::now;
+use kafkavisor::ids::{Group, Offset, TopicPartition};
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
+
+use crate::admin::{Element, elements, write_offsets};
+use crate::clients::Clients;
+use crate::error::KafkaError;
+use crate::list;
+use crate::properties::client_config;
+
+/// What bounds how long a request can lie in a socket's buffer after its time is up.
+const SOCKET_TIMEOUT_MS: u64 = 5000;
+
+/// An offset of the group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The next offset to read.
+    pub offset: Offset,
+    /// What whoever wrote it wrote beside it.
+    pub note: String,
+}
+
+/// Why an offset could not be read or written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OffsetError {
+    /// Kafka's answer.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+}
+
+/// One answer a partition.
+pub type Answers<T> = BTreeMap<TopicPartition, Result<T, OffsetError>>;
+
+/// Where the group's offsets are kept. Every partition that is asked about has its answer when the call returns, which is at the
+/// deadline at the latest; nothing is written after it.
+pub trait OffsetStore: Debug + Send + Sync {
+    /// The offsets; `None` for a partition that has none.
+    fn read(&self, of: &BTreeSet<TopicPartition>, deadline: Instant) -> Answers<Option<Stored>>;
+    /// Writes them.
+    fn write(&self, offsets: &BTreeMap<TopicPartition, Stored>, deadline: Instant) -> Answers<()>;
+}
+
+/// Offsets in Kafka itself.
+pub struct KafkaOffsets {
+    clients: Arc<Clients>,
+    group: Group,
+    config: ClientConfig,
+    /// Keeps to the coordinator that it once found, whatever that one says: made anew after a request that failed.
+    writer: Mutex<BaseConsumer>,
+}
+
+impl Debug for KafkaOffsets {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KafkaOffsets").field("group", &self.group).finish_non_exhaustive()
+    }
+}
+
+impl KafkaOffsets {
+    /// Reads through `clients`, writes through a client of its own; asks nobody yet.
+    pub fn new(
+        clients: Arc<Clients>,
+        properties: &BTreeMap<String, String>,
+        group: &Group,
+    ) -> Result<Self, KafkaError> {
+        let mut config = client_config(properties, None);
+        let theirs = properties.get("socket.timeout.ms").and_then(|text| text.parse().ok());
+        config.set("socket.timeout.ms", theirs.unwrap_or(u64::MAX).min(SOCKET_TIMEOUT_MS).to_string());
+        let writer = Mutex::new(writer(&config)?);
+        Ok(Self { clients, group: group.clone(), config, writer })
+    }
+}
+
+fn writer(config: &ClientConfig) -> Result<BaseConsumer, KafkaError> {
+    config.create().map_err(|error| KafkaError::Configuration(error.to_string()))
+}
+
+impl OffsetStore for KafkaOffsets {
+    fn read(&self, of: &BTreeSet<TopicPartition>, deadline: Instant) -> Answers<Option<Stored>> {
+        if of.is_empty() {
+            return Answers::new();
+        }
+        let left = deadline.saturating_duration_since(now());
+        let answered = match self.clients.client.committed_offsets(list(of.iter()), left) {
+            Ok(answered) => answered,
+            Err(error) => return all(of.iter(), &KafkaError::from(error)),
+        };
+        let mut answers = all(of.iter(), &KafkaError::TimedOut);
+        for Element { key, offset, note, error } in elements(&answered) {
+            let stored = offset.map(|offset| Stored { offset, note });
+            answers.insert(key, error.map_or(Ok(stored), |error| Err(error.into())));
+        }
+        answers
+    }
+
+    fn write(&self, offsets: &BTreeMap<TopicPartition, Stored>, deadline: Instant) -> Answers<()> {
+        let left = deadline.saturating_duration_since(now());
+        if offsets.is_empty() || left < Duration::from_millis(1) {
+            return all(offsets.keys(), &KafkaError::TimedOut);
+        }
+        let mut wanted = TopicPartitionList::with_capacity(offsets.len());
+        for (key, Stored { offset, note }) in offsets {
+            let mut element = wanted.add_partition(key.topic.as_str(), key.partition.0);
+            // Offsets here are never negative, which is the only thing it can refuse.
+            let _never_refused = element.set_offset(ListOffset::Offset(offset.0));
+            element.set_metadata(note);
+        }
+        let mut client = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let _nothing_is_consumed = client.poll(Duration::ZERO);
+        let written = write_offsets(client.client().native_ptr(), self.group.as_str(), &wanted, left);
+        let moved = |answers: &BTreeMap<_, Result<(), KafkaError>>| {
+            answers.values().any(|answer| *answer == Err(KafkaError::CoordinatorMoved))
+        };
+        if written.as_ref().map_or(true, moved)
+            && let Ok(another) = writer(&self.config)
+        {
+            *client = another;
+        }
+        let written = match written {
+            Ok(written) => written,
+            Err(error) => return all(offsets.keys(), &error),
+        };
+        let mut answers = all(offsets.keys(), &KafkaError::TimedOut);
+        answers.extend(written.into_iter().map(|(key, answer)| (key, answer.map_err(OffsetError::from))));
+        answers
+    }
+}
+
+fn all<'a, T>(of: impl Iterator<Item = &'a TopicPartition>, error: &KafkaError) -> Answers<T> {
+    of.map(|key| (key.clone(), Err(error.clone().into()))).collect()
+}

@@ -1,0 +1,234 @@
+//! Where partitions begin: what the group, the log, the topic and ZooKeeper say is gathered for all that are asked about
+//! together, and each has its own answer.
+//!
+//! Where a topic is new to the group, the answer holds the starts of all its partitions: they are committed together, so that
+//! members that get the others later don't think them new.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kafkavisor::clock::now;
+use kafkavisor::config::Reset;
+use kafkavisor::ids::{Offset, Topic, TopicPartition};
+use kafkavisor_kafka::clients::Clients;
+use kafkavisor_kafka::error::KafkaError;
+use kafkavisor_kafka::logs::{Answers as LogAnswers, Log as Bounds};
+use kafkavisor_kafka::offsets::{Answers, OffsetError, OffsetStore, Stored};
+use kafkavisor_supervisor_core::start::{Committed, Decision, Facts, Log, Why, decide};
+
+use super::topics::Topics;
+
+/// Longest that reading the group's offsets may take.
+const WITHIN: Duration = Duration::from_secs(5);
+
+/// Offsets in ZooKeeper's classic layout, asked of ZooKeeper by the caller's own means.
+pub(crate) type ClassicOffsets =
+    dyn Fn(&BTreeSet<TopicPartition>) -> Result<BTreeSet<TopicPartition>, String> + Send;
+
+/// Whose start is asked for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) partition: TopicPartition,
+    pub(super) request: u64,
+    pub(super) made_again: bool,
+}
+
+/// Where a partition begins, or why that is not known.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) partition: TopicPartition,
+    pub(crate) request: u64,
+    pub(crate) topic_id: Option<String>,
+    pub(crate) decision: Result<Decision, StartError>,
+    /// Where the decision begins a topic: the starts of all its other partitions.
+    pub(crate) begins: BTreeMap<TopicPartition, Offset>,
+}
+
+/// Why it is not known.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    #[error("the group's offset: {0}")]
+    Offset(#[from] OffsetError),
+    #[error("offsets in ZooKeeper: {0}")]
+    Classic(String),
+    #[error("another member has just begun this topic")]
+    JustBegun,
+    #[error("its start could not be committed: {0}")]
+    NotCommitted(String),
+}
+
+/// What starts are found with.
+pub(super) struct Starts {
+    pub(super) clients: Arc<Clients>,
+    pub(super) store: Arc<dyn OffsetStore>,
+    /// As this instance signs its commits.
+    pub(super) instance: String,
+    pub(super) reset: Reset,
+    pub(super) classic: Box<ClassicOffsets>,
+}
+
+/// What was gathered.
+struct Gathered {
+    undescribed: BTreeMap<Topic, KafkaError>,
+    committed: Answers<Option<Stored>>,
+    classic: Result<BTreeSet<TopicPartition>, String>,
+    logs: LogAnswers<Bounds>,
+}
+
+impl Starts {
+    /// Finds them; nothing is committed here.
+    pub(super) fn find(&self, topics: &mut Topics, asked: Vec<Asked>) -> Vec<Found> {
+        let gathered = self.gather(topics, &asked);
+        let mut found: Vec<_> = asked.into_iter().map(|asked| self.one(topics, &gathered, asked)).collect();
+        self.look_whether_still_new(topics, &mut found);
+        found
+    }
+
+    fn gather(&self, topics: &mut Topics, asked: &[Asked]) -> Gathered {
+        let names: BTreeSet<Topic> = asked.iter().map(|asked| asked.partition.topic.clone()).collect();
+        let undescribed = topics.look_at(&names);
+        let mut concerned = BTreeSet::new();
+        for topic in names.iter().filter(|topic| !undescribed.contains_key(topic)) {
+            concerned.extend(topics.partitions_of(topic));
+        }
+        let committed = self.store.read(&concerned, within());
+        let begun: BTreeSet<_> = names.iter().filter(|topic| has_offset(&committed, topic)).collect();
+        let asked =
+            || asked.iter().map(|asked| asked.partition.clone()).filter(|key| concerned.contains(key));
+        let without: BTreeSet<_> = asked().filter(|key| !begun.contains(&key.topic)).collect();
+        let classic = if without.is_empty() { Ok(BTreeSet::new()) } else { (self.classic)(&without) };
+        // Of a topic that begins, all starts are needed.
+        let begins = concerned.iter().filter(|key| !begun.contains(&key.topic)).cloned();
+        let logs = self.clients.logs(&asked().chain(begins).collect());
+        Gathered { undescribed, committed, classic, logs }
+    }
+
+    fn one(&self, topics: &Topics, gathered: &Gathered, asked: Asked) -> Found {
+        let Asked { partition, request, made_again } = asked;
+        let facts = self.facts(topics, gathered, &partition).map(|facts| {
+            if made_again { Facts { committed: None, appeared_later: true, ..facts } } else { facts }
+        });
+        let decision = facts.map(|facts| decide(&facts));
+        let begins = match &decision {
+            Ok(Decision::At { why: Why::Reset, .. }) => self.begins(topics, gathered, &partition),
+            Ok(_) | Err(_) => BTreeMap::new(),
+        };
+        Found { topic_id: topics.id(&partition.topic), partition, request, decision, begins }
+    }
+
+    /// What the decision depends on, or what can't be told.
+    fn facts(&self, topics: &Topics, gathered: &Gathered, key: &TopicPartition) -> Result<Facts, StartError> {
+        if let Some(error) = gathered.undescribed.get(&key.topic) {
+            return Err(error.clone().into());
+        }
+        let log = gathered.logs.get(key).cloned().unwrap_or(Err(KafkaError::Unknown))?;
+        let committed = gathered.committed.get(key).cloned().unwrap_or(Ok(None))?;
+        let topic_committed = has_offset(&gathered.committed, &key.topic);
+        let in_zookeeper = if topic_committed {
+            false
+        } else {
+            // Whether the topic is new to the group can't be told while any of its offsets can't.
+            let unread = of_topic(&gathered.committed, &key.topic).find_map(|answer| answer.as_ref().err());
+            unread.cloned().map_or(Ok(()), Err)?;
+            gathered.classic.as_ref().map_err(|error| StartError::Classic(error.clone()))?.contains(key)
+        };
+        Ok(Facts {
+            instance: self.instance.clone(),
+            committed: committed.map(|Stored { offset, note }| Committed { offset, metadata: note }),
+            topic_committed,
+            appeared_later: topics.appeared_later(key),
+            log: Log { start: log.start, end: log.end, stable_end: log.stable_end },
+            topic_id: topics.id(&key.topic),
+            in_zookeeper,
+            reset: self.reset,
+        })
+    }
+
+    /// The starts of the other partitions of a topic that is new to the group. Those that can't be told now are left out; they
+    /// begin at their earliest message then.
+    fn begins(
+        &self,
+        topics: &Topics,
+        gathered: &Gathered,
+        key: &TopicPartition,
+    ) -> BTreeMap<TopicPartition, Offset> {
+        let others = topics.partitions_of(&key.topic).into_iter().filter(|other| other != key);
+        others
+            .filter_map(|other| match decide(&self.facts(topics, gathered, &other).ok()?) {
+                Decision::At { offset, why: Why::Reset } => Some((other, offset)),
+                Decision::At { .. } | Decision::Park(_) => None,
+            })
+            .collect()
+    }
+
+    /// Another member may have begun the same topics a moment ago: then its starts hold.
+    fn look_whether_still_new(&self, topics: &Topics, found: &mut [Found]) {
+        let begins = |found: &Found| matches!(found.decision, Ok(Decision::At { why: Why::Reset, .. }));
+        let new: BTreeSet<_> =
+            found.iter().filter(|f| begins(f)).map(|f| f.partition.topic.clone()).collect();
+        if new.is_empty() {
+            return;
+        }
+        let all = new.iter().flat_map(|topic| topics.partitions_of(topic)).collect();
+        let committed = self.store.read(&all, within());
+        for one in found.iter_mut().filter(|found| begins(found)) {
+            let mut offsets = of_topic(&committed, &one.partition.topic);
+            let error = offsets.find_map(|answer| match answer {
+                Ok(None) => None,
+                Ok(Some(_)) => Some(StartError::JustBegun),
+                Err(error) => Some(error.clone().into()),
+            });
+            if let Some(error) = error {
+                one.decision = Err(error);
+                one.begins.clear();
+            }
+        }
+    }
+}
+
+fn within() -> Instant {
+    now() + WITHIN
+}
+
+fn of_topic<'a, T>(
+    answers: &'a Answers<T>,
+    topic: &'a Topic,
+) -> impl Iterator<Item = &'a Result<T, OffsetError>> {
+    answers.iter().filter(move |(key, _)| key.topic == *topic).map(|(_, answer)| answer)
+}
+
+/// Whether the group has an offset for any partition of the topic.
+fn has_offset(answers: &Answers<Option<Stored>>, topic: &Topic) -> bool {
+    of_topic(answers, topic).any(|answer| matches!(answer, Ok(Some(_))))
+}
+
+impl Found {
+    /// Says where reading begins.
+    pub(super) fn say(&self) {
+        let Ok(Decision::At { offset, why }) = &self.decision else { return };
+        let key = &self.partition;
+        match why {
+            Why::Committed { .. } => log::info!("{key}: goes on at the group's offset {offset}"),
+            Why::TopicMadeAgain => {
+                log::warn!(
+                    "{key}: the topic was deleted and made again: begins at its earliest message, {offset}"
+                );
+            }
+            Why::BelowStart { committed } => log::error!(
+                "{key}: MESSAGES ARE GONE: the group's offset {committed} is below the log's start: begins at its earliest \
+             message, {offset}"
+            ),
+            Why::AppearedLater => {
+                log::info!("{key}: new to the group: begins at its earliest message, {offset}");
+            }
+            Why::Reset => {
+                log::info!(
+                    "{key}: the group has no offset of this topic: begins at {offset} (offsets.reset)"
+                );
+            }
+        }
+    }
+}

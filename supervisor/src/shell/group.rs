@@ -1,0 +1,47 @@
+//! The group in ZooKeeper, as the configuration means it.
+
+use kafkavisor::config::{Assignment as AssignmentMode, Config, GroupPathStyle};
+use kafkavisor::membership::{Identity, Options};
+use kafkavisor::partitioner::group_path::{GroupFolder, TopicsRepr};
+use nix::unistd::gethostname;
+
+use crate::exit::Failure;
+
+/// What membership needs to know, where there is ZooKeeper.
+pub(crate) fn membership_options(config: &Config) -> Result<Option<Options>, Failure> {
+    let AssignmentMode::Zookeeper { group_path, cooldown, session_timeout, use_group_sha } =
+        &config.assignment
+    else {
+        return Ok(None);
+    };
+    let Some(address) = &config.cluster.zookeeper else { return Ok(None) };
+    let hashed = |repr| {
+        if *use_group_sha {
+            GroupFolder::hashed(&config.group, &config.topics, repr)
+        } else {
+            GroupFolder::plain(&config.group)
+        }
+    };
+    let folder = match group_path {
+        GroupPathStyle::Python3 => hashed(TopicsRepr::Python3),
+        GroupPathStyle::Python2Unicode => hashed(TopicsRepr::Python2Unicode),
+        GroupPathStyle::Path(path) => {
+            GroupFolder::at(path).map_err(|error| Failure::configuration(error.to_string()))?
+        }
+    };
+    Ok(Some(Options {
+        servers: address.servers.join(","),
+        chroot: address.chroot.clone(),
+        group_path: folder.path().to_owned(),
+        siblings: folder.parent().is_some(),
+        session_timeout: *session_timeout,
+        cooldown: *cooldown,
+        identity: Identity { fqdn: host_name(), pid: std::process::id() },
+    }))
+}
+
+/// The machine's name, without what a node's name must not hold.
+fn host_name() -> String {
+    let name = gethostname().map(|name| name.to_string_lossy().replace('/', "_")).unwrap_or_default();
+    if name.is_empty() { "localhost".to_owned() } else { name }
+}

@@ -1,0 +1,156 @@
+//! Reaching Kafka and ZooKeeper: all that a start waits for, with one deadline for all of it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use kafkavisor::clock::now;
+use kafkavisor::config::{Assignment as AssignmentMode, Config, ZookeeperAddress};
+use kafkavisor::ids::TopicPartition;
+use kafkavisor::membership::{ConnectError, Connection, Observer, Options};
+use kafkavisor_kafka::clients::Clients;
+use kafkavisor_kafka::error::KafkaError;
+use kafkavisor_kafka::heads::Reader;
+use kafkavisor_kafka::offsets::{KafkaOffsets, OffsetStore};
+use tokio::runtime::{Builder, Handle};
+
+use super::group::membership_options;
+use crate::exit::Failure;
+use crate::kafka::{ClassicOffsets, Heard, Lookups, Scope, SharedLease, StartupError, client_properties};
+
+/// What was reached.
+pub(super) struct Reached {
+    pub(super) connection: Option<(Connection, Options)>,
+    pub(super) store: Arc<dyn OffsetStore>,
+    /// The cluster's own id; empty where it has none.
+    pub(super) cluster_id: String,
+    pub(super) lookups: Lookups,
+    /// All partitions of the topics.
+    pub(super) partitions: BTreeSet<TopicPartition>,
+}
+
+/// Reaches everything, within `cluster.connect_timeout`.
+pub(super) fn reach_all(
+    config: &Config,
+    instance_id: String,
+    runtime: &Handle,
+    lease: SharedLease,
+    heard: impl Fn(Heard) + Clone + Send + 'static,
+) -> Result<Reached, Failure> {
+    let until = deadline(config);
+    let clients = Arc::new(reach_kafka(config, until)?);
+    let connection = reach_zookeeper(config, runtime, until)?;
+    let properties = client_properties(config);
+    let store: Arc<dyn OffsetStore> = Arc::new(
+        KafkaOffsets::new(Arc::clone(&clients), &properties, &config.group)
+            .map_err(|error| Failure::configuration(format!("`kafka`: {error}")))?,
+    );
+    let scope = Scope {
+        instance: config.name.clone(),
+        instance_id,
+        topics: config.topics.clone(),
+        reset: config.offsets.reset,
+        classic: classic_offsets(config, runtime),
+        reader: Reader::new(&properties, &config.group),
+    };
+    let cluster_id = clients.cluster_id();
+    let (lookups, partitions) = Lookups::start(clients, Arc::clone(&store), lease, scope, until, heard)
+        .map_err(|error| match &error {
+            StartupError::Topic { error: why, .. } if *why == KafkaError::TopicDenied => {
+                Failure::configuration(error.to_string())
+            }
+            StartupError::Topic { .. } => Failure::unreachable(format!("Kafka: {error}")),
+            StartupError::Thread(_) => Failure::bug(error.to_string()),
+        })?;
+    Ok(Reached { connection, store, cluster_id, lookups, partitions })
+}
+
+/// Connects to Kafka and ZooKeeper as `run` would, and lets go again.
+pub(crate) fn reach(config: &Config) -> Result<(), Failure> {
+    let runtime = start_runtime()?;
+    let until = deadline(config);
+    reach_kafka(config, until)?;
+    reach_zookeeper(config, &runtime, until).map(drop)
+}
+
+fn deadline(config: &Config) -> Instant {
+    now() + config.cluster.connect_timeout
+}
+
+/// The runtime for what is async by nature, on a thread of its own.
+pub(super) fn start_runtime() -> Result<Handle, Failure> {
+    let bug = |error| Failure::bug(format!("failed to start the async runtime: {error}"));
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(bug)?;
+    let handle = runtime.handle().clone();
+    let drive = move || runtime.block_on(std::future::pending::<()>());
+    thread::Builder::new().name("async".to_owned()).spawn(drive).map_err(bug)?;
+    Ok(handle)
+}
+
+fn reach_kafka(config: &Config, until: Instant) -> Result<Clients, Failure> {
+    let clients = Clients::new(&client_properties(config), &config.group)
+        .map_err(|error| Failure::configuration(format!("`kafka`: {error}")))?;
+    clients.reach(until).map_err(|error| kafka_failed(config, &error))?;
+    let foreign = clients.foreign_members(until).map_err(|error| kafka_failed(config, &error))?;
+    if foreign.is_empty() {
+        return Ok(clients);
+    }
+    let names: Vec<_> = foreign.iter().map(|m| format!("{} at {}", m.client_id, m.host)).collect();
+    Err(Failure::configuration(format!(
+        "other consumers are subscribed under group {}: {}. Kafka would refuse our commits: stop them, or use another group",
+        config.group,
+        names.join(", ")
+    )))
+}
+
+fn kafka_failed(config: &Config, error: &KafkaError) -> Failure {
+    let brokers = config.cluster.brokers.join(",");
+    if *error == KafkaError::GroupDenied {
+        return Failure::configuration(format!("Kafka at {brokers}: group {}: {error}", config.group));
+    }
+    let within = config.cluster.connect_timeout;
+    Failure::unreachable(format!(
+        "Kafka at {brokers} was not reached within {within:?} ({error}): is it running, and is the address right?"
+    ))
+}
+
+fn reach_zookeeper(
+    config: &Config,
+    runtime: &Handle,
+    until: Instant,
+) -> Result<Option<(Connection, Options)>, Failure> {
+    let Some(options) = membership_options(config)? else { return Ok(None) };
+    let connection = runtime
+        .block_on(Connection::establish(&options, until.saturating_duration_since(now())))
+        .map_err(|error| match error {
+            // What was left of it says nothing to people.
+            ConnectError::Unreachable { servers, last, .. } => {
+                ConnectError::Unreachable { servers, last, within: config.cluster.connect_timeout }
+            }
+            other @ (ConnectError::Servers { .. } | ConnectError::Chroot { .. }) => other,
+        })
+        .map_err(|error| Failure::unreachable(error.to_string()))?;
+    Ok(Some((connection, options)))
+}
+
+/// Asks ZooKeeper's classic layout for offsets, where there is ZooKeeper.
+fn classic_offsets(config: &Config, runtime: &Handle) -> Box<ClassicOffsets> {
+    let zookeeper: Option<ZookeeperAddress> = match config.assignment {
+        AssignmentMode::Zookeeper { .. } => config.cluster.zookeeper.clone(),
+        AssignmentMode::Static { .. } => None,
+    };
+    let (runtime, group) = (runtime.clone(), config.group.clone());
+    Box::new(move |items: &BTreeSet<TopicPartition>| {
+        let Some(address) = &zookeeper else { return Ok(BTreeSet::new()) };
+        let servers = address.servers.join(",");
+        runtime.block_on(async {
+            let within = Duration::from_secs(5);
+            let observer = Observer::connect(&servers, &address.chroot, within)
+                .await
+                .map_err(|error| error.to_string())?;
+            let offsets = observer.classic_offsets(&group, items).await.map_err(|error| error.to_string())?;
+            Ok(offsets.into_iter().filter_map(|(item, offset)| offset.map(|_| item)).collect())
+        })
+    })
+}
