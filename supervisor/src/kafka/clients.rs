@@ -56,11 +56,6 @@ pub(crate) fn client_properties(config: &Config) -> BTreeMap<String, String> {
     properties
 }
 
-/// Whether librdkafka takes the operator's properties; asks nobody else.
-pub(crate) fn validate(config: &Config) -> Result<(), KafkaError> {
-    client_config(config, &[]).create_native_config().map(drop).map_err(KafkaError::Configuration)
-}
-
 fn client(config: &Config, more: &[(&str, &str)]) -> Result<BaseConsumer, KafkaError> {
     client_config(config, more).create().map_err(KafkaError::Configuration)
 }

@@ -8,6 +8,6 @@ mod commits;
 mod lookups;
 mod topics;
 
-pub(crate) use clients::{Clients, KafkaError, client_properties, validate};
+pub(crate) use clients::{Clients, KafkaError, client_properties};
 pub(crate) use commits::{Commits, SharedLease};
 pub(crate) use lookups::{Ask, ClassicOffsets, Found, Heard, Lookups, Scope};

@@ -2,16 +2,14 @@
 //! operator would look for it, and each with its exit code.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, never, unbounded};
 use kafkavisor::clock::now;
-use kafkavisor::config::{
-    Assignment as AssignmentMode, Config, GroupPathStyle, ZookeeperAddress, find_executable,
-};
+use kafkavisor::config::{Assignment as AssignmentMode, Config, GroupPathStyle, ZookeeperAddress};
 use kafkavisor::ids::TopicPartition;
 use kafkavisor::membership::{Connection, Identity, Membership, Observer, Options};
 use kafkavisor::partitioner::group_path::{GroupFolder, TopicsRepr};
@@ -129,19 +127,6 @@ pub(super) fn core_settings(config: &Config) -> Settings {
     }
 }
 
-/// The handler's command with its program found: what is missing is said now, and is no crash loop later.
-pub(crate) fn resolved(command: &[String]) -> Result<Vec<String>, Failure> {
-    let Some((program, arguments)) = command.split_first() else {
-        return Err(Failure::configuration(
-            "no handler: give one after `--`, or set `handler.command`".to_owned(),
-        ));
-    };
-    let path = find_executable(program, std::env::var_os("PATH").as_deref())
-        .map_err(|error| Failure::configuration(error.to_string()))?;
-    let program = path.to_string_lossy().into_owned();
-    Ok(std::iter::once(program).chain(arguments.iter().cloned()).collect())
-}
-
 /// The runtime for what is async by nature, on a thread of its own.
 fn start_runtime() -> Result<Handle, Failure> {
     let bug = |error| Failure::bug(format!("failed to start the async runtime: {error}"));
@@ -173,14 +158,6 @@ fn pass_on(signals: &mut Signals, sender: &Sender<Signal>) {
     }
 }
 
-/// Whether librdkafka takes what stands under `kafka` in the file named `source`.
-pub(crate) fn check_properties(config: &Config, source: Option<&str>) -> Result<(), Failure> {
-    crate::kafka::validate(config).map_err(|error| {
-        let source = source.map_or_else(String::new, |name| format!("{name}: "));
-        Failure::configuration(format!("{source}`kafka`: {error}: remove or correct that property"))
-    })
-}
-
 fn reach_kafka(config: &Config) -> Result<Clients, Failure> {
     let brokers = config.cluster.brokers.join(",");
     let within = config.cluster.connect_timeout;
@@ -207,7 +184,7 @@ fn reach_kafka(config: &Config) -> Result<Clients, Failure> {
 }
 
 /// What membership needs to know, where there is ZooKeeper.
-pub(crate) fn membership_options(config: &Config) -> Result<Option<Options>, Failure> {
+fn membership_options(config: &Config) -> Result<Option<Options>, Failure> {
     let AssignmentMode::Zookeeper { group_path, cooldown, session_timeout, use_group_sha } =
         &config.assignment
     else {
@@ -272,29 +249,6 @@ fn classic_offsets(config: &Config, runtime: &Handle) -> Box<crate::kafka::Class
             Ok(offsets.into_iter().filter_map(|(item, offset)| offset.map(|_| item)).collect())
         })
     })
-}
-
-/// The worker's binary: beside ours, unless named.
-pub(crate) fn worker_binary(named: Option<PathBuf>) -> Result<PathBuf, Failure> {
-    if let Some(path) = named {
-        let with_slash = std::path::absolute(&path).map_err(|error| Failure::bug(error.to_string()))?;
-        return find_executable(&with_slash.to_string_lossy(), None).map_err(|error| {
-            let path = path.display();
-            Failure::configuration(format!(
-                "--worker-binary {path}: {error}; name the kafkavisor-worker of this version"
-            ))
-        });
-    }
-    let ours = std::env::current_exe().map_err(|error| Failure::bug(error.to_string()))?;
-    let beside = ours.with_file_name("kafkavisor-worker");
-    if beside.is_file() {
-        Ok(beside)
-    } else {
-        Err(Failure::configuration(format!(
-            "kafkavisor-worker is not beside {}: install both, or say --worker-binary PATH",
-            ours.display()
-        )))
-    }
 }
 
 /// Connects to Kafka and ZooKeeper as `run` would, and lets go again.

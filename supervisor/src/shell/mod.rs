@@ -33,6 +33,5 @@ mod workers;
 
 pub(crate) use control::ask;
 pub(crate) use guardian::guard;
-pub(crate) use instance::{
-    check_properties, listen_for_signals, membership_options, reach, resolved, run, worker_binary,
-};
+pub(crate) use instance::{listen_for_signals, reach, run};
+pub(crate) use limits::too_low_for;
