@@ -7,7 +7,7 @@
 //! | `event_loop`, `actions`, `answers` | the loop, what it does, what it answers to operators |
 //! | `guardian` | ends what is left when the supervisor dies |
 //! | `workers` | spawning, hearing and reaping worker processes |
-//! | `pages` | the status pages |
+//! | `pages`, `page_name` | the status pages, and the file of each |
 //! | `assignment` | ZooKeeper's notices as events, the lease |
 //! | `control` | the control socket |
 //! | `reload` | HUP |
@@ -24,6 +24,7 @@ mod event_loop;
 mod guardian;
 mod instance;
 mod limits;
+mod page_name;
 mod pages;
 mod reload;
 pub(crate) mod runtime_directory;
