@@ -10,6 +10,7 @@
 //! | [`options`] | what a membership is told |
 //! | `paths` | where its nodes are |
 //! | [`connection`] | sessions: the first within a time limit, later ones for ever |
+//! | `names` | whose a session is |
 //! | `requests` | one request of the member, performed |
 //! | `session` | one session: its state, its requests, its watches, its proofs of life |
 //! | `event_loop` | the member's loop: wait, handle, perform |
@@ -19,6 +20,7 @@
 pub mod connection;
 mod event_loop;
 pub mod handle;
+mod names;
 pub mod observer;
 pub mod options;
 mod paths;

@@ -299,7 +299,13 @@ impl World {
                 return self.look_at_lease(process);
             }
             Notice::Left => Event::Left,
-            Notice::Joined { .. } | Notice::Blocked { .. } | Notice::Suspended | Notice::Resumed => {
+            Notice::Joined { .. }
+            | Notice::Listed { .. }
+            | Notice::Waiting { .. }
+            | Notice::NoLongerWaiting { .. }
+            | Notice::Blocked { .. }
+            | Notice::Suspended
+            | Notice::Resumed => {
                 return Ok(());
             }
         };
