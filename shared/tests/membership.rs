@@ -174,6 +174,36 @@ async fn nodes_are_what_python_members_expect() {
 }
 
 #[tokio::test]
+async fn a_lock_that_somebody_else_holds_is_told_and_so_is_its_end() {
+    let group = Group::new("foreign", 2);
+    let client = Client::connect(&servers()).await.unwrap();
+    let folder = format!("{}/locks/t-0", group.path());
+    client.mkdir(&folder, &CreateMode::Persistent.with_acls(Acls::anyone_all())).await.unwrap();
+    let foreign = format!("{folder}/0f9a3c0a5d3c4b0e9d6a0f3a1b2c3d4e__lock__0000000000");
+    client.create(&foreign, b"", &CreateMode::Ephemeral.with_acls(Acls::anyone_all())).await.unwrap();
+    let member = group.join("a").await;
+    let item: TopicPartition = "t:0".parse().unwrap();
+    group.until("it says behind whom it waits", || member.waiting().get(&item) == Some(&foreign)).await;
+    assert_eq!((member.members(), member.settled(), member.has().len()), (1, None, 1));
+    client.delete(&foreign, None).await.unwrap();
+    group.until("it has both", || member.has().len() == 2 && member.settled() == Some(1)).await;
+    assert!(member.waiting().is_empty());
+}
+
+#[tokio::test]
+async fn a_python_member_that_does_not_release_is_named() {
+    let group = Group::new("stubborn", 2);
+    let python = group.stubborn_python("a-python");
+    group.until("Python owns everything", || python.has().len() == 2).await;
+    let ours = group.join("z").await;
+    group.until("ours names it", || ours.waiting().values().any(|by| by == "a-python")).await;
+    assert_eq!((ours.members(), ours.settled()), (2, None));
+    python.kill();
+    group.until("ours owns everything", || ours.settled() == Some(1) && ours.has().len() == 2).await;
+    assert!(ours.waiting().is_empty());
+}
+
+#[tokio::test]
 async fn a_zookeeper_that_is_not_there_is_an_error_in_time() {
     let mut there = options("a", "/unused");
     there.servers = "127.0.0.1:1".to_owned();

@@ -4,11 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use kafkavisor::config::{Flags, Source};
+use kafkavisor::config::Flags;
 use kafkavisor::ids::TopicPartition;
 use kafkavisor_link::control::Selector;
-
-use crate::exit::Failure;
 
 const EXIT_CODES: &str = "Exit codes: 0 clean; 1 tried, and not so; 64 wrong command line; 69 Kafka, ZooKeeper or the supervisor not reached; \
 70 a bug; 75 the drain was cut short; 78 configuration.";
@@ -159,14 +157,8 @@ pub(crate) struct ConfigArgs {
 }
 
 impl ConfigArgs {
-    /// The file, if there is one, and the flags.
-    pub(crate) fn sources(self) -> Result<(Option<Source>, Flags), Failure> {
-        let file = match &self.config {
-            Some(path) => {
-                Some(Source::read(path).map_err(|errors| Failure::configuration(errors.to_string()))?)
-            }
-            None => None,
-        };
+    /// The file's path, if there is one, and the flags.
+    pub(crate) fn sources(self) -> (Option<PathBuf>, Flags) {
         let flags = Flags {
             brokers: self.brokers,
             zookeeper: self.zookeeper,
@@ -179,7 +171,7 @@ impl ConfigArgs {
             http: self.http,
             command: self.handler,
         };
-        Ok((file, flags))
+        (self.config, flags)
     }
 }
 
@@ -198,6 +190,9 @@ pub(crate) struct RunArgs {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+    /// The worker's executable [default: kafkavisor-worker beside this one]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) worker_binary: Option<PathBuf>,
     /// Connect to Kafka and `ZooKeeper` too
     #[arg(long)]
     pub(crate) online: bool,

@@ -3,10 +3,12 @@
 //! | module | for |
 //! |---|---|
 //! | [`cli`], [`commands`], [`exit`] | what is typed, what it does, how it ends |
+//! | [`checks`] | what is found wrong before anything is connected |
 //! | `core`, a package of its own | the decisions: pure |
 //! | [`shell`] | processes, pages, sockets, signals around them |
 //! | [`kafka`] | what the supervisor asks Kafka |
 
+mod checks;
 mod cli;
 mod commands;
 mod exit;

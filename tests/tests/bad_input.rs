@@ -126,6 +126,11 @@ impl Scene {
         fs::write(self.path(name), text).unwrap();
     }
 
+    fn executable(&self, name: &str, bytes: &[u8]) {
+        self.write(name, bytes);
+        fs::set_permissions(self.path(name), Permissions::from_mode(0o755)).unwrap();
+    }
+
     fn command(&self, program: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command
@@ -382,6 +387,9 @@ const FIFTH_LINES: &[(&str, &str, &[&str])] = &[
     ("kafka: {group.id: x}", "5:9", &["set `group` instead"]),
     ("kafka: {auto.offset.reset: latest}", "5:9", &["set `offsets.reset` instead"]),
     ("kafka: {enable.auto.commit: true}", "5:9", &["`offsets.commit_interval`"]),
+    ("kafka: {topic.auto.offset.reset: latest}", "5:9", &["set `offsets.reset` instead"]),
+    ("kafka: {transactional.id: t}", "5:9", &["without transactions"]),
+    ("kafka: {retries: 3, message.send.max.retries: 4}", "5:21", &["is `retries`, first on line 5"]),
     ("kafka: {security.protocol: ssl}", "5:9", &["TLS and SASL are not available yet"]),
 ];
 
@@ -455,19 +463,71 @@ fn a_file_that_can_not_be_read_is_78() {
 
 /// `check` finds everything that `run` would before it connects.
 #[test]
-fn a_property_that_librdkafka_refuses_is_78() {
+fn a_property_that_librdkafka_refuses_is_78_with_line_and_column() {
+    let dead_letters = RIGHT.replace("[./handler]", "[./handler], poison: {topic: dead}");
+    let secret = "kafka: {fetch.min.bytes: 1,\n  client.token: hunter2}";
+    let cases: [(&str, &str, &[&str]); 13] = [
+        (RIGHT, "kafka: {no.such.property: 1}", &["5:9: `kafka.no.such.property`: No such"]),
+        (RIGHT, "kafka: {fetch.min.bytes: many}", &["5:9: `kafka.fetch.min.bytes`: "]),
+        (RIGHT, "kafka: {fetch.min.bytes: 0}", &["5:9: `kafka.fetch.min.bytes`: "]),
+        (RIGHT, "kafka: {compression.codec: brotli}", &["5:9: `kafka.compression.codec`: "]),
+        (RIGHT, "kafka:\n  client.id: x\n  acks: 7x\n  a.b: 1\n  c.d: 2", &["7:3: ", "8:3: ", "9:3: "]),
+        // What only making a client shows.
+        (RIGHT, "kafka: {reconnect.backoff.ms: 5000}", &["5:9: ", "`reconnect.backoff.max.ms` must be >="]),
+        (RIGHT, "kafka: {max.poll.interval.ms: 1000}", &["5:9: ", "`session.timeout.ms`"]),
+        (RIGHT, "kafka: {fetch.max.bytes: 1000}", &["5:9: ", "`message.max.bytes`"]),
+        (RIGHT, "kafka: {receive.message.max.bytes: 1000000}", &["5:9: ", "`fetch.max.bytes` + 512"]),
+        (RIGHT, "kafka: {fetch.wait.max.ms: 70000}", &["5:9: ", "below `socket.timeout.ms` (60000)"]),
+        (RIGHT, "kafka: {fetch.wait.max.ms: 2000, socket.timeout.ms: 2000}", &["5:9: ", "(2000)"]),
+        // What only the producer of dead letters shows.
+        (&dead_letters, "kafka: {retries: 0}", &["5:9: ", "`retries` must be set >= 1"]),
+        (RIGHT, secret, &["6:3: `kafka.client.token`: librdkafka refuses it or its value"]),
+    ];
     let scene = Scene::new();
     let mut table = Table::default();
-    for property in ["no.such.property: 1", "fetch.min.bytes: many", "compression.codec: brotli"] {
-        let text = format!("{RIGHT}kafka: {{{property}}}\n");
+    for (right, property, says) in cases {
+        let text = format!("{right}{property}\n");
         scene.write("k.yaml", &text);
-        let name = property.split(':').next().unwrap();
         for command in ["check", "run"] {
             let arguments = [command, "-c", "k.yaml"];
             let ran = scene.run(&arguments);
-            table.note(&arguments, Some(&text), &ran, &ran.complaints(78, &[name, "k.yaml"]));
+            let mut wrong = ran.complaints(78, says);
+            if ran.stderr.contains("hunter2") {
+                wrong.push("a secret is shown".to_owned());
+            }
+            table.note(&arguments, Some(&text), &ran, &wrong);
         }
     }
+    table.assert_empty();
+}
+
+/// Errors of the text, of librdkafka, of the machine and of the flags, in one go.
+#[test]
+fn everything_that_is_wrong_is_said_at_once() {
+    let text = "group: g\ntopics: [t, t]\ncluster: {brokers: '127.0.0.1:1', zookeeper: '127.0.0.1:1'}\n\
+                handler: {command: [./missing], timeout: 5}\nkafka: {a.b: 1, group.id: x}\n\
+                admin: {socket: /nowhere/control.sock}\n";
+    let scene = Scene::new();
+    scene.write("k.yaml", text);
+    let says = [
+        "k.yaml:2:13: topic t is listed twice",
+        "k.yaml:4:20: `handler.command`: handler ./missing does not exist",
+        "k.yaml:4:42: ",
+        "k.yaml:5:9: `kafka.a.b`: ",
+        "k.yaml:5:17: `kafka.group.id`: ",
+        "k.yaml:6:17: `admin.socket`: control socket /nowhere/control.sock",
+        "--from: ",
+        "--worker-binary /nowhere/worker: ",
+    ];
+    let mut table = Table::default();
+    for command in ["check", "run"] {
+        let line = format!("{command} -c k.yaml --from newest --worker-binary /nowhere/worker");
+        let ran = scene.run(&words(&line));
+        let says = says.map(|words| words.strip_prefix("k.yaml:2:13: ").unwrap_or(words));
+        table.note(&words(&line), Some(text), &ran, &ran.complaints(78, &says));
+    }
+    let ran = scene.run(&words("check -c missing.yaml --from newest"));
+    ran.assert_refused(78, &["missing.yaml: can't be read", "--from: "]);
     table.assert_empty();
 }
 
@@ -512,6 +572,16 @@ fn a_wrong_combination_is_78() {
 fn a_handler_that_can_not_be_executed_is_78() {
     let scene = Scene::new();
     scene.write("plain", "#!/bin/sh\n");
+    let mut program = fs::read("/bin/sh").unwrap();
+    let loader = program.windows(4).position(|at| at == b"/lib").unwrap();
+    program[loader + 1] = b'L';
+    scene.executable("musl", &program);
+    program[18] = 22;
+    scene.executable("foreign", &program);
+    scene.executable("dos", b"#!/bin/sh\r\nexec cat\r\n");
+    scene.executable("python9", b"#!/usr/bin/env python9\n");
+    scene.executable("nothing", b"#!/nowhere/sh\n");
+    scene.executable("text", b"exec cat\n");
     fs::create_dir(scene.path("folder")).unwrap();
     symlink("nowhere", scene.path("dangling")).unwrap();
     let mut table = Table::default();
@@ -523,6 +593,12 @@ fn a_handler_that_can_not_be_executed_is_78() {
         ("./dangling", "handler ./dangling does not exist"),
         ("./handler/below", "handler ./handler/below does not exist"),
         ("/dev/null", "handler /dev/null is not a regular file"),
+        ("./dos", "handler ./dos: its first line ends with a carriage return"),
+        ("./python9", "asks env for \"python9\""),
+        ("./nothing", "names /nowhere/sh, which does not exist"),
+        ("./text", "handler ./text is neither a program nor a script"),
+        ("./foreign", "handler ./foreign is a program for s390x"),
+        ("./musl", "handler ./musl needs the loader /Lib"),
     ] {
         scene.write("k.yaml", RIGHT.replace("./handler", handler));
         for line in [
@@ -568,13 +644,57 @@ fn a_runtime_directory_that_can_not_be_one_is_78() {
     scene.write("file", "in the way");
     symlink("handler", scene.path("link")).unwrap();
     let mut table = Table::default();
-    for folder in ["file", "link", "/proc/kafkavisor"] {
-        let mut command = scene.command(programs().join("kafkavisor"), &["run", "-c", "k.yaml"]);
-        command.env("RUNTIME_DIRECTORY", folder);
-        let ran = bounded(command);
-        table.note(&["run", "in", folder], None, &ran, &ran.complaints(78, &[folder, "RUNTIME_DIRECTORY"]));
+    for (folder, commands) in [
+        ("file", ["check", "run"].as_slice()),
+        ("link", &["check", "run"]),
+        ("file/below", &["check", "run"]),
+        // Only an attempt shows that there nothing can be made.
+        ("/proc/kafkavisor", &["run"]),
+    ] {
+        for name in commands {
+            let mut command = scene.command(programs().join("kafkavisor"), &[name, "-c", "k.yaml"]);
+            command.env("RUNTIME_DIRECTORY", folder);
+            let ran = bounded(command);
+            table.note(
+                &[name, "in", folder],
+                None,
+                &ran,
+                &ran.complaints(78, &[folder, "RUNTIME_DIRECTORY"]),
+            );
+        }
     }
     assert_eq!(fs::read_to_string(scene.path("file")).unwrap(), "in the way");
+    table.assert_empty();
+}
+
+#[test]
+fn a_socket_path_that_is_too_long_is_78() {
+    let scene = Scene::new();
+    let mut table = Table::default();
+    let long = "x".repeat(107);
+    for (line, place) in [
+        (format!("name: {long}"), "k.yaml:5:7: `name`: control socket "),
+        (format!("admin: {{socket: /{long}}}"), "k.yaml:5:17: `admin.socket`: "),
+    ] {
+        let text = format!("{RIGHT}{line}\n");
+        scene.write("k.yaml", &text);
+        for command in ["check", "run"] {
+            let mut command = scene.command(programs().join("kafkavisor"), &[command, "-c", "k.yaml"]);
+            command.env_remove("RUNTIME_DIRECTORY");
+            let ran = bounded(command);
+            table.note(
+                &["-c", "k.yaml"],
+                Some(&text),
+                &ran,
+                &ran.complaints(78, &[place, "at most 107 bytes"]),
+            );
+        }
+    }
+    scene.write("k.yaml", RIGHT);
+    let mut command = scene.command(programs().join("kafkavisor"), &["check", "-c", "k.yaml"]);
+    command.env("RUNTIME_DIRECTORY", scene.path(&long));
+    let ran = bounded(command);
+    table.note(&["check"], None, &ran, &ran.complaints(78, &["k.yaml:1:8: `group`: control socket "]));
     table.assert_empty();
 }
 
@@ -605,10 +725,19 @@ fn fixed(more: &str) -> String {
 fn a_socket_path_that_can_not_be_written_is_78() {
     let scene = Scene::new();
     let mut table = Table::default();
-    for path in ["/nowhere/control.sock", "/proc/control.sock"] {
+    for (path, commands) in [
+        ("/nowhere/control.sock", ["check", "run"].as_slice()),
+        ("/dev/null/control.sock", &["check", "run"]),
+        ("/etc/passwd", &["check", "run"]),
+        // Only an attempt shows that there nothing can be made.
+        ("/proc/control.sock", &["run"]),
+    ] {
         scene.write("k.yaml", fixed(&format!("admin: {{socket: {path}}}")));
-        let ran = scene.run(&["run", "-c", "k.yaml"]);
-        table.note(&["run"], None, &ran, &ran.complaints(78, &["control socket", path, "admin.socket"]));
+        for command in commands {
+            let ran = scene.run(&[command, "-c", "k.yaml"]);
+            let says = ["control socket", path, "admin.socket"];
+            table.note(&[command], None, &ran, &ran.complaints(78, &says));
+        }
     }
     table.assert_empty();
 }

@@ -107,14 +107,19 @@ fn an_invalid_configuration_changes_nothing_and_says_why() {
     let (topic, records) = (Topic::new(2), Records::new());
     let mut instance = Builder::of(&topic).recorder(&Recorder::new(&records)).start();
     let before = instance.wait_ready(2);
-    let changes: [(Change, &str); 4] = [
+    let changes: [(Change, &str); 6] = [
         (|builder| builder.set("handler.protocl", "jsonl"), "did you mean `protocol`"),
         (|builder| builder.handler(["./not-there"]), "not-there"),
         (
-            |builder| builder.set("topics", serde_json::json!(["another"])),
-            "topics can't change while this runs",
+            |builder| builder.set("admin", serde_json::json!({"socket": "/nowhere/x"})),
+            "control socket /nowhere/x",
         ),
         (|builder| builder.set("kafka", serde_json::json!({"fetch.min.bytse": 1})), "fetch.min.bytse"),
+        (
+            |builder| builder.set("kafka", serde_json::json!({"reconnect.backoff.ms": 5000})),
+            "reconnect.backoff.max.ms",
+        ),
+        (|builder| builder.set("kafka", serde_json::json!({"topic.acks": 1})), "kafka.topic.acks"),
     ];
     let original = instance.text();
     for (change, said) in changes {
@@ -123,7 +128,16 @@ fn an_invalid_configuration_changes_nothing_and_says_why() {
         instance.wait_for_log(said);
         instance.write_text(&original);
     }
-    assert_eq!(instance.log().matches("nothing is changed").count(), 4, "{}", instance.log());
+    let file = instance.folder().join("kafkavisor.yaml");
+    std::fs::remove_file(&file).unwrap();
+    instance.signal(Signal::SIGHUP);
+    instance.wait_for_log("kafkavisor.yaml: can't be read");
+    std::fs::create_dir(&file).unwrap();
+    instance.signal(Signal::SIGHUP);
+    instance.wait_for_log("kafkavisor.yaml: can't be read: Is a directory");
+    std::fs::remove_dir(&file).unwrap();
+    instance.write_text(&original);
+    assert_eq!(instance.log().matches("nothing is changed").count(), 8, "{}", instance.log());
     let after = instance.status().unwrap();
     let pids = |status: &kafkavisor_tests::status::Status| {
         status.partitions.iter().map(|p| p.worker_pid).collect::<Vec<_>>()
@@ -133,13 +147,54 @@ fn an_invalid_configuration_changes_nothing_and_says_why() {
 }
 
 #[test]
-fn what_only_a_start_takes_up_is_named() {
+fn what_only_a_start_takes_up_is_named_and_the_rest_is_applied() {
     let (topic, records) = (Topic::new(1), Records::new());
     let mut instance = Builder::of(&topic).recorder(&Recorder::new(&records)).start();
+    let group = instance.group();
     instance.wait_ready(1);
-    instance.reconfigure(|builder| builder.set("assignment.cooldown", "3s").set("offsets.reset", "latest"));
+    let recorder = Recorder::new(&records).reject(3);
+    instance.reconfigure(|builder| {
+        builder
+            .group("another")
+            .name("another")
+            .set("topics", serde_json::json!(["another"]))
+            .set("cluster.connect_timeout", "7s")
+            .set("assignment.cooldown", "3s")
+            .set("offsets.reset", "latest")
+            .set("log", serde_json::json!({"format": "json"}))
+            .set("kafka", serde_json::json!({"client.id": "another"}))
+            .recorder(&recorder)
+            .set("handler.poison", serde_json::json!({"action": "skip"}))
+    });
     instance.signal(Signal::SIGHUP);
-    instance.wait_for_log("assignment, offsets.reset is taken up at the next start");
+    instance.wait_for_log(
+        "group, name, cluster, topics, assignment, offsets.reset, log.format keep their values: only a restart",
+    );
+    instance
+        .wait_for_log("kafka: workers take it up as they are rolled; the supervisor's own clients only when");
     instance.wait_for_log("the roll is over");
+    topic.produce(&numbered(1, 20));
+    instance.wait_consumed(&topic, 1);
+    assert!(instance.log().contains("Apply(Skip)"), "{}", instance.log());
+    assert_eq!(instance.status().unwrap().group, group);
+    instance.stop();
+}
+
+#[test]
+fn two_in_a_row_end_with_the_last() {
+    let (topic, records) = (Topic::new(2), Records::new());
+    let mut instance = Builder::of(&topic).recorder(&Recorder::new(&records)).start();
+    instance.wait_ready(2);
+    let recorder = Recorder::new(&records).reject(3);
+    instance.reconfigure(|builder| builder.set("stop.timeout", "5s"));
+    instance.signal(Signal::SIGHUP);
+    instance.reconfigure(|builder| {
+        builder.recorder(&recorder).set("handler.poison", serde_json::json!({"action": "skip"}))
+    });
+    instance.signal(Signal::SIGHUP);
+    instance.wait_for_log("the roll is over");
+    topic.produce(&numbered(2, 20));
+    instance.wait_consumed(&topic, 2);
+    assert!(instance.log().contains("Apply(Skip)"), "{}", instance.log());
     instance.stop();
 }

@@ -132,13 +132,53 @@ fn a_service_manager_that_does_not_listen_holds_nothing_up() {
         .recorder(&Recorder::new(&records))
         .start();
     instance.wait_ready(1);
-    // Some hundred messages that nobody reads, where ten fill the socket.
+    // More messages that nobody reads than the ten that fill the socket.
     kafkavisor_tests::waiting::throughout(Duration::from_secs(2), "it answers", || {
         instance.status().is_some()
     });
     topic.produce(&numbered(1, 10));
     instance.wait_consumed(&topic, 1);
     instance.stop();
+}
+
+#[test]
+fn a_watchdog_time_that_nobody_can_keep_is_said_and_costs_nothing() {
+    let (topic, records) = (Topic::new(1), Records::new());
+    let mut manager = Manager::new();
+    let instance = Builder::of(&topic)
+        .variable("NOTIFY_SOCKET", &manager.path)
+        .variable("WATCHDOG_USEC", "1")
+        .recorder(&Recorder::new(&records))
+        .start();
+    instance.wait_ready(1);
+    instance.wait_for_log("raise WatchdogSec=");
+    // What has gathered until now is of the start.
+    manager.listen();
+    manager.heard.clear();
+    let (mut beats, began) = (0, kafkavisor::clock::now());
+    kafkavisor_tests::waiting::throughout(Duration::from_secs(1), "it goes on", || {
+        manager.listen();
+        beats += manager.heard.drain(..).filter(|text| text.starts_with("WATCHDOG=1")).count();
+        true
+    });
+    let most = began.elapsed().as_millis() / 100 + 5;
+    assert!(beats > 0 && (beats as u128) < most, "{beats} beats, {most} at most");
+    instance.stop();
+}
+
+#[test]
+fn a_service_manager_that_makes_no_sense_is_none() {
+    let (topic, records) = (Topic::new(1), Records::new());
+    for address in ["/nowhere/notify", "@", "nonsense", "", "vsock:2:1"] {
+        let instance = Builder::of(&topic)
+            .variable("NOTIFY_SOCKET", address)
+            .variable("WATCHDOG_USEC", "-7")
+            .variable("WATCHDOG_PID", "1")
+            .recorder(&Recorder::new(&records))
+            .start();
+        instance.wait_ready(1);
+        instance.stop();
+    }
 }
 
 #[test]

@@ -37,17 +37,14 @@ pub struct Error {
 pub struct Errors {
     file: Option<String>,
     list: Vec<Error>,
+    of_the_machine: bool,
 }
 
 impl Errors {
-    pub(super) fn new(file: Option<String>, mut list: Vec<Error>) -> Self {
-        list.sort_by_key(|error| error.place);
-        Self { file, list }
-    }
-
     /// One error about a file as a whole, such as that it can't be read.
     pub(super) fn whole_file(file: &str, message: String) -> Self {
-        Self { file: Some(file.to_owned()), list: vec![Error { place: Place::WholeFile, message }] }
+        let list = vec![Error { place: Place::WholeFile, message }];
+        Self { file: Some(file.to_owned()), list, of_the_machine: false }
     }
 
     /// Each error.
@@ -56,13 +53,14 @@ impl Errors {
     }
 
     /// Whether the command line alone is wrong (exit code 64): each error is in a flag, or something is missing and no
-    /// file was given. Otherwise it is the configuration (78).
+    /// file was given. Otherwise, and where it is this machine that lacks something, it is the configuration (78).
     pub fn only_flags(&self) -> bool {
-        self.list.iter().all(|error| match error.place {
-            Place::Flag(_) => true,
-            Place::Nowhere => self.file.is_none(),
-            Place::File { .. } | Place::WholeFile => false,
-        })
+        !self.of_the_machine
+            && self.list.iter().all(|error| match error.place {
+                Place::Flag(_) => true,
+                Place::Nowhere => self.file.is_none(),
+                Place::File { .. } | Place::WholeFile => false,
+            })
     }
 }
 
@@ -97,12 +95,15 @@ impl std::error::Error for Errors {}
 
 /// Collects errors while reading goes on.
 #[derive(Debug, Default)]
-pub(super) struct Problems(Vec<Error>);
+pub(super) struct Problems {
+    list: Vec<Error>,
+    of_the_machine: bool,
+}
 
 impl Problems {
     /// Notes an error at `place`.
     pub(super) fn at(&mut self, place: Place, message: impl Into<String>) {
-        self.0.push(Error { place, message: message.into() });
+        self.list.push(Error { place, message: message.into() });
     }
 
     /// Notes that the value of the key `path` is wrong; a flag's name says already what it is about.
@@ -116,10 +117,23 @@ impl Problems {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.list.is_empty()
+    }
+
+    /// Notes what was found elsewhere.
+    pub(super) fn take(&mut self, errors: Errors) {
+        self.list.extend(errors.list);
+    }
+
+    /// What was noted last is no slip of the command line: something on this machine is missing or in the way.
+    pub(super) fn of_the_machine(&mut self) {
+        self.of_the_machine = true;
     }
 
     pub(super) fn into_errors(self, file: Option<String>) -> Errors {
-        Errors::new(file, self.0)
+        let Self { mut list, of_the_machine } = self;
+        list.sort_by_key(|error| error.place);
+        list.dedup();
+        Errors { file, list, of_the_machine }
     }
 }

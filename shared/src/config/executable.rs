@@ -1,16 +1,24 @@
 //! Finds the handler the way `execvp` will, so that a missing one is a configuration error and not a crash loop.
 //!
 //! A name with a slash is a path, relative to the working directory; any other is looked for in `PATH`. Access is asked of
-//! the kernel (`access(2)`), which knows about root, mounts and ACLs.
+//! the kernel (`access(2)`), which knows about root, mounts and ACLs. What the file itself needs is looked for too: the
+//! interpreter that a script names, the machine and the loader of a program.
+
+mod elf;
+mod foreign;
+mod script;
 
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 
+/// What is read of a file to know its format.
+const HEAD: usize = 256;
 /// Where `execvp` looks when there is no `PATH`.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
@@ -62,22 +70,58 @@ pub enum HandlerError {
         /// What the system said.
         reason: io::Error,
     },
+    /// A script whose first line leads nowhere.
+    #[error("handler {path}: its first line {reason}", path = path.display())]
+    Interpreter {
+        /// The script.
+        path: PathBuf,
+        /// What is wrong with the line, and what to do.
+        reason: String,
+    },
+    /// A program of another machine.
+    #[error("handler {path} is a program for {machine}, and this machine is {ours}: install or build it for {ours}",
+        path = path.display(), ours = std::env::consts::ARCH)]
+    Machine {
+        /// The program.
+        path: PathBuf,
+        /// What it is for.
+        machine: String,
+    },
+    /// A program whose loader is not here: of another C library, mostly.
+    #[error("handler {path} needs the loader {loader}, which is not on this system: install it, or build the handler for this one's C library",
+        path = path.display(), loader = loader.display())]
+    Loader {
+        /// The program.
+        path: PathBuf,
+        /// What it needs.
+        loader: PathBuf,
+    },
+    /// Neither a script nor a program.
+    #[error("handler {path} is neither a program nor a script: begin a script with a line such as #!/bin/sh, or name an executable",
+        path = path.display())]
+    NoFormat {
+        /// What was found.
+        path: PathBuf,
+    },
 }
 
 /// Finds the program that `command` names; `path` is the value of `PATH`. A program without its permission is passed
 /// over for one in a later folder, as `execvp` does.
 pub fn find_executable(command: &str, path: Option<&OsStr>) -> Result<PathBuf, HandlerError> {
+    find(command, path, 0)
+}
+
+fn find(command: &str, path: Option<&OsStr>, depth: usize) -> Result<PathBuf, HandlerError> {
     if command.is_empty() {
         return Err(HandlerError::Empty);
     }
     if command.contains('/') {
-        let path = PathBuf::from(command);
-        return match check(&path) {
-            Ok(true) => Ok(path),
-            Ok(false) => {
-                Err(HandlerError::Missing { command: command.to_owned(), directory: looked_in(&path) })
+        let place = PathBuf::from(command);
+        return match runnable(&place, path, depth)? {
+            Program::Found => Ok(place),
+            Program::Nothing => {
+                Err(HandlerError::Missing { command: command.to_owned(), directory: looked_in(&place) })
             }
-            Err(error) => Err(error),
         };
     }
     let mut refused = None;
@@ -88,20 +132,37 @@ pub fn find_executable(command: &str, path: Option<&OsStr>) -> Result<PathBuf, H
             directory.join(command)
         };
         match check(&candidate) {
-            Ok(true) => return Ok(candidate),
-            Ok(false) => {}
+            // execvp goes no further than to the first that it may execute.
+            Ok(Program::Found) => return contents(&candidate, path, depth).map(|()| candidate),
+            Ok(Program::Nothing) => {}
             Err(error) => refused = refused.or(Some(error)),
         }
     }
     Err(refused.unwrap_or_else(|| HandlerError::NotInPath { command: command.to_owned() }))
 }
 
-/// Whether there is an executable at `path`: false when there is nothing.
-fn check(path: &Path) -> Result<bool, HandlerError> {
+/// What is at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Program {
+    Found,
+    Nothing,
+}
+
+/// Whether there is something at `place` that can be executed, and all that it needs.
+fn runnable(place: &Path, path: Option<&OsStr>, depth: usize) -> Result<Program, HandlerError> {
+    let found = check(place)?;
+    if found == Program::Found {
+        contents(place, path, depth)?;
+    }
+    Ok(found)
+}
+
+/// Whether we may execute what is at `path`, if there is something.
+fn check(path: &Path) -> Result<Program, HandlerError> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(false);
+            return Ok(Program::Nothing);
         }
         Err(reason) => return Err(HandlerError::Denied { path: path.to_owned(), reason }),
     };
@@ -112,7 +173,27 @@ fn check(path: &Path) -> Result<bool, HandlerError> {
         return Err(HandlerError::NotAFile { path: path.to_owned() });
     }
     access(path, AccessFlags::X_OK).map_err(|errno| refusal(path, &metadata, errno))?;
-    Ok(true)
+    Ok(Program::Found)
+}
+
+/// Whether what the file needs is there. One that we may execute and not read keeps its secret.
+fn contents(place: &Path, path: Option<&OsStr>, depth: usize) -> Result<(), HandlerError> {
+    let Ok(file) = fs::File::open(place) else { return Ok(()) };
+    let mut head = [0; HEAD];
+    let Ok(length) = file.read_at(&mut head, 0) else { return Ok(()) };
+    let head = head.get(..length).unwrap_or_default();
+    let known = if let Some(line) = head.strip_prefix(b"#!") {
+        return script::check(place, line, path, depth);
+    } else if head.starts_with(elf::MAGIC) {
+        elf::check(&file, head).map_err(|wrong| match wrong {
+            elf::Wrong::Machine(machine) => HandlerError::Machine { path: place.to_owned(), machine },
+            elf::Wrong::Loader(loader) => HandlerError::Loader { path: place.to_owned(), loader },
+            elf::Wrong::NotAProgram => HandlerError::NoFormat { path: place.to_owned() },
+        })
+    } else {
+        Err(HandlerError::NoFormat { path: place.to_owned() })
+    };
+    known.or_else(|error| if foreign::runs(place, head) { Ok(()) } else { Err(error) })
 }
 
 fn refusal(path: &Path, metadata: &fs::Metadata, errno: Errno) -> HandlerError {

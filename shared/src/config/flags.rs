@@ -13,6 +13,7 @@ use super::errors::{Place, Problems};
 use super::handler::{PROTOCOLS, Protocol, check_command};
 use super::logging::http_address;
 use super::offsets::{RESETS, Reset};
+use super::places::Places;
 use super::reader::Setting;
 use super::topics::{Names, TopicList, group, instance_name, topic};
 use super::unavailable;
@@ -59,6 +60,24 @@ pub(super) struct Given {
 }
 
 impl Flags {
+    /// Notes which keys the flags win over.
+    pub(super) fn note(&self, places: &mut Places) {
+        for (key, flag, given) in [
+            ("cluster.brokers", "-b", self.brokers.is_some()),
+            ("cluster.zookeeper", "-z", self.zookeeper.is_some()),
+            ("group", "-g", self.group.is_some()),
+            ("name", "--name", self.name.is_some()),
+            ("topics", "-t", !self.topics.is_empty()),
+            ("assignment.partitions", "--partitions", !self.partitions.is_empty()),
+            ("handler.protocol", "--protocol", self.protocol.is_some()),
+            ("handler.command", "HANDLER", !self.command.is_empty()),
+        ] {
+            if given {
+                places.note_flag(key, flag);
+            }
+        }
+    }
+
     pub(super) fn read(&self, p: &mut Problems) -> Given {
         if let Some(address) = &self.http {
             let place = Place::Flag("--http");

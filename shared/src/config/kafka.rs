@@ -1,29 +1,39 @@
 //! Properties handed to librdkafka as they are: `kafka`.
 //!
-//! Those that Kafkavisor sets itself are refused and the key to use is named. Whether librdkafka knows a property is
-//! asked of librdkafka, by whoever makes the client.
+//! Those that Kafkavisor sets itself, and those that would break it without a word, are refused, naming the key to use or why;
+//! under whatever name librdkafka knows them. Whether librdkafka takes the rest is asked of librdkafka, by whoever makes the
+//! clients.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::document::Value;
-use super::errors::Problems;
-use super::reader::{Field, Section};
+use super::errors::{Place, Problems};
+use super::reader::{Field, Section, on_line};
 use super::unavailable;
 
 const COMMIT: &str =
     "progress is committed as `offsets.commit_interval` and `offsets.commit_messages` say; remove it";
 const MEMBERSHIP: &str = "partitions are assigned as `assignment` says; remove it";
 const INSIDE: &str = "kafkavisor sets it itself; remove it";
+const TRANSACTIONS: &str = "dead letters are produced without transactions; remove it";
+const CONFIRMED: &str = "a dead letter counts once all replicas have it, and is tried until then; remove it";
+/// Our asking for a topic that was deleted would make it again, empty.
+const MAKES_TOPICS: &str = "a topic that is deleted would be made again; make topics by hand and remove it";
+const TESTS: &str = "it is for tests of librdkafka; remove it";
 
-/// Properties that are set elsewhere, and where.
-const ELSEWHERE: &[(&str, &str)] = &[
-    ("auto.commit.enable", COMMIT),
+/// Properties that are not the operator's to set, each by its first name, and why or where it is set.
+const REFUSED: &[(&str, &str)] = &[
+    ("acks", CONFIRMED),
     ("auto.commit.interval.ms", COMMIT),
     ("auto.offset.reset", "set `offsets.reset` instead"),
     ("bootstrap.servers", "set `cluster.brokers` instead"),
     ("default_topic_conf", INSIDE),
+    ("delivery.report.only.error", CONFIRMED),
+    ("delivery.timeout.ms", CONFIRMED),
     ("enable.auto.commit", COMMIT),
     ("enable.auto.offset.store", COMMIT),
+    ("enable.gapless.guarantee", CONFIRMED),
+    ("enable.idempotence", CONFIRMED),
     ("enable.partition.eof", INSIDE),
     ("enabled_events", INSIDE),
     ("group.id", "set `group` instead"),
@@ -32,15 +42,45 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("group.protocol.type", MEMBERSHIP),
     ("group.remote.assignor", MEMBERSHIP),
     ("interceptors", INSIDE),
+    ("internal.termination.signal", INSIDE),
     ("log.queue", INSIDE),
-    ("metadata.broker.list", "set `cluster.brokers` instead"),
+    ("msg_order_cmp", INSIDE),
     ("offset.store.method", COMMIT),
     ("offset.store.path", COMMIT),
     ("offset.store.sync.interval.ms", COMMIT),
     ("opaque", INSIDE),
     ("partition.assignment.strategy", MEMBERSHIP),
     ("plugin.library.paths", "plug-ins can't be loaded; remove it"),
+    ("topic.blacklist", "what is consumed stands in `topics`; remove it"),
+    ("transaction.timeout.ms", TRANSACTIONS),
+    ("transactional.id", TRANSACTIONS),
 ];
+
+/// Other names of a property, and its first one.
+const ALIASES: &[(&str, &str)] = &[
+    ("auto.commit.enable", "enable.auto.commit"),
+    ("compression.type", "compression.codec"),
+    ("linger.ms", "queue.buffering.max.ms"),
+    ("max.in.flight", "max.in.flight.requests.per.connection"),
+    ("max.partition.fetch.bytes", "fetch.message.max.bytes"),
+    ("message.timeout.ms", "delivery.timeout.ms"),
+    ("metadata.broker.list", "bootstrap.servers"),
+    ("request.required.acks", "acks"),
+    ("retries", "message.send.max.retries"),
+    ("sasl.mechanism", "sasl.mechanisms"),
+    ("sasl.oauthbearer.client.credentials.client.id", "sasl.oauthbearer.client.id"),
+    ("sasl.oauthbearer.client.credentials.client.secret", "sasl.oauthbearer.client.secret"),
+];
+
+/// The properties that begin with `topic.` themselves; any other is a topic's under its longer name.
+const OF_TOPICS: &[&str] = &["topic.blacklist", "topic.metadata."];
+
+/// The first name of a property.
+fn first_name(name: &str) -> &str {
+    let short = name.strip_prefix("topic.").filter(|_| !OF_TOPICS.iter().any(|own| name.starts_with(own)));
+    let name = short.unwrap_or(name);
+    ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, first)| first)
+}
 
 /// Words in the name of a property whose value nobody should read in a terminal.
 const SECRET: &[&str] =
@@ -55,21 +95,31 @@ pub(super) fn is_secret(property: &str) -> bool {
 pub(super) fn read(root: &Section<'_>, p: &mut Problems) -> BTreeMap<String, String> {
     let Some(field) = root.get("kafka") else { return BTreeMap::new() };
     let mut properties = BTreeMap::new();
+    let mut seen: HashMap<&str, (&str, Place)> = HashMap::new();
     for (name, field) in field.entries("a map of librdkafka properties such as {fetch.min.bytes: 1}", p) {
-        if let Some(reason) = refusal(name) {
+        let first = first_name(name);
+        if let Some(reason) = refusal(first) {
             p.value(&field.path, field.key, reason);
+        } else if let Some((other, place)) = seen.insert(first, (name, field.key)) {
+            let where_else = on_line(place);
+            p.value(&field.path, field.key, format!("is `{other}`{where_else}, by another name; keep one"));
         } else if let Some(value) = scalar(&field, p) {
+            if first == "allow.auto.create.topics" && value != "false" {
+                p.value(&field.path, field.key, MAKES_TOPICS);
+            }
             properties.insert(name.to_owned(), value);
         }
     }
     properties
 }
 
+/// Why the property of this first name can't be used.
 fn refusal(name: &str) -> Option<&'static str> {
-    let elsewhere = ELSEWHERE.iter().find(|(property, _)| *property == name).map(|(_, reason)| *reason);
+    let table = REFUSED.iter().find(|(property, _)| *property == name).map(|(_, reason)| *reason);
     let named = (name.is_empty() || name.contains('\0')).then_some("not the name of a librdkafka property");
-    let callback = name.ends_with("_cb").then_some(INSIDE);
-    elsewhere.or(callback).or(named).or_else(|| unavailable::kafka_property(name))
+    let callback = (name.ends_with("_cb") || name.ends_with("_callback_data")).then_some(INSIDE);
+    let tests = (name.starts_with("test.") || name.starts_with("ut_")).then_some(TESTS);
+    table.or(callback).or(tests).or(named).or_else(|| unavailable::kafka_property(name))
 }
 
 /// The value as librdkafka takes it: text, as written.

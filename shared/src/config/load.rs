@@ -2,7 +2,7 @@
 //!
 //! Every section reads itself; what is left here is who wins, what is missing altogether, and what does not fit together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{Group, Topic};
 
@@ -10,6 +10,7 @@ use super::assigned::{Ensemble, Wanted, by_file, by_flag};
 use super::assignment::{self, Assignment};
 use super::cluster::{self, Cluster, ClusterDraft};
 use super::document::{self, Node, Value};
+use super::draft::Draft;
 use super::errors::{Errors, Place, Problems};
 use super::flags::{Flags, Given};
 use super::handler::{self, Handler, HandlerDraft, PoisonAction, Protocol};
@@ -72,29 +73,30 @@ impl Config {
     /// Reads `file`, lets `flags` win, fills in defaults and checks everything. Fails with every error there is, save
     /// that a file that is no YAML is read no further.
     pub fn load(file: Option<&Source>, flags: &Flags) -> Result<Self, Errors> {
-        let mut problems = Problems::default();
-        let config = build(file, flags, &mut problems);
-        match config {
-            Some(config) if problems.is_empty() => Ok(config),
-            _ => Err(problems.into_errors(file.map(|file| file.name.clone()))),
-        }
+        Draft::of(file, flags).finish()
     }
 }
 
-fn build(file: Option<&Source>, flags: &Flags, p: &mut Problems) -> Option<Config> {
-    let given = flags.read(p);
+pub(super) fn build(file: Option<&Source>, flags: &Flags, draft: &mut Draft) {
+    let given = flags.read(&mut draft.problems);
     let tree = match file.map_or(Ok(None), |file| document::parse(&file.text)) {
         Ok(tree) => tree,
         Err((place, message)) => {
-            p.at(place, message);
-            return None;
+            draft.problems.at(place, message);
+            return;
         }
     };
     let root = match &tree {
-        Some(node) => root_section(node, p)?,
-        None => Section::default(),
+        Some(node) => {
+            draft.places.note_file(node);
+            root_section(node, &mut draft.problems)
+        }
+        None => Some(Section::default()),
     };
-    finish(&root, given, p)
+    flags.note(&mut draft.places);
+    if let Some(root) = root {
+        finish(&root, given, draft);
+    }
 }
 
 /// The whole file as a section; a file of comments only is an empty one.
@@ -113,7 +115,8 @@ fn root_section<'a>(node: &'a Node, p: &mut Problems) -> Option<Section<'a>> {
 }
 
 /// Reads every section, so that every error is found, and only then asks whether all is there.
-fn finish(root: &Section<'_>, given: Given, p: &mut Problems) -> Option<Config> {
+fn finish(root: &Section<'_>, given: Given, draft: &mut Draft) {
+    let p = &mut draft.problems;
     let mut names = topics::read(root, p);
     let mut cluster = cluster::read(root, p);
     let assignment = assignment::read(root, p);
@@ -141,27 +144,38 @@ fn finish(root: &Section<'_>, given: Given, p: &mut Problems) -> Option<Config> 
         Some(partitions) => by_flag(partitions, wanted.flags, zookeeper_flag, p),
         None => by_file(assignment, wanted, &ensemble, p),
     };
+    let topic_place = handler.topic_place;
     let handler = finish_handler(handler, given.command, given.protocol, p);
-    let (assignment, topics) = assigned?;
-    let handler = handler?;
-    dead_letters_elsewhere(&handler, &topics, p);
-    let (group, name, cluster) = (group?, name?, cluster?);
-    let handler = handler.handler;
-    Some(Config {
-        group,
-        name,
-        topics,
-        cluster,
-        assignment,
-        handler,
-        offsets,
-        restart,
-        stop,
-        admin,
-        metrics,
-        log,
-        kafka,
-    })
+    if let Some((_, topics)) = &assigned {
+        dead_letters_elsewhere(&handler, topic_place, topics, p);
+    }
+    draft.command = Some(handler.command.clone()).filter(|command| !command.is_empty());
+    draft.name.clone_from(&name);
+    draft.socket.clone_from(&admin.socket);
+    draft.kafka.clone_from(&kafka);
+    draft.dead_letters = handler.poison.topic.is_some();
+    if let Some((Assignment::Static { partitions }, _)) = &assigned {
+        draft.fixed_partitions = Some(partitions.values().map(BTreeSet::len).sum());
+    }
+    if let (Some(group), Some(name), Some(cluster), Some((assignment, topics))) =
+        (group, name, cluster, assigned)
+    {
+        draft.config = Some(Config {
+            group,
+            name,
+            topics,
+            cluster,
+            assignment,
+            handler,
+            offsets,
+            restart,
+            stop,
+            admin,
+            metrics,
+            log,
+            kafka,
+        });
+    }
 }
 
 fn finish_names(names: Names, p: &mut Problems) -> (Option<Group>, Option<String>) {
@@ -185,21 +199,24 @@ fn finish_cluster(draft: ClusterDraft, p: &mut Problems) -> Option<Cluster> {
     Some(Cluster { brokers: brokers?, zookeeper, connect_timeout: draft.connect_timeout })
 }
 
+/// The handler with what the flags say of it; one without a command is noted, and shown as it is.
 fn finish_handler(
     mut draft: HandlerDraft,
     command: Option<Setting<Vec<String>>>,
     protocol: Option<Setting<Protocol>>,
     p: &mut Problems,
-) -> Option<HandlerDraft> {
+) -> Handler {
     let missing = "no handler: set `handler.command` in the file or give the handler after --";
     let command = needed(command.or_else(|| draft.command.take()), missing, p);
     let handler = &mut draft.handler;
-    if let Some(protocol) = protocol {
-        handler.protocol = protocol.value?;
+    handler.command = command.unwrap_or_default();
+    let known = protocol.as_ref().is_none_or(|protocol| protocol.value.is_some());
+    if let Some(protocol) = protocol.and_then(|protocol| protocol.value) {
+        handler.protocol = protocol;
     }
     if handler.protocol == Protocol::Exec {
         fit_batch(handler, draft.batch_place, p);
-    } else {
+    } else if known {
         for (key, place) in &draft.exec_only {
             p.at(
                 *place,
@@ -213,8 +230,7 @@ fn finish_handler(
         let place = draft.action_place.unwrap_or(Place::Nowhere);
         p.at(place, "`handler.poison.action: dead-letter` needs `handler.poison.topic`: name the topic for dead letters");
     }
-    handler.command = command?;
-    Some(draft)
+    draft.handler
 }
 
 /// A batch is in flight as a whole: one that was asked for must fit the window, the default makes itself fit.
@@ -236,8 +252,8 @@ fn fit_batch(handler: &mut Handler, asked: Option<Place>, p: &mut Problems) {
 }
 
 /// A dead letter that is consumed again would die for ever.
-fn dead_letters_elsewhere(draft: &HandlerDraft, topics: &[Topic], p: &mut Problems) {
-    if let (Some(topic), Some(place)) = (&draft.handler.poison.topic, draft.topic_place)
+fn dead_letters_elsewhere(handler: &Handler, place: Option<Place>, topics: &[Topic], p: &mut Problems) {
+    if let (Some(topic), Some(place)) = (&handler.poison.topic, place)
         && topics.contains(topic)
     {
         let message =

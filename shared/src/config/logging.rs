@@ -9,8 +9,8 @@ use super::cluster::host_port;
 use super::errors::Problems;
 use super::reader::Section;
 
-/// The longest path that a socket's address holds on Linux.
-const MAX_SOCKET_PATH: usize = 107;
+/// The longest path that a socket's address holds on Linux, in bytes.
+pub const MAX_SOCKET_PATH: usize = 107;
 
 const LEVELS: &[(&str, LevelFilter)] = &[
     ("off", LevelFilter::Off),

@@ -10,6 +10,7 @@
 //! | `reader`, `quantity`, `words`, `errors` | how a value is taken out of the tree, and how it is complained about |
 //! | `cluster`, `topics`, `assignment`, `handler`, `offsets`, `lifecycle`, `logging`, `kafka` | one section each: type, defaults, limits, reading |
 //! | `flags`, `load`, `assigned` | the command line, and the rules between sections |
+//! | `draft`, `places` | what was read, for checks that ask the machine or a library, and where each key stands |
 //! | `unavailable` | what is refused because it is not built yet: one table |
 //! | `render` | the resolved configuration as YAML and JSON, secrets masked |
 
@@ -17,6 +18,7 @@ mod assigned;
 mod assignment;
 mod cluster;
 mod document;
+mod draft;
 mod errors;
 mod executable;
 mod flags;
@@ -26,6 +28,7 @@ mod lifecycle;
 mod load;
 mod logging;
 mod offsets;
+mod places;
 mod quantity;
 mod reader;
 mod render;
@@ -39,12 +42,13 @@ mod tests;
 
 pub use assignment::{Assignment, GroupPathStyle};
 pub use cluster::{Cluster, InvalidAddress, ZookeeperAddress};
+pub use draft::Draft;
 pub use errors::{Error, Errors, Place};
 pub use executable::{HandlerError, find_executable};
 pub use flags::Flags;
 pub use handler::{Batch, Delimiter, Handler, MaxInFlight, Poison, PoisonAction, Protocol};
 pub use lifecycle::{Restart, Stop};
 pub use load::Config;
-pub use logging::{Admin, Log, LogFormat, Metrics};
+pub use logging::{Admin, Log, LogFormat, MAX_SOCKET_PATH, Metrics};
 pub use offsets::{Offsets, Reset};
 pub use source::Source;

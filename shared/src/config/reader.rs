@@ -280,7 +280,7 @@ fn within<T: PartialOrd + Copy>(
     Err(format!("expected {} to {}, found {}", show(*limits.start()), show(*limits.end()), shown(text)))
 }
 
-fn on_line(place: Place) -> String {
+pub(super) fn on_line(place: Place) -> String {
     match place {
         Place::File { line, .. } => format!(", first on line {line}"),
         Place::WholeFile | Place::Flag(_) | Place::Nowhere => String::new(),

@@ -16,7 +16,7 @@ use super::offsets::RESETS;
 use super::quantity::{show_duration, show_size};
 
 /// What stands in for a secret.
-const MASK: &str = "********";
+pub(super) const MASK: &str = "********";
 
 /// A value in the file's shape, its keys in the file's order.
 enum Shown {

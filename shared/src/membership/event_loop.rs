@@ -1,7 +1,7 @@
 //! The member's loop: wait for the next event, let the member handle it, perform all it says, wait again.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -9,35 +9,15 @@ use uuid::Uuid;
 use zookeeper_client::Client;
 
 use super::connection::connect_for_ever;
+use super::input::{Input, Proved};
 use super::options::Options;
 use super::paths::Paths;
 use super::session::Session;
-use crate::clock::{self, Boottime};
+use crate::clock;
 use crate::ids::TopicPartition;
 use crate::partitioner::member::{Member, Settings};
 use crate::partitioner::messages::{Action, Epoch, Event, Notice};
 use crate::partitioner::node_names::Nonce;
-
-/// What wakes the loop.
-#[derive(Debug)]
-pub(super) enum Input {
-    /// For the member.
-    Event(Event),
-    /// The session lives.
-    Proved(Proved),
-    /// A new session is there.
-    Opened { epoch: Epoch, client: Client },
-    /// The supervisor has dropped its handle: nobody would start or stop a worker.
-    Abandoned,
-}
-
-/// The quorum knew the session at some moment after `sent`.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Proved {
-    pub(super) epoch: Epoch,
-    pub(super) sent: Boottime,
-    pub(super) timeout: Duration,
-}
 
 pub(super) struct EventLoop<S> {
     options: Options,

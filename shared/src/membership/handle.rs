@@ -6,7 +6,8 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::connection::Connection;
-use super::event_loop::{EventLoop, Input};
+use super::event_loop::EventLoop;
+use super::input::Input;
 use super::options::Options;
 use crate::ids::{FencingToken, TopicPartition};
 use crate::partitioner::messages::{Event, Notice};

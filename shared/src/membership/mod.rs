@@ -10,8 +10,10 @@
 //! | [`options`] | what a membership is told |
 //! | `paths` | where its nodes are |
 //! | [`connection`] | sessions: the first within a time limit, later ones for ever |
+//! | `names` | whose a session is |
 //! | `requests` | one request of the member, performed |
 //! | `session` | one session: its state, its requests, its watches, its proofs of life |
+//! | `input` | what comes into the loop |
 //! | `event_loop` | the member's loop: wait, handle, perform |
 //! | [`handle`] | the supervisor's end of it |
 //! | [`observer`] | reading a group from outside |
@@ -19,6 +21,8 @@
 pub mod connection;
 mod event_loop;
 pub mod handle;
+mod input;
+mod names;
 pub mod observer;
 pub mod options;
 mod paths;

@@ -12,8 +12,10 @@ use zookeeper_client::{
     Acls, Client, CreateMode, CreateOptions, Error, MultiWriteError, OneshotWatcher, SessionState,
 };
 
+use super::names::Names;
 use super::paths::Paths;
 use crate::ids::{FencingToken, TopicPartition};
+use crate::partitioner::allocation::member_id;
 use crate::partitioner::messages::{Answer, OwnLock, Request, SiblingLock};
 use crate::partitioner::node_names::{contenders, holder};
 
@@ -34,13 +36,14 @@ pub(super) struct Requests {
     paths: Paths,
     limit: Duration,
     slots: Arc<Semaphore>,
+    names: Names,
 }
 
 impl Requests {
     /// Every step gets a third of the session's timeout.
     pub(super) fn new(client: Client, paths: Paths) -> Self {
         let limit = client.session_timeout() / 3;
-        Self { client, paths, limit, slots: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { client, paths, limit, slots: Arc::new(Semaphore::new(AT_ONCE)), names: Names::default() }
     }
 
     pub(super) async fn perform(&self, request: &Request) -> Result<Performed, Error> {
@@ -55,7 +58,10 @@ impl Requests {
             Request::WatchPredecessor { item, node } => {
                 let path = format!("{}/{node}", self.paths.locks(item));
                 match self.bounded(self.client.get_and_watch_data(&path)).await {
-                    Ok((_, _, watcher)) => Ok((Answer::PredecessorWatched, Some(watcher))),
+                    Ok((_, stat, watcher)) => {
+                        let by = self.member_of(stat.ephemeral_owner).await.unwrap_or(path);
+                        Ok((Answer::PredecessorWatched { by }, Some(watcher)))
+                    }
                     Err(Error::NoNode) => Ok((Answer::PredecessorGone, None)),
                     Err(error) => Err(error),
                 }
@@ -118,6 +124,25 @@ impl Requests {
     /// Proves that the session lives and is in the party as `node`.
     pub(super) async fn evidence(&self, node: &str) -> Result<(), Error> {
         self.check(&self.paths.party_node(node)).await
+    }
+
+    /// Who in the party has this session, where that can be read. A lock node itself does not say it.
+    async fn member_of(&self, session: i64) -> Option<String> {
+        let look = |known: Vec<String>| async move {
+            let mut seen = Vec::new();
+            for node in self.children(&self.paths.party()).await.unwrap_or_default() {
+                let id = member_id(&node).to_owned();
+                if known.contains(&id) {
+                    continue;
+                }
+                let path = self.paths.party_node(&node);
+                if let Ok(Some(stat)) = self.bounded(self.client.check_stat(&path)).await {
+                    seen.push((stat.ephemeral_owner, id));
+                }
+            }
+            seen
+        };
+        self.names.of(session, look).await
     }
 
     async fn check(&self, path: &str) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use zookeeper_client::{Client, EventType, SessionState};
 
-use super::event_loop::{Input, Proved};
+use super::input::{Input, Proved};
 use super::paths::Paths;
 use super::requests::Requests;
 use crate::clock::Boottime;

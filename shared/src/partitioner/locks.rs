@@ -29,6 +29,8 @@ use crate::ids::{FencingToken, TopicPartition};
 
 /// How long to wait before sibling folders are looked at again.
 const SIBLINGS_AGAIN: Duration = Duration::from_secs(1);
+/// Who stands in line longer than this is told of: a share that changes hands takes a moment.
+const LONG: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Stage {
@@ -56,6 +58,14 @@ pub(super) enum Step {
     Doubted(Option<Notice>),
 }
 
+/// Somebody before us in line.
+#[derive(Debug)]
+struct Behind {
+    since: Instant,
+    /// Who, once that was read.
+    by: Option<String>,
+}
+
 #[derive(Debug)]
 pub(super) struct Lock {
     item: TopicPartition,
@@ -66,11 +76,23 @@ pub(super) struct Lock {
     awaiting: Option<RequestId>,
     /// The connection was lost meanwhile: list the folder before anything else.
     recheck: bool,
+    behind: Option<Behind>,
+    /// Behind whom the supervisor was told that we wait.
+    told: Option<String>,
 }
 
 impl Lock {
     pub(super) fn new(item: TopicPartition, prefix: String) -> Self {
-        Self { item, prefix, stage: Stage::Creating, wanted: true, awaiting: None, recheck: false }
+        Self {
+            item,
+            prefix,
+            stage: Stage::Creating,
+            wanted: true,
+            awaiting: None,
+            recheck: false,
+            behind: None,
+            told: None,
+        }
     }
 
     /// The token of an item that the supervisor has: acquired and not yet released.
@@ -112,8 +134,29 @@ impl Lock {
         }
     }
 
-    /// When this lock wants to be asked again though nothing happened.
+    /// What is to be said of the line that we stand in, if that is not said already.
+    pub(super) fn news(&mut self, now: Instant) -> Option<Notice> {
+        let long = self.behind.as_ref().filter(|behind| now >= behind.since + LONG);
+        // Whoever is next is not known while it is looked for: what was said stands.
+        let by = long.and_then(|behind| behind.by.clone().or_else(|| self.told.clone()));
+        if by == self.told {
+            return None;
+        }
+        self.told.clone_from(&by);
+        let item = self.item.clone();
+        match by {
+            Some(by) => Some(Notice::Waiting { item, by }),
+            // `Acquired` has said it.
+            None if self.is_held() => None,
+            None => Some(Notice::NoLongerWaiting { item }),
+        }
+    }
+
+    /// When this lock wants to be asked again, or has something to say, though nothing happened.
     pub(super) fn deadline(&self, settled: bool) -> Option<Instant> {
+        if let Some(Behind { since, by: Some(by) }) = &self.behind {
+            return (self.told.as_ref() != Some(by)).then_some(*since + LONG);
+        }
         let Stage::Blocked { again_at, .. } = &self.stage else { return None };
         (settled && self.wanted && self.awaiting.is_none()).then_some(*again_at)
     }
@@ -149,6 +192,7 @@ impl Lock {
     /// The item is not mine any more.
     pub(super) fn give_up(&mut self) -> Step {
         self.wanted = false;
+        self.behind = None;
         match &self.stage {
             Stage::Creating if self.awaiting.is_none() => return Step::Gone,
             Stage::Creating | Stage::Finding | Stage::Revoking(_) | Stage::Deleting(_) => {}
@@ -208,8 +252,9 @@ impl Lock {
             (Answer::LockCreated(own), Stage::Creating) => {
                 self.stage = if self.wanted { Stage::Listing(own) } else { Stage::Deleting(own) };
             }
-            (Answer::LocksListed { children, own }, _) => return self.listed(&children, &own),
-            (Answer::PredecessorWatched, Stage::Queued { own, .. }) => {
+            (Answer::LocksListed { children, own }, _) => return self.listed(now, &children, &own),
+            (Answer::PredecessorWatched { by }, Stage::Queued { own, .. }) => {
+                self.behind = self.behind.take().map(|behind| Behind { by: Some(by), ..behind });
                 self.stage = Stage::Waiting { own: own.clone(), watch: id };
             }
             (Answer::PredecessorGone, Stage::Queued { own, .. }) => self.stage = Stage::Listing(own.clone()),
@@ -228,7 +273,7 @@ impl Lock {
         Step::Kept(None)
     }
 
-    fn listed(&mut self, children: &[String], own: &[OwnLock]) -> Step {
+    fn listed(&mut self, now: Instant, children: &[String], own: &[OwnLock]) -> Step {
         self.recheck = false;
         let [own] = own else { return self.listed_wrongly(children) };
         let own = own.clone();
@@ -239,7 +284,10 @@ impl Lock {
             | Stage::Listing(_)
             | Stage::Queued { .. }
             | Stage::Waiting { .. } => {
-                self.stage = match predecessor(children, &own.node) {
+                let ahead = predecessor(children, &own.node);
+                let since = self.behind.take().map_or(now, |behind| behind.since);
+                self.behind = ahead.map(|_| Behind { since, by: None });
+                self.stage = match ahead {
                     Some(ahead) => Stage::Queued { ahead: ahead.to_owned(), own },
                     None => Stage::Locked(own),
                 }

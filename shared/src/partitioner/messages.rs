@@ -206,7 +206,10 @@ pub enum Answer {
         own: Vec<OwnLock>,
     },
     /// To `WatchPredecessor`: it is there and watched.
-    PredecessorWatched,
+    PredecessorWatched {
+        /// The member whose it is, where that is known, else its path: for people.
+        by: String,
+    },
     /// To `WatchPredecessor`: it is not there any more.
     PredecessorGone,
     /// To `ListSiblings`.
@@ -290,6 +293,23 @@ pub enum Notice {
     },
     /// The party or the items changed: allocating again. What is held stays held meanwhile.
     Unsettled,
+    /// The party was listed and has so many members, this one included. It may not have settled yet.
+    Listed {
+        /// How many.
+        members: usize,
+    },
+    /// Somebody of this group has stood before us in the item's line for a while, and nobody but they can end it.
+    Waiting {
+        /// Which item.
+        item: TopicPartition,
+        /// The member's identifier, where it is in the party, else its lock node's path.
+        by: String,
+    },
+    /// Nobody stands before us in the item's line any more, or we have left it. `Acquired` says that too.
+    NoLongerWaiting {
+        /// Which item.
+        item: TopicPartition,
+    },
     /// The item's lock is held, but a member with other topics, in a sibling folder, is still at it.
     Blocked {
         /// Which item.

@@ -59,6 +59,8 @@ struct Known {
     session: String,
     id: String,
     blocked: BTreeMap<TopicPartition, String>,
+    waiting: BTreeMap<TopicPartition, String>,
+    members: usize,
     proofs: usize,
     suspended: usize,
     resumed: usize,
@@ -99,6 +101,15 @@ impl Ours {
 
     pub(crate) fn blocked(&self) -> Vec<String> {
         self.known(|known| known.blocked.values().cloned().collect())
+    }
+
+    /// Behind whom it waits.
+    pub(crate) fn waiting(&self) -> BTreeMap<TopicPartition, String> {
+        self.known(|known| known.waiting.clone())
+    }
+
+    pub(crate) fn members(&self) -> usize {
+        self.known(|known| known.members)
     }
 
     pub(crate) fn proofs(&self) -> usize {
@@ -212,7 +223,12 @@ impl Group {
     }
 
     pub(crate) fn python(&self, identifier: &str) -> Python {
-        Python::start(&servers(), &self.path(), identifier, COOLDOWN, &self.items)
+        Python::start(&servers(), &self.path(), identifier, COOLDOWN, &self.items, false)
+    }
+
+    /// One that keeps what it has, whoever comes.
+    pub(crate) fn stubborn_python(&self, identifier: &str) -> Python {
+        Python::start(&servers(), &self.path(), identifier, COOLDOWN, &self.items, true)
     }
 
     /// Waits for a condition; what it waited for, and how it stood, is in the failure.
@@ -268,6 +284,7 @@ impl Known {
                     self.owned_twice = Some(format!("{item} with {token}"));
                 }
                 self.blocked.remove(&item);
+                self.waiting.remove(&item);
                 self.has.insert(item, token);
             }
             Notice::Revoked { item, token } => {
@@ -282,6 +299,9 @@ impl Known {
             }
             Notice::Settled { members } => self.settled = Some(members),
             Notice::Unsettled | Notice::SessionLost => self.settled = None,
+            Notice::Listed { members } => self.members = members,
+            Notice::Waiting { item, by } => drop(self.waiting.insert(item, by)),
+            Notice::NoLongerWaiting { item } => drop(self.waiting.remove(&item)),
             Notice::Blocked { item, by } => drop(self.blocked.insert(item, by)),
             Notice::Evidence { timeout, .. } => {
                 assert_eq!(timeout, SESSION);

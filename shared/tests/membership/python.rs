@@ -31,6 +31,7 @@ impl Python {
         identifier: &str,
         boundary: Duration,
         items: &BTreeSet<TopicPartition>,
+        stubborn: bool,
     ) -> Self {
         let python = std::env::var("KAFKAVISOR_TEST_PYTHON").expect(
             "KAFKAVISOR_TEST_PYTHON is not set; these tests need a Python with kazoo: run `eval \"$(script/cluster env)\"`",
@@ -39,6 +40,7 @@ impl Python {
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/kazoo_member.py"))
             .args([servers, path, identifier, &boundary.as_secs_f64().to_string()])
             .args(items.iter().map(item_text))
+            .env("STUBBORN", if stubborn { "1" } else { "" })
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

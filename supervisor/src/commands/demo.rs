@@ -79,7 +79,7 @@ struct Demo {
 pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     let bug = |what: &str, error: &dyn std::fmt::Display| Failure::bug(format!("demo: {what}: {error}"));
     if !args.handler.is_empty() {
-        crate::shell::resolved(&args.handler)?;
+        crate::checks::resolved(&args.handler).map_err(Failure::configuration)?;
     }
     let cluster = MockCluster::new(1).map_err(|error| bug("the mock Kafka can't be started", &error))?;
     cluster.create_topic(TOPIC, PARTITIONS, 1).map_err(|error| bug("the topic can't be made", &error))?;

@@ -76,7 +76,7 @@ pub(super) fn table(status: &Status, style: Style) -> String {
         duration(status.uptime_seconds),
     );
     for (item, by) in &assignment.blocked {
-        let _written = writeln!(text, "{item} waits: a member with other topics holds it ({by})");
+        let _written = writeln!(text, "{item} waits: its lock is held by {by}");
     }
     if let Some(roll) = &status.roll {
         let why = roll.error.as_ref().map_or_else(String::new, |error| format!(" by {error}"));

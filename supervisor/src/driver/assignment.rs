@@ -68,6 +68,19 @@ impl Assignment {
                 self.blocked.clear();
                 Meaning::Event(Event::Settled)
             }
+            Notice::Listed { members } => {
+                self.members = members;
+                Meaning::Nothing
+            }
+            Notice::Waiting { item, by } => {
+                log::warn!("{item}: its lock is held by {by}: this partition waits until that lets go");
+                self.blocked.insert(item.to_string(), by);
+                Meaning::Nothing
+            }
+            Notice::NoLongerWaiting { item } => {
+                self.blocked.remove(&item.to_string());
+                Meaning::Nothing
+            }
             Notice::Unsettled => Meaning::Event(Event::Unsettled),
             Notice::Blocked { item, by } => {
                 if self.blocked.insert(item.to_string(), by.clone()).is_none() {
@@ -90,6 +103,7 @@ impl Assignment {
                 log::error!("the session with ZooKeeper is lost: everything is given up; joining again");
                 self.session = None;
                 self.member = None;
+                self.blocked.clear();
                 Meaning::Lease(Lease::NONE)
             }
             Notice::Left => Meaning::Event(Event::Left),

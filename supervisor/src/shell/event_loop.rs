@@ -159,14 +159,9 @@ impl EventLoop {
     fn reloaded(&mut self, loaded: Loaded) {
         match loaded.map(|new| reload::apply(self.real.config(), *new)) {
             Err(why) => log::error!("nothing is changed, the configuration is refused: {why}"),
-            Ok(Err(keys)) => log::error!(
-                "nothing is changed: {} can't change while this runs; stop it and start it again",
-                keys.join(", ")
-            ),
-            Ok(Ok((config, later))) => {
-                if !later.is_empty() {
-                    log::warn!("{} is taken up at the next start", later.join(", "));
-                }
+            Ok((config, changed)) => {
+                changed.kept_line().inspect(|line| log::warn!("{line}"));
+                changed.kafka_line().inspect(|line| log::warn!("{line}"));
                 let number = self.driver.core().next_config();
                 let settings = self.real.add(number, config);
                 self.turn(Happened::Reloaded(settings));

@@ -8,7 +8,7 @@ use nix::unistd::gethostname;
 use crate::exit::Failure;
 
 /// What membership needs to know, where there is ZooKeeper.
-pub(crate) fn membership_options(config: &Config) -> Result<Option<Options>, Failure> {
+pub(super) fn membership_options(config: &Config) -> Result<Option<Options>, Failure> {
     let AssignmentMode::Zookeeper { group_path, cooldown, session_timeout, use_group_sha } =
         &config.assignment
     else {

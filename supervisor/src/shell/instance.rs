@@ -6,9 +6,8 @@ use std::path::Path;
 
 use crossbeam_channel::{Receiver, never, unbounded};
 use kafkavisor::clock::now;
-use kafkavisor::config::{Assignment as AssignmentMode, Config};
+use kafkavisor::config::Config;
 use kafkavisor::membership::Membership;
-use kafkavisor_kafka::properties;
 use kafkavisor_link::process::become_subreaper;
 use kafkavisor_link::truncation;
 use nix::sys::signal::Signal;
@@ -114,10 +113,3 @@ pub(crate) fn run(
     Ok(if cut_short { Exit::CutShort } else { Exit::Clean })
 }
 
-/// Whether librdkafka takes what stands under `kafka` in the file named `source`.
-pub(crate) fn check_properties(config: &Config, source: Option<&str>) -> Result<(), Failure> {
-    properties::validate(&client_properties(config), &config.group).map_err(|error| {
-        let source = source.map_or_else(String::new, |name| format!("{name}: "));
-        Failure::configuration(format!("{source}`kafka`: {error}: remove or correct that property"))
-    })
-}

@@ -20,8 +20,19 @@ const TASKS_EACH: u64 = 12;
 
 /// Raises the limit of descriptors where it may be raised; an error says what is too low and how it is raised.
 pub(super) fn check(partitions: usize) -> Result<(), String> {
+    too_low_for(partitions)?;
+    raise_descriptors(u64::try_from(partitions).unwrap_or(u64::MAX))
+}
+
+/// Whether a limit that nobody here may raise is too low; an error says which and how it is raised.
+pub(crate) fn too_low_for(partitions: usize) -> Result<(), String> {
     let partitions = u64::try_from(partitions).unwrap_or(u64::MAX);
-    descriptors(partitions)?;
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && hard < descriptors(partitions)
+    {
+        let remedy = "`ulimit -Hn` or LimitNOFILE=";
+        return Err(too_low(partitions, descriptors(partitions), "open files", hard, remedy));
+    }
     let needed = TASKS + partitions.saturating_mul(TASKS_EACH);
     // Root is not held to the limit of its own.
     if !geteuid().is_root()
@@ -49,18 +60,18 @@ pub(super) fn check(partitions: usize) -> Result<(), String> {
     }
 }
 
-fn descriptors(partitions: u64) -> Result<(), String> {
-    let needed = DESCRIPTORS + partitions.saturating_mul(DESCRIPTORS_EACH);
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return Ok(()) };
-    if hard < needed {
-        return Err(too_low(partitions, needed, "open files", hard, "`ulimit -Hn` or LimitNOFILE="));
+fn descriptors(partitions: u64) -> u64 {
+    DESCRIPTORS + partitions.saturating_mul(DESCRIPTORS_EACH)
+}
+
+/// No further than needed: handlers inherit it, and some look at every number below.
+fn raise_descriptors(partitions: u64) -> Result<(), String> {
+    let needed = descriptors(partitions);
+    match getrlimit(Resource::RLIMIT_NOFILE) {
+        Ok((soft, hard)) if soft < needed => setrlimit(Resource::RLIMIT_NOFILE, needed, hard)
+            .map_err(|error| format!("the limit of open files can't be raised to {needed}: {error}")),
+        _ => Ok(()),
     }
-    // No further than needed: handlers inherit it, and some look at every number below.
-    if soft < needed {
-        setrlimit(Resource::RLIMIT_NOFILE, needed, hard)
-            .map_err(|error| format!("the limit of open files can't be raised to {needed}: {error}"))?;
-    }
-    Ok(())
 }
 
 fn too_low(partitions: u64, needed: u64, what: &str, limit: u64, remedy: &str) -> String {

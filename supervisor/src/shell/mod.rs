@@ -7,7 +7,6 @@
 //! | `signals` | signals as messages, at start too |
 //! | `reach` | Kafka and ZooKeeper reached, with one deadline |
 //! | `group` | the group in ZooKeeper, as configured |
-//! | `executables` | handler and worker found at start |
 //! | `instance_id` | the random id that commits are signed with |
 //! | `event_loop`, `answers` | the loop, what it answers to operators |
 //! | `system` | what the driver works with |
@@ -15,7 +14,7 @@
 //! | `deployments` | which handlers have ever worked |
 //! | `guardian` | ends what is left when the supervisor dies |
 //! | `workers` | spawning, hearing and reaping worker processes |
-//! | `pages` | the status pages |
+//! | `pages`, `page_name` | the status pages, and the file of each |
 //! | `control` | the control socket |
 //! | `reload` | HUP |
 //! | `service` | what systemd is told |
@@ -27,12 +26,12 @@ mod answers;
 mod control;
 mod deployments;
 mod event_loop;
-mod executables;
 mod group;
 mod guardian;
 mod instance;
 mod instance_id;
 mod limits;
+mod page_name;
 mod pages;
 mod reach;
 mod reload;
@@ -45,9 +44,8 @@ mod system;
 mod workers;
 
 pub(crate) use control::ask;
-pub(crate) use executables::{resolved, worker_binary};
-pub(crate) use group::membership_options;
 pub(crate) use guardian::guard;
-pub(crate) use instance::{check_properties, run};
+pub(crate) use instance::run;
+pub(crate) use limits::too_low_for;
 pub(crate) use reach::reach;
 pub(crate) use signals::listen_for_signals;

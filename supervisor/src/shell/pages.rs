@@ -7,6 +7,8 @@ use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor_link::page::{Lease, Page, PageError, Progress};
 use kafkavisor_supervisor_core::TakenUp;
 
+use super::page_name::page_name;
+
 /// A partition's page and the file it is.
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -75,7 +77,7 @@ impl Pages {
     }
 
     fn path_of(&self, item: &TopicPartition) -> PathBuf {
-        self.folder.join(format!("{}-{}.page", item.topic, item.partition))
+        self.folder.join(page_name(item))
     }
 
     pub(crate) fn make(&mut self, item: &TopicPartition, start: Offset) -> Result<(), PageError> {

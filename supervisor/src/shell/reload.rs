@@ -1,12 +1,12 @@
-//! HUP: the configuration is read again, on a thread of its own, and checked as at start. What can't change while we run is
-//! named, and then nothing changes; what only a start takes up is named too.
+//! HUP: the configuration is read again, on a thread of its own, and checked as at start. An invalid one changes nothing at
+//! all; of a valid one, what only a start takes up keeps its value and is named, and the rest is applied.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crossbeam_channel::Sender;
-use kafkavisor::config::{Assignment, Config};
+use kafkavisor::config::Config;
 
 use crate::exit::Failure;
 
@@ -16,10 +16,15 @@ pub(crate) type Load = Arc<dyn Fn() -> Result<Config, Failure> + Send + Sync>;
 /// What came of reading it.
 pub(super) type Loaded = Result<Box<Config>, String>;
 
+/// Held from the reading of a file until it is handed on.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 /// Reads the configuration again; the answer comes through `answer`.
 pub(super) fn start(load: &Load, answer: Sender<Loaded>) {
     let (load, fallback) = (Arc::clone(load), answer.clone());
     let work = move || {
+        // Whoever reads last has read the newest file, and is heard last.
+        let _one_at_a_time = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let loaded = catch_unwind(AssertUnwindSafe(|| load()));
         let loaded = loaded.unwrap_or_else(|_| Err(Failure::bug("it could not be read".to_owned())));
         let _loop_is_over = answer.send(loaded.map(Box::new).map_err(|failure| failure.message));
@@ -29,33 +34,67 @@ pub(super) fn start(load: &Load, answer: Sender<Loaded>) {
     }
 }
 
-/// What changes, and the keys that only a start takes up; an error names the keys that can't change while we run.
-pub(super) fn apply(old: &Config, new: Config) -> Result<(Config, Vec<&'static str>), Vec<&'static str>> {
-    let mode = |config: &Config| matches!(config.assignment, Assignment::Static { .. });
-    let fixed = [
-        ("group", old.group != new.group),
-        ("name", old.name != new.name),
-        ("cluster", old.cluster != new.cluster),
-        ("topics", old.topics != new.topics),
-        ("assignment.mode", mode(old) != mode(&new)),
-    ];
-    let changed: Vec<_> = fixed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect();
-    if !changed.is_empty() {
-        return Err(changed);
+/// What a reload changes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Changed {
+    /// Properties of librdkafka: workers take them up when they are rolled.
+    pub(super) kafka: bool,
+    /// The handler, or how it is treated.
+    pub(super) handler: bool,
+    /// When workers come back, how they stop, how often is committed, how loud the log is.
+    pub(super) rest: bool,
+    /// Keys that are changed in the file and keep their running values.
+    pub(super) kept: Vec<&'static str>,
+}
+
+/// The configuration to run with from here on, and what is changed by it.
+pub(super) fn apply(old: &Config, mut new: Config) -> (Config, Changed) {
+    let mut kept = Vec::new();
+    keep("group", &old.group, &mut new.group, &mut kept);
+    keep("name", &old.name, &mut new.name, &mut kept);
+    keep("cluster", &old.cluster, &mut new.cluster, &mut kept);
+    keep("topics", &old.topics, &mut new.topics, &mut kept);
+    keep("assignment", &old.assignment, &mut new.assignment, &mut kept);
+    keep("offsets.reset", &old.offsets.reset, &mut new.offsets.reset, &mut kept);
+    keep("admin", &old.admin, &mut new.admin, &mut kept);
+    keep("log.format", &old.log.format, &mut new.log.format, &mut kept);
+    keep_dead_letters_elsewhere(old, &mut new, &mut kept);
+    let (kafka, handler) = (old.kafka != new.kafka, old.handler != new.handler);
+    let same = Config { kafka: new.kafka.clone(), handler: new.handler.clone(), ..old.clone() } == new;
+    (new, Changed { kafka, handler, rest: !same, kept })
+}
+
+/// Keeps the running value of a key that only a start takes up.
+fn keep<T: PartialEq + Clone>(key: &'static str, old: &T, new: &mut T, kept: &mut Vec<&'static str>) {
+    if old != new {
+        new.clone_from(old);
+        kept.push(key);
     }
-    let later = [
-        ("assignment", old.assignment != new.assignment),
-        ("offsets.reset", old.offsets.reset != new.offsets.reset),
-        ("admin", old.admin != new.admin),
-        ("log.format", old.log.format != new.log.format),
-    ];
-    let later = later.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect();
-    let mut config = new;
-    config.assignment = old.assignment.clone();
-    config.offsets.reset = old.offsets.reset;
-    config.admin = old.admin.clone();
-    config.log.format = old.log.format;
-    Ok((config, later))
+}
+
+/// The file was checked with its own topics; with those that are kept, dead letters must not come back to us either.
+fn keep_dead_letters_elsewhere(old: &Config, new: &mut Config, kept: &mut Vec<&'static str>) {
+    let consumed = new.handler.poison.topic.as_ref().is_some_and(|topic| new.topics.contains(topic));
+    if consumed {
+        new.handler.poison = old.handler.poison.clone();
+        kept.push("handler.poison");
+    }
+}
+
+impl Changed {
+    /// What an operator should know of what is kept, if anything is.
+    pub(super) fn kept_line(&self) -> Option<String> {
+        let verb = if self.kept.len() == 1 { "keeps its value" } else { "keep their values" };
+        let keys = self.kept.join(", ");
+        (!keys.is_empty()).then(|| format!("{keys} {verb}: only a restart of the supervisor takes that up"))
+    }
+
+    /// What of it the supervisor itself does not take up, and so only its workers do.
+    pub(super) fn kafka_line(&self) -> Option<&'static str> {
+        self.kafka.then_some(
+            "kafka: workers take it up as they are rolled; the supervisor's own clients only when it is restarted",
+        )
+    }
 }
 
 #[cfg(test)]
@@ -73,14 +112,33 @@ mod tests {
     }
 
     #[test]
-    fn what_can_change_changes_and_the_rest_is_named() {
+    fn what_can_change_changes_and_the_rest_is_kept_and_named() {
         let old = config("topics: [a]");
-        let (new, later) = apply(&old, config("topics: [a]\nstop: {timeout: 3s}")).unwrap();
-        assert_eq!((new.stop.timeout.as_secs(), later), (3, Vec::new()));
-        let (new, later) =
-            apply(&old, config("topics: [a]\nassignment: {cooldown: 9s}\nstop: {timeout: 3s}")).unwrap();
-        assert_eq!((new.assignment == old.assignment, later), (true, vec!["assignment"]));
-        assert_eq!(apply(&old, config("topics: [a, b]\nstop: {timeout: 3s}")).unwrap_err(), ["topics"]);
-        assert_eq!(apply(&old, config("topics: [a]\nname: x")).unwrap_err(), ["name"]);
+        assert_eq!(apply(&old, old.clone()), (old.clone(), Changed::default()));
+        let kept = |key: &'static str| Changed { rest: true, kept: vec![key], ..Changed::default() };
+        for (more, key) in [
+            ("topics: [a]\nassignment: {cooldown: 9s}", "assignment"),
+            ("topics: [a, b]", "topics"),
+            ("topics: [a]\nname: x", "name"),
+            ("topics: [a]\noffsets: {reset: earliest}", "offsets.reset"),
+            ("topics: [a]\nadmin: {socket: /x}", "admin"),
+        ] {
+            let (new, changed) = apply(&old, config(&format!("{more}\nstop: {{timeout: 3s}}")));
+            assert_eq!(new, apply(&old, config("topics: [a]\nstop: {timeout: 3s}")).0, "{more}");
+            assert_eq!((new.stop.timeout.as_secs(), changed), (3, kept(key)), "{more}");
+        }
+        let (new, changed) = apply(&old, config("topics: [a]\nkafka: {client.id: x}"));
+        assert_eq!(changed, Changed { kafka: true, ..Changed::default() });
+        assert_eq!(new.kafka.len(), 1);
+    }
+
+    #[test]
+    fn dead_letters_do_not_go_to_a_topic_that_is_kept() {
+        let old = config("topics: [a]");
+        let text = "topics: [b]";
+        let mut new = config(text);
+        new.handler.poison.topic = Some("a".parse().unwrap());
+        let (new, changed) = apply(&old, new);
+        assert_eq!((new.handler.poison.topic, changed.kept), (None, vec!["topics", "handler.poison"]));
     }
 }

@@ -60,6 +60,11 @@ pub(crate) fn path_of(name: &str) -> PathBuf {
     given().unwrap_or_else(|| base().join(name))
 }
 
+/// The folders that are made for the instance `name`, the outer one first.
+pub(crate) fn made_for(name: &str) -> Vec<PathBuf> {
+    given().map_or_else(|| vec![base(), base().join(name)], |given| vec![given])
+}
+
 /// The folders in which instances may be running.
 pub(crate) fn candidates() -> Vec<PathBuf> {
     if let Some(given) = given() {
@@ -91,10 +96,7 @@ impl RuntimeDirectory {
     /// Makes the folder of the instance `name`, checks that it is ours, and locks it.
     pub(crate) fn take(name: &str) -> Result<Self, DirectoryError> {
         let path = path_of(name);
-        if given().is_none() {
-            make_private(&base())?;
-        }
-        make_private(&path)?;
+        made_for(name).iter().try_for_each(|folder| make_private(folder))?;
         let lock = path.join("lock");
         let io = |source| DirectoryError::Io { path: lock.clone(), source };
         let file = OpenOptions::new()

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use kafkavisor::clock::now;
 use sd_notify::NotifyState;
 
+/// We say that we live at most so often, however short the time that is given us: each time wakes the loop.
+const BEAT_EVERY: Duration = Duration::from_millis(100);
 /// The status line changes at most so often.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 /// What is left to do after the last drain.
@@ -49,9 +51,22 @@ fn send(to: &OsStr, text: &str) -> io::Result<()> {
     socket.send_to_addr(text.as_bytes(), &address).map(drop)
 }
 
+/// How often the service manager wants to hear of us: nothing where it said none, nonsense, or meant another process.
+fn watchdog(variable: impl Fn(&str) -> Option<String>, us: u32) -> Option<Duration> {
+    let within = variable("WATCHDOG_USEC")?.parse().ok().filter(|within| *within > 0)?;
+    let meant = variable("WATCHDOG_PID").is_none_or(|pid| pid.parse() == Ok(us));
+    meant.then(|| Duration::from_micros(within))
+}
+
 impl Service {
     pub(super) fn new() -> Self {
-        let beat = sd_notify::watchdog_enabled().map(|within| within / 2);
+        let within = watchdog(|name| std::env::var(name).ok(), std::process::id());
+        if let Some(within) = within.filter(|within| *within < 2 * BEAT_EVERY) {
+            log::warn!(
+                "the service manager wants to hear of us every {within:?}, and it will every {BEAT_EVERY:?}: raise WatchdogSec="
+            );
+        }
+        let beat = within.map(|within| (within / 2).max(BEAT_EVERY));
         let (ready, stopping, status) = (false, false, String::new());
         Self { beat, next_beat: now(), ready, stopping, status, status_at: None, drained: None }
     }
@@ -112,5 +127,23 @@ impl Service {
             let more = u32::try_from((within + AFTER_DRAIN).as_micros()).unwrap_or(u32::MAX);
             say(&[NotifyState::ExtendTimeoutUsec(more)]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watchdog_that_is_not_ours_or_makes_no_sense_is_none() {
+        let asked = |usec: &str, pid: &str| {
+            let text = |value: &str| (!value.is_empty()).then(|| value.to_owned());
+            watchdog(|name| text(if name == "WATCHDOG_USEC" { usec } else { pid }), 7)
+        };
+        for (usec, pid) in [("", ""), ("0", ""), ("-1", ""), ("1s", ""), ("400000", "8"), ("400000", "x")] {
+            assert_eq!(asked(usec, pid), None, "{usec} {pid}");
+        }
+        assert_eq!(asked("400000", ""), Some(Duration::from_millis(400)));
+        assert_eq!(asked("1", "7"), Some(Duration::from_micros(1)));
     }
 }

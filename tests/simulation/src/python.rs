@@ -80,6 +80,9 @@ impl World {
             Notice::Joined { .. }
             | Notice::Settled { .. }
             | Notice::Unsettled
+            | Notice::Listed { .. }
+            | Notice::Waiting { .. }
+            | Notice::NoLongerWaiting { .. }
             | Notice::Blocked { .. }
             | Notice::Evidence { .. } => {}
         }

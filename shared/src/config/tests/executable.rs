@@ -65,3 +65,45 @@ fn each_failure_says_what_to_do() {
         assert!(message.contains(&expected), "{command}: {message}");
     }
 }
+
+#[test]
+fn what_a_script_or_a_program_needs_must_be_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("handler");
+    let ours = fs::read(std::env::current_exe().unwrap()).unwrap();
+    let mut foreign = ours.get(..4096).unwrap().to_vec();
+    foreign[18..20].copy_from_slice(&[22, 0]);
+    let cases: [(&[u8], &str); 11] = [
+        (b"#!/bin/sh\r\necho\r\n", "its first line ends with a carriage return"),
+        (b"#!/usr/bin/env sh\r\n", "its first line ends with a carriage return"),
+        (b"#!/nonexistent/python3 -u\nx", "names /nonexistent/python3, which does not exist: install it"),
+        (b"#!/usr/bin/env python9\n", "asks env for \"python9\", which it will not find"),
+        (b"#!/usr/bin/env sh -e\n", "(for arguments write env -S)"),
+        (b"#!\n", "names no interpreter"),
+        (b"#! /etc/passwd\n", "names /etc/passwd, which can't be executed"),
+        (b"echo hello\n", "neither a program nor a script: begin a script with a line such as #!/bin/sh"),
+        (b"", "neither a program nor a script"),
+        (b"\x7fELF", "neither a program nor a script"),
+        (&foreign, "is a program for s390x, and this machine is"),
+    ];
+    for (bytes, expected) in cases {
+        fs::write(&path, bytes).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let found = find_executable(path.to_str().unwrap(), Some(OsStr::new("/usr/bin:/bin")));
+        let message = found.expect_err(expected).to_string();
+        assert!(message.contains(expected), "{message}");
+    }
+    for good in ["#!/bin/sh", "#! /bin/sh -e\n", "#!/usr/bin/env -S sh -e\n", "#!/usr/bin/env sh\n"] {
+        fs::write(&path, good).unwrap();
+        find_executable(path.to_str().unwrap(), Some(OsStr::new("/usr/bin:/bin"))).unwrap();
+    }
+}
+
+#[test]
+fn a_script_that_is_run_by_itself_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = put(folder.path(), "handler", 0o755);
+    fs::write(&path, format!("#!{}\n", path.display())).unwrap();
+    let message = find_executable(path.to_str().unwrap(), None).unwrap_err().to_string();
+    assert!(message.contains("too many in a row"), "{message}");
+}

@@ -296,6 +296,24 @@ fn kafka_properties_that_are_set_elsewhere() {
         ("group.instance.id: a", "as `assignment` says"),
         ("partition.assignment.strategy: range", "as `assignment` says"),
         ("rebalance_cb: x", "sets it itself"),
+        ("topic.auto.offset.reset: latest", "set `offsets.reset` instead"),
+        ("auto.commit.enable: true", "`offsets.commit_interval`"),
+        ("topic.auto.commit.enable: true", "`offsets.commit_interval`"),
+        ("offset.store.path: /tmp", "`offsets.commit_interval`"),
+        ("group.protocol: consumer", "as `assignment` says"),
+        ("transactional.id: t", "without transactions"),
+        ("enable.idempotence: false", "once all replicas have it"),
+        ("acks: 1", "once all replicas have it"),
+        ("request.required.acks: 0", "once all replicas have it"),
+        ("topic.acks: 1", "once all replicas have it"),
+        ("message.timeout.ms: 1", "once all replicas have it"),
+        ("delivery.report.only.error: true", "once all replicas have it"),
+        ("enable.gapless.guarantee: true", "once all replicas have it"),
+        ("topic.blacklist: orders", "what is consumed stands in `topics`"),
+        ("test.mock.num.brokers: 3", "for tests of librdkafka"),
+        ("plugin.library.paths: x", "plug-ins can't be loaded"),
+        ("internal.termination.signal: 29", "sets it itself"),
+        ("allow.auto.create.topics: true", "would be made again"),
         ("security.protocol: ssl", "TLS and SASL are not available yet"),
         ("ssl.ca.location: /x", "TLS and SASL are not available yet"),
         ("sasl.username: u", "TLS and SASL are not available yet"),
@@ -305,6 +323,11 @@ fn kafka_properties_that_are_set_elsewhere() {
     }
     refused("kafka: {fetch: {min.bytes: 1}}", 16, "write the property's whole name with its dots");
     refused("kafka: {client.id: }", 9, "expected text, a number, `true` or `false`, found nothing");
+    refused(
+        "kafka: {linger.ms: 1, queue.buffering.max.ms: 2}",
+        23,
+        "is `linger.ms`, first on line 5, by another name",
+    );
     refused("kafka: [a]", 8, "expected a map of librdkafka properties");
     refused("kafka: {client.id: a, client.id: b}", 23, "`kafka.client.id` is given twice");
 }

@@ -44,7 +44,10 @@ impl Member {
         let Answer::PartyListed { nodes } = answer else { return };
         match self.party.listed(now, id, nodes, self.settings.cooldown) {
             Listed::Same => {}
-            Listed::Changed => self.unsettle(out),
+            Listed::Changed => {
+                out.push(Action::Notify(Notice::Listed { members: self.party.ids().len() }));
+                self.unsettle(out);
+            }
             Listed::WithoutUs => self.end(Ending::Renew, out),
         }
     }

@@ -21,6 +21,9 @@ impl Member {
             self.send_for_party(out);
             self.send_for_locks(now, out);
         }
+        if !self.suspended {
+            out.extend(self.locks.values_mut().filter_map(|lock| lock.news(now)).map(Action::Notify));
+        }
         self.report_settled(out);
     }
 

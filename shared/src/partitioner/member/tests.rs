@@ -100,6 +100,7 @@ fn it_waits_in_line_behind_a_holder_and_keeps_its_place() {
     alone.settle();
     assert_eq!((alone.hears().len(), alone.lock_nodes()), (1, 2));
     alone.settle();
+    assert!(matches!(alone.hears()[..], [Notice::Waiting { .. }]));
     assert_eq!(alone.lock_nodes(), 2);
     alone.other_closes(python);
     assert!(matches!(alone.hears()[..], [Notice::Acquired { .. }, Notice::Settled { .. }]));
@@ -282,4 +283,43 @@ fn a_member_in_a_sibling_folder_keeps_an_item_from_us_until_it_is_gone() {
     alone.now = alone.member.next_deadline().unwrap();
     alone.say(Event::DeadlineReached);
     assert!(matches!(alone.hears()[..], [Notice::Acquired { .. }, Notice::Settled { .. }]));
+}
+
+#[test]
+fn somebody_before_us_in_line_is_told_after_a_while_and_who_is_in_the_party_at_once() {
+    let mut alone = Alone::new(2, false);
+    let other = alone.zookeeper.open(alone.now);
+    alone.other(other, FOLDER, &Request::CreateLock { item: item(0), prefix: python_prefix() });
+    alone.start();
+    assert_eq!(alone.members(), Some(1), "before it has settled");
+    alone.settle();
+    assert!(matches!(alone.hears()[..], [Notice::Joined { .. }, Notice::Acquired { .. }]));
+    alone.now = alone.member.next_deadline().unwrap();
+    alone.say(Event::DeadlineReached);
+    assert_eq!(alone.hears(), [Notice::Waiting { item: item(0), by: String::new() }]);
+    assert_eq!(alone.member.next_deadline(), None, "said once");
+    // A party that changes meanwhile does not end it.
+    let third = alone.other_joins("host-2");
+    assert_eq!(alone.members(), Some(2));
+    alone.settle();
+    assert!(!alone.hears().iter().any(|notice| matches!(notice, Notice::NoLongerWaiting { .. })));
+    alone.other_closes(third);
+    alone.settle();
+    alone.hears();
+    alone.other_closes(other);
+    Alone::token(&alone.hears(), &item(0));
+}
+
+#[test]
+fn who_waits_for_what_is_not_its_own_any_more_says_that_it_does_not() {
+    let mut alone = Alone::new(1, false);
+    let other = alone.zookeeper.open(alone.now);
+    alone.other(other, FOLDER, &Request::CreateLock { item: item(0), prefix: python_prefix() });
+    alone.start();
+    alone.settle();
+    alone.settle();
+    assert!(matches!(alone.hears()[..], [Notice::Joined { .. }, Notice::Waiting { .. }]));
+    alone.say(Event::ItemsChanged { items: BTreeSet::new() });
+    assert_eq!(alone.hears()[0], Notice::NoLongerWaiting { item: item(0) });
+    assert_eq!(alone.lock_nodes(), 1);
 }

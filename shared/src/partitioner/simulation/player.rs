@@ -105,6 +105,7 @@ impl Player {
             }
             Notice::Left if self.has.is_empty() => self.left = true,
             Notice::Left => return Err(format!("left while holding {:?}", self.has)),
+            Notice::Listed { .. } | Notice::Waiting { .. } | Notice::NoLongerWaiting { .. } => {}
             Notice::Joined { .. } | Notice::Evidence { .. } | Notice::Suspended | Notice::Resumed => {}
         }
         Ok(())

@@ -155,7 +155,7 @@ impl ZooKeeper {
                     return Answer::PredecessorGone;
                 }
                 self.watch(session, id, path, Watched::Node);
-                Answer::PredecessorWatched
+                Answer::PredecessorWatched { by: String::new() }
             }
             Request::ListSiblings { item } => Answer::SiblingsListed { locks: self.siblings(folder, item) },
             Request::DeleteLock { item, node } => {

@@ -193,6 +193,9 @@ impl World {
             Notice::Joined { .. }
             | Notice::Settled { .. }
             | Notice::Unsettled
+            | Notice::Listed { .. }
+            | Notice::Waiting { .. }
+            | Notice::NoLongerWaiting { .. }
             | Notice::Blocked { .. }
             | Notice::Evidence { .. } => {}
         }
@@ -222,7 +225,7 @@ impl World {
             Request::WatchPredecessor { .. } if rest.trim().is_empty() => Answer::PredecessorGone,
             Request::WatchPredecessor { .. } => {
                 self.watches.push_back((epoch, id));
-                Answer::PredecessorWatched
+                Answer::PredecessorWatched { by: String::new() }
             }
             Request::ListSiblings { .. } => {
                 let lock = |node: String| {
@@ -250,7 +253,9 @@ fn other(request: &Request) -> Answer {
             Answer::LocksListed { children: Vec::new(), own: Vec::new() }
         }
         Request::CreateLock { .. } | Request::ListLocks { .. } => Answer::LockDeleted,
-        Request::DeleteLock { .. } | Request::ListSiblings { .. } => Answer::PredecessorWatched,
+        Request::DeleteLock { .. } | Request::ListSiblings { .. } => {
+            Answer::PredecessorWatched { by: String::new() }
+        }
         Request::EnsureFolders | Request::JoinParty { .. } | Request::WatchPredecessor { .. } => {
             Answer::PartyLeft
         }

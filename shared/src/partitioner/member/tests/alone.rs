@@ -120,8 +120,18 @@ impl Alone {
         }
     }
 
+    /// What is news of the items.
     pub(super) fn hears(&mut self) -> Vec<Notice> {
-        std::mem::take(&mut self.heard)
+        let mut heard = std::mem::take(&mut self.heard);
+        heard.retain(|notice| !matches!(notice, Notice::Listed { .. }));
+        heard
+    }
+
+    /// How many members it said last.
+    pub(super) fn members(&self) -> Option<usize> {
+        let members =
+            |notice: &Notice| if let Notice::Listed { members } = notice { Some(*members) } else { None };
+        self.heard.iter().rev().find_map(members)
     }
 
     pub(super) fn token(notices: &[Notice], of: &TopicPartition) -> FencingToken {
