@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 use kafkavisor_link::logging;
 use kafkavisor_link::message::{Ending, FromWorker, Start, ToWorker};
+use kafkavisor_link::panics;
 use kafkavisor_link::process::{become_subreaper, die_with_parent};
 use nix::unistd::{Pid, getpid};
 
@@ -32,6 +33,7 @@ const USAGE: u8 = 64;
 const UNABLE: u8 = 70;
 
 fn main() -> ExitCode {
+    panics::end_the_process();
     let Some((mut link, start)) = told() else {
         // There is no log yet and nobody else to tell.
         let _nobody_reads = std::io::Write::write_all(

@@ -8,6 +8,7 @@
 //! | [`control`] | what operators say over the control socket |
 //! | [`process`] | groups, descendants and parent death: what both know of processes |
 //! | [`truncation`] | pages whose file is cut short |
+//! | [`panics`] | a thread that panics ends its process |
 //! | [`logging`] | log lines that never block the loop that writes them |
 
 pub mod attempts;
@@ -15,5 +16,6 @@ pub mod control;
 pub mod logging;
 pub mod message;
 pub mod page;
+pub mod panics;
 pub mod process;
 pub mod truncation;

@@ -11,6 +11,7 @@ mod table;
 
 use clap::CommandFactory;
 use kafkavisor_link::control::Request;
+use kafkavisor_link::panics;
 
 use crate::cli::{Cli, Command};
 use crate::exit::{Exit, Failure};
@@ -18,7 +19,10 @@ use crate::exit::{Exit, Failure};
 /// Does what was typed.
 pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
     match command {
-        Command::Run(args) => run::run(*args),
+        Command::Run(args) => {
+            panics::end_the_process();
+            run::run(*args)
+        }
         Command::Check(args) => check::run(*args),
         Command::Demo(args) => demo::run(&args),
         Command::Status(args) => status::run(&args),
