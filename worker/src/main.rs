@@ -21,8 +21,8 @@ use std::process::ExitCode;
 use kafkavisor_link::logging;
 use kafkavisor_link::message::{Ending, FromWorker, Start, ToWorker};
 use kafkavisor_link::panics;
-use kafkavisor_link::process::{become_subreaper, die_with_parent};
-use nix::unistd::{Pid, getpid};
+use kafkavisor_link::process::become_subreaper;
+use nix::unistd::getpid;
 
 use crate::link::Link;
 use crate::turn::Worker;
@@ -42,9 +42,6 @@ fn main() -> ExitCode {
         );
         return ExitCode::from(USAGE);
     };
-    if !die_with_parent(Pid::from_raw(start.supervisor_pid)) {
-        return ExitCode::from(UNABLE);
-    }
     logging::start(start.log.level, start.log.format, &format!("{} ", start.item), getpid().as_raw());
     let (ending, stderr) =
         match become_subreaper().map_err(|error| error.to_string()).and_then(|()| Worker::new(&start)) {

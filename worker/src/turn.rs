@@ -146,6 +146,10 @@ impl Worker {
             self.write_page();
         }
         self.write_page();
+        let undone = self.core.window().len();
+        if undone > 0 {
+            log::warn!("{undone} messages were left undone and come again");
+        }
         (self.ending.unwrap_or(Ending::Stopped { cut_short: false }), self.driver.last_lines())
     }
 

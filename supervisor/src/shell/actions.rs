@@ -6,7 +6,6 @@ use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor_link::message::{Start, ToWorker};
 use kafkavisor_supervisor_core::start::CommitNote;
 use kafkavisor_supervisor_core::{Action, Event, WorkerStart};
-use nix::unistd::getpid;
 
 use super::event_loop::EventLoop;
 use crate::kafka::Ask;
@@ -34,7 +33,7 @@ impl EventLoop {
                     None
                 }
             },
-            Action::SpawnWorker(start) => Some(self.spawn(start)),
+            Action::SpawnWorker(start) => self.spawn(start),
             Action::StopWorker { pid, reason, within, .. } => {
                 self.workers.say(pid, &ToWorker::Stop { reason, within });
                 None
@@ -103,16 +102,16 @@ impl EventLoop {
         self.commits.request(request);
     }
 
-    fn spawn(&mut self, start: WorkerStart) -> Event {
+    /// Asks for a worker; whether there is one is heard later.
+    fn spawn(&mut self, start: WorkerStart) -> Option<Event> {
         let WorkerStart { item, generation, token, offset, letter } = start;
         if let Err(error) = self.pages.repair(&item, offset) {
-            return Event::SpawnFailed { item, error: error.to_string() };
+            return Some(Event::SpawnFailed { item, error: error.to_string() });
         }
         let Some(entry) = self.pages.get(&item) else {
-            return Event::SpawnFailed { item, error: "it has no status page".to_owned() };
+            return Some(Event::SpawnFailed { item, error: "it has no status page".to_owned() });
         };
         let message = ToWorker::Start(Box::new(Start {
-            supervisor_pid: getpid().as_raw(),
             group: self.config.group.clone(),
             item: item.clone(),
             generation,
@@ -126,12 +125,8 @@ impl EventLoop {
             log: self.config.log.clone(),
             letter,
         }));
-        match self.workers.spawn(&item, &message) {
-            Ok(pid) => {
-                log::info!("{item}: worker {pid} started at offset {offset}");
-                Event::WorkerSpawned { item, pid }
-            }
-            Err(error) => Event::SpawnFailed { item, error: error.to_string() },
-        }
+        log::info!("{item}: a worker is started at offset {offset}");
+        self.workers.spawn(&item, &message);
+        None
     }
 }

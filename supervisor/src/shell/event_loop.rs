@@ -10,10 +10,8 @@ use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor::membership::Membership;
 use kafkavisor::partitioner::messages::Notice;
 use kafkavisor_link::attempts::Attempts;
-use kafkavisor_link::message::FromWorker;
 use kafkavisor_link::page::{Lease, Progress};
 use nix::sys::signal::Signal;
-use nix::unistd::Pid;
 
 use super::assignment::{Assignment, Meaning};
 use super::control::Asked;
@@ -21,8 +19,8 @@ use super::instance::core_settings;
 use super::pages::Pages;
 use super::reload::{self, Load, Loaded};
 use super::service::Service;
-use super::workers::{Heard as WorkerHeard, Workers};
 use crate::kafka::{Ask, Commits, Found, Heard as KafkaHeard, Lookups, SharedLease, client_properties};
+use crate::processes::{Gone, Heard as WorkerHeard, News, Workers};
 use kafkavisor_supervisor_core::start::{Decision, Why};
 use kafkavisor_supervisor_core::{CommitAnswer, Core, Event, Item};
 
@@ -30,13 +28,11 @@ use kafkavisor_supervisor_core::{CommitAnswer, Core, Event, Item};
 const PAGES_EVERY: Duration = Duration::from_secs(1);
 /// A loop so late did not run: it was stopped, suspended or starved.
 const STOOD_STILL: Duration = Duration::from_secs(2);
-/// What a dying worker left is looked at again after this.
-const STRAYS_AGAIN: Duration = Duration::from_millis(5);
 
 /// Where events come from.
 pub(crate) struct Sources {
     pub(crate) signals: Receiver<Signal>,
-    pub(crate) workers: Receiver<(Pid, WorkerHeard)>,
+    pub(crate) workers: Receiver<WorkerHeard>,
     pub(crate) notices: Receiver<Notice>,
     pub(crate) kafka: Receiver<KafkaHeard>,
     pub(crate) commits: Receiver<Vec<CommitAnswer>>,
@@ -69,7 +65,7 @@ pub(crate) struct EventLoop {
 
 enum Happened {
     Signal(Signal),
-    Worker(Pid, WorkerHeard),
+    Worker(WorkerHeard),
     Notice(Notice),
     Kafka(KafkaHeard),
     Commits(Vec<CommitAnswer>),
@@ -101,7 +97,7 @@ impl EventLoop {
             }
             self.look_at_lease();
             self.happened(happened);
-            self.finish_workers();
+            self.tell_of_workers();
             self.decide(Event::Woken);
             self.tell_unfetched();
             self.tell_service(time);
@@ -114,14 +110,14 @@ impl EventLoop {
     fn deadline(&self) -> Option<Instant> {
         let time = now();
         let beat = (!self.core.items().is_empty()).then(|| time + PAGES_EVERY);
-        let strays = self.workers.going().then(|| time + STRAYS_AGAIN);
+        let workers = self.workers.deadline(time);
         let boottime = Boottime::now();
         let lease = self.pages.lease();
         let next_lease = if self.leased { lease.deliver_until } else { lease.dead_by };
         let lease_end =
             (!self.core.items().is_empty() && next_lease > boottime && next_lease < Boottime(u64::MAX))
                 .then(|| time + next_lease.since(boottime) + Duration::from_millis(1));
-        [beat, strays, lease_end, self.core.next_deadline(), self.service.deadline()]
+        [beat, workers, lease_end, self.core.next_deadline(), self.service.deadline()]
             .into_iter()
             .flatten()
             .min()
@@ -130,8 +126,7 @@ impl EventLoop {
     fn happened(&mut self, happened: Happened) {
         match happened {
             Happened::Signal(signal) => self.signalled(signal),
-            Happened::Worker(pid, WorkerHeard::Said(message)) => self.worker_said(pid, message),
-            Happened::Worker(pid, WorkerHeard::Closed) => self.workers.closed(pid),
+            Happened::Worker(heard) => self.workers.hear(heard, now()),
             Happened::Notice(notice) => self.noticed(notice),
             Happened::Kafka(heard) => self.kafka_said(heard),
             Happened::Commits(answers) => self.committed(answers),
@@ -163,12 +158,6 @@ impl EventLoop {
                 reload::start(&self.load, self.loaded.clone());
             }
             _ => self.workers.reap(now()),
-        }
-    }
-
-    fn worker_said(&mut self, pid: Pid, message: FromWorker) {
-        if let Some(item) = self.workers.item(pid).cloned() {
-            self.decide(Event::WorkerSaid { item, pid, message });
         }
     }
 
@@ -243,14 +232,30 @@ impl EventLoop {
         self.decide(Event::Committed { answers });
     }
 
-    fn finish_workers(&mut self) {
-        for gone in self.workers.gone(now()) {
-            let entry = self.pages.get(&gone.item);
-            let progress = entry.map_or_else(Progress::default, |entry| entry.page.progress());
-            let attempts = entry.map_or_else(Attempts::default, |entry| entry.page.attempts());
-            let (item, pid, exit) = (gone.item, gone.pid, gone.exit);
-            self.decide(Event::WorkerExited { item, pid, exit, progress, attempts });
+    fn tell_of_workers(&mut self) {
+        for news in self.workers.news(now()) {
+            match news {
+                News::Spawned { item, pid } => {
+                    log::info!("{item}: worker {pid} started");
+                    self.decide(Event::WorkerSpawned { item, pid });
+                }
+                News::SpawnFailed { item, error } => self.decide(Event::SpawnFailed { item, error }),
+                News::Said { item, pid, message } => self.decide(Event::WorkerSaid { item, pid, message }),
+                News::Gone(gone) => self.worker_gone(gone),
+            }
         }
+    }
+
+    fn worker_gone(&mut self, gone: Gone) {
+        if !gone.left.is_empty() {
+            let left = gone.left.join(", ");
+            log::error!("{}: its worker has left what can't be ended (another user's?): {left}", gone.item);
+        }
+        let entry = self.pages.get(&gone.item);
+        let progress = entry.map_or_else(Progress::default, |entry| entry.page.progress());
+        let attempts = entry.map_or_else(Attempts::default, |entry| entry.page.attempts());
+        let (item, pid, exit) = (gone.item, gone.pid, gone.exit);
+        self.decide(Event::WorkerExited { item, pid, exit, progress, attempts });
     }
 
     /// What came of a reload.
@@ -329,7 +334,7 @@ fn wait(sources: &Sources, until: Option<Instant>) -> Happened {
     let timer = until.map_or_else(never, at);
     select! {
         recv(sources.signals) -> signal => signal.map_or(Happened::Time, Happened::Signal),
-        recv(sources.workers) -> heard => heard.map_or(Happened::Time, |(pid, heard)| Happened::Worker(pid, heard)),
+        recv(sources.workers) -> heard => heard.map_or(Happened::Time, Happened::Worker),
         recv(sources.notices) -> notice => notice.map_or(Happened::Time, Happened::Notice),
         recv(sources.kafka) -> heard => heard.map_or(Happened::Time, Happened::Kafka),
         recv(sources.commits) -> answers => answers.map_or(Happened::Time, Happened::Commits),

@@ -21,19 +21,17 @@ use nix::sys::signal::Signal;
 use nix::unistd::gethostname;
 use signal_hook::iterator::Signals;
 use tokio::runtime::{Builder, Handle};
-use uuid::Uuid;
 
 use super::assignment::Assignment;
 use super::control::Control;
 use super::event_loop::{EventLoop, Sources, sink};
-use super::limits;
 use super::pages::Pages;
 use super::reload::Load;
 use super::runtime_directory::RuntimeDirectory;
 use super::service::Service;
-use super::workers::Workers;
 use crate::exit::{Exit, Failure};
 use crate::kafka::{Clients, Commits, KafkaError, Lookups, Scope, SharedLease, client_properties};
+use crate::processes::{Workers, limits};
 use kafkavisor_supervisor_core::{Core, Settings};
 
 /// Runs an instance to its end.
@@ -64,8 +62,7 @@ pub(crate) fn run(
     let (commits_in, commits_out) = unbounded();
     let (notices_in, notices) = unbounded();
     let (loaded_in, loaded) = unbounded();
-    let id = Uuid::new_v4().simple().to_string();
-    let workers = Workers::new(worker, id, runtime.clone(), workers_in)
+    let workers = Workers::new(worker, runtime.clone(), workers_in)
         .map_err(|e| Failure::configuration(format!("worker binary {}: {e}", worker.display())))?;
     let lease = SharedLease::default();
     let scope = Scope {

@@ -5,14 +5,11 @@
 //! |---|---|
 //! | `instance` | starts everything in order, and ends it |
 //! | `event_loop`, `actions`, `answers` | the loop, what it does, what it answers to operators |
-//! | `guardian` | ends what is left when the supervisor dies |
-//! | `workers` | spawning, hearing and reaping worker processes |
 //! | `pages` | the status pages |
 //! | `assignment` | ZooKeeper's notices as events, the lease |
 //! | `control` | the control socket |
 //! | `reload` | HUP |
 //! | `service` | what systemd is told |
-//! | `limits` | descriptors and processes that are needed |
 //! | `status` | what `status` says |
 //! | `runtime_directory` | socket, lock and pages on disk |
 
@@ -21,18 +18,14 @@ mod answers;
 mod assignment;
 mod control;
 mod event_loop;
-mod guardian;
 mod instance;
-mod limits;
 mod pages;
 mod reload;
 pub(crate) mod runtime_directory;
 mod service;
 pub(crate) mod status;
-mod workers;
 
 pub(crate) use control::ask;
-pub(crate) use guardian::guard;
 pub(crate) use instance::{
     check_properties, listen_for_signals, membership_options, reach, resolved, run, worker_binary,
 };

@@ -15,7 +15,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{Pid, write};
 
 use super::child::{Child, Spec, Wiring};
-use super::descendants::end_all;
+use super::descendants::Descendants;
 use super::driver::{Context, Driver, Said};
 use super::exec_batches::{Batches, Outcome, Queued};
 use super::log_lines::LogLines;
@@ -45,6 +45,7 @@ pub(crate) struct Exec {
     stopping: bool,
     exited: bool,
     log: LogLines,
+    descendants: Descendants,
     chunk: Vec<u8>,
 }
 
@@ -64,6 +65,7 @@ impl Exec {
             stopping: false,
             exited: false,
             log: LogLines::default(),
+            descendants: Descendants::default(),
             chunk: vec![0; CHUNK],
         }
     }
@@ -130,7 +132,7 @@ impl Exec {
         let Some(exit) = ended_pid(pid) else { return };
         while self.read_logs(now) {}
         self.log.end(now);
-        end_all(Some(pid));
+        self.descendants.end_all(pid, self.stopping);
         let Some(running) = self.running.take() else { return };
         let how = if running.timed_out { "did not finish in time".to_owned() } else { exit.to_string() };
         let exit = if running.timed_out { Exit::Signal(Signal::SIGABRT as i32) } else { exit };
@@ -240,7 +242,6 @@ impl Driver for Exec {
         self.give_up(now);
         if self.stopping && self.running.is_none() && !self.exited {
             self.exited = true;
-            end_all(None);
             said.push(Said::Exited(Exit::Status(0)));
         }
         more

@@ -17,7 +17,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{Pid, read, write};
 
 use super::child::{Child, Spec, Wiring};
-use super::descendants::end_all;
+use super::descendants::Descendants;
 use super::driver::{Context, Driver, Said};
 use super::log_lines::LogLines;
 
@@ -44,6 +44,7 @@ pub(crate) struct Session {
     /// When its output ended; said only if it lives on, for every exit begins with this.
     output_ended: Option<Instant>,
     log: LogLines,
+    descendants: Descendants,
     chunk: Vec<u8>,
 }
 
@@ -61,6 +62,7 @@ impl Session {
             broken: false,
             output_ended: None,
             log: LogLines::default(),
+            descendants: Descendants::default(),
             chunk: vec![0; CHUNK],
         }
     }
@@ -157,7 +159,7 @@ impl Session {
         while self.read_output(now, said, CHUNKS) {}
         while self.read_log(now, CHUNKS) {}
         self.log.end(now);
-        end_all(Some(pid));
+        self.descendants.end_all(pid, true);
         self.child = None;
         said.push(Said::Exited(exit));
     }
