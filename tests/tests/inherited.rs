@@ -15,12 +15,17 @@ use nix::sys::signal::Signal;
 const BURDENED: &str = "exec env --block-signal \
     --ignore-signal=HUP,INT,QUIT,USR1,USR2,PIPE,ALRM,TERM,CHLD,TSTP,TTIN,TTOU \"$@\" 7</dev/null 9>>inherited <&-";
 
+/// Writes down which descriptors the shell has, and which signals it hands on (it blocks and ignores some for itself).
+const LOOK: &str = "ls /proc/$$/fd >fds; grep -E '^Sig(Blk|Ign)' /proc/self/status >signals";
+
 /// Writes down what its own process has before it becomes the handler.
-fn curious() -> String {
-    format!(
-        "ls /proc/$$/fd >fds; grep -E '^Sig(Blk|Ign)' /proc/$$/status >signals; exec {}",
-        handlers::rust()
-    )
+fn curious() -> [String; 3] {
+    bash(&format!("{LOOK}; exec {}", handlers::rust()))
+}
+
+/// Unlike sh, bash opens nothing of its own for this.
+fn bash(script: &str) -> [String; 3] {
+    ["bash", "-c", script].map(str::to_owned)
 }
 
 fn written(instance: &Instance, file: &str) -> String {
@@ -53,7 +58,7 @@ fn a_handler_gets_a_clean_process() {
     for (protocol, descriptors) in [("jsonl", "0\n1\n2\n"), ("binary", "0\n1\n2\n3\n4\n")] {
         let topic = Topic::new(1);
         topic.produce(&numbered(1, 5));
-        let instance = Builder::of(&topic).set("handler.protocol", protocol).shell(&curious()).start();
+        let instance = Builder::of(&topic).set("handler.protocol", protocol).handler(curious()).start();
         instance.wait_consumed(&topic, 1);
         assert_clean(&instance, descriptors);
         instance.stop();
@@ -64,8 +69,8 @@ fn a_handler_gets_a_clean_process() {
 fn a_command_of_exec_gets_a_clean_process() {
     let topic = Topic::new(1);
     topic.produce(&numbered(1, 5));
-    let script = "ls /proc/$$/fd >fds; grep -E '^Sig(Blk|Ign)' /proc/$$/status >signals; cat >/dev/null";
-    let instance = Builder::of(&topic).set("handler.protocol", "exec").shell(script).start();
+    let script = bash(&format!("{LOOK}; cat >/dev/null"));
+    let instance = Builder::of(&topic).set("handler.protocol", "exec").handler(script).start();
     instance.wait_consumed(&topic, 1);
     assert_clean(&instance, "0\n1\n2\n");
     instance.stop();
@@ -75,7 +80,7 @@ fn a_command_of_exec_gets_a_clean_process() {
 fn what_it_was_started_under_does_not_matter() {
     let topic = Topic::new(1);
     topic.produce(&numbered(1, 5));
-    let instance = Builder::of(&topic).shell(&curious()).under(BURDENED).start();
+    let instance = Builder::of(&topic).handler(curious()).under(BURDENED).start();
     let status = instance.wait_consumed(&topic, 1);
     assert_clean(&instance, "0\n1\n2\n");
 

@@ -5,7 +5,6 @@
 //! but what is meant for it. Here is what runs between fork and exec, and so the unsafe code around starting processes.
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -79,23 +78,29 @@ impl Birth {
     }
 }
 
-#[expect(unsafe_code, reason = "nix has no way to ask for a disposition, and no names for real-time signals")]
+/// What the kernel keeps of a disposition: first the disposition itself, then what is zero for those that are no code of ours.
+type Action = [usize; 8];
+/// Bytes of the kernel's set of signals.
+const SET: usize = 8;
+
+#[expect(unsafe_code, reason = "the C library hides two of the signals")]
 fn is_ignored(number: i32) -> bool {
-    let mut found = MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: with a null pointer for the new disposition sigaction only fills in `found`, which is all zeros before, and
-    // that is a valid value of it.
-    unsafe {
-        libc::sigaction(number, std::ptr::null(), found.as_mut_ptr()) == 0
-            && found.assume_init().sa_sigaction == libc::SIG_IGN
-    }
+    let mut found: Action = [0; 8];
+    // SAFETY: without a new disposition the kernel only fills in `found`, which is no shorter than what it writes.
+    let asked = unsafe {
+        libc::syscall(libc::SYS_rt_sigaction, number, std::ptr::null::<Action>(), &raw mut found, SET)
+    };
+    asked == 0 && found.first() == Some(&libc::SIG_IGN)
 }
 
-/// KILL and STOP, and the two that the C library keeps for itself, can't be set and need not be.
-#[expect(unsafe_code, reason = "nix has no names for real-time signals")]
+/// KILL and STOP can't be set and need not be.
+#[expect(unsafe_code, reason = "the C library hides two of the signals")]
 fn set(number: i32, disposition: libc::sighandler_t) {
-    // SAFETY: `disposition` is SIG_DFL or SIG_IGN: no code of ours is ever called by it.
+    let action: Action = [disposition, 0, 0, 0, 0, 0, 0, 0];
+    // SAFETY: `disposition` is SIG_DFL or SIG_IGN: no code of ours is ever called by it; `action` is no shorter than what the
+    // kernel reads.
     unsafe {
-        libc::signal(number, disposition);
+        libc::syscall(libc::SYS_rt_sigaction, number, &raw const action, std::ptr::null::<Action>(), SET);
     }
 }
 

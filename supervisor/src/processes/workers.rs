@@ -85,7 +85,6 @@ enum Guarded {
     /// It has died; everything below it is being ended.
     Fallen {
         since: Instant,
-        closed: bool,
     },
     /// It could not be started.
     Not {
@@ -103,6 +102,8 @@ pub(crate) struct Workers {
     guarded: Guarded,
     /// Counts guardians.
     number: u64,
+    /// It has said its last, which may be heard before it is found dead.
+    all_reported: bool,
     orphans: Orphans,
     tickets: u64,
     workers: BTreeMap<Ticket, Worker>,
@@ -129,8 +130,9 @@ impl Workers {
             binary: File::open(binary)?,
             runtime,
             heard,
-            guarded: Guarded::Fallen { since: time, closed: true },
+            guarded: Guarded::Fallen { since: time },
             number: 0,
+            all_reported: false,
             orphans: Orphans::before_guardian(time),
             tickets: 0,
             workers: BTreeMap::new(),
@@ -203,11 +205,7 @@ impl Workers {
             }
             Heard::Guardian(number, report) if number == self.number => match report {
                 Some(report) => self.reported(report, now),
-                None => {
-                    if let Guarded::Fallen { closed, .. } = &mut self.guarded {
-                        *closed = true;
-                    }
-                }
+                None => self.all_reported = true,
             },
             // What became of its workers is settled already.
             Heard::Guardian(..) => {}
@@ -274,7 +272,7 @@ impl Workers {
             self.orphans.reaped(pid);
             if matches!(&self.guarded, Guarded::By(guardian) if guardian.pid() == pid) {
                 log::error!("the guardian {exit}, and all workers with it; it is started again");
-                self.guarded = Guarded::Fallen { since: now, closed: false };
+                self.guarded = Guarded::Fallen { since: now };
             }
         }
     }
@@ -287,7 +285,7 @@ impl Workers {
                 self.orphans.look(now, guardian.pid());
                 self.look_at_guardian(now);
             }
-            Guarded::Fallen { since, closed } => self.clear_up(*since, *closed, now),
+            Guarded::Fallen { since } => self.clear_up(*since, now),
             Guarded::Not { again, .. } if now >= *again => self.replace_guardian(now),
             Guarded::Not { .. } => {}
         }
@@ -385,10 +383,10 @@ impl Workers {
     }
 
     /// Ends everything that was below a dead guardian; when nothing is left, or it had its time, there is another one.
-    fn clear_up(&mut self, since: Instant, closed: bool, now: Instant) {
+    fn clear_up(&mut self, since: Instant, now: Instant) {
         let left = self.orphans.end();
         let late = now.saturating_duration_since(since) >= WITHIN;
-        let clear = left.is_empty() && closed;
+        let clear = left.is_empty() && self.all_reported;
         if !clear && !late {
             return;
         }
@@ -427,6 +425,7 @@ impl Workers {
     fn start_guardian(&mut self, now: Instant) -> io::Result<Guardian> {
         self.orphans = Orphans::before_guardian(now);
         self.number += 1;
+        self.all_reported = false;
         self.unanswered = 0;
         let (number, heard) = (self.number, self.heard.clone());
         let hear = move |report| drop(heard.send(Heard::Guardian(number, report)));
