@@ -62,12 +62,9 @@ pub(crate) enum Command {
     /// Print the man page
     #[command(after_help = "Example:\n  kafkavisor man | man -l -")]
     Man,
-    /// Ends what a supervisor leaves; started by `run`
+    /// Starts workers and ends what they leave; started by `run`
     #[command(hide = true)]
-    Guardian {
-        /// The instance's id
-        instance: String,
-    },
+    Guardian,
     /// The sample handler of `demo`
     #[command(hide = true)]
     SampleHandler,

@@ -5,7 +5,8 @@
 //! | [`cli`], [`commands`], [`exit`] | what is typed, what it does, how it ends |
 //! | [`checks`] | what is found wrong before anything is connected |
 //! | `core`, a package of its own | the decisions: pure |
-//! | [`shell`] | processes, pages, sockets, signals around them |
+//! | [`shell`] | pages, sockets, signals around them |
+//! | [`processes`] | workers and their guardian |
 //! | [`kafka`] | what the supervisor asks Kafka |
 
 mod checks;
@@ -13,6 +14,7 @@ mod cli;
 mod commands;
 mod exit;
 mod kafka;
+mod processes;
 mod shell;
 
 use std::io::Write;

@@ -50,6 +50,23 @@ pub fn children(pid: i32) -> Vec<(i32, bool)> {
     all().into_iter().filter_map(child).collect()
 }
 
+/// The guardian of a supervisor: its child, and the parent of its workers.
+pub fn guardian(supervisor: i32) -> Option<i32> {
+    named(supervisor, "kafkavisor-guardian").next()
+}
+
+/// The workers of a supervisor.
+pub fn workers(supervisor: i32) -> Vec<i32> {
+    guardian(supervisor).into_iter().flat_map(|guardian| named(guardian, "kafkavisor-worker: ")).collect()
+}
+
+fn named(parent: i32, name: &str) -> impl Iterator<Item = i32> {
+    let is_named = move |pid: &i32| {
+        fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|c| c.starts_with(name.as_bytes()))
+    };
+    children(parent).into_iter().map(|(pid, _)| pid).filter(is_named)
+}
+
 /// How many descriptors a process has open.
 pub fn descriptors(pid: i32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).expect("the process is there").count()

@@ -90,14 +90,7 @@ fn it_reaps_orphans_of_others_leaves_them_alone_and_stops_cleanly() {
     });
 
     // A worker's end makes it look for what that left; somebody else's process is none of it.
-    let worker = processes::children(container.pid)
-        .into_iter()
-        .map(|(pid, _)| pid)
-        .find(|pid| {
-            fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|c| c.starts_with(b"kafkavisor-worker: "))
-        })
-        .expect("a worker");
-    processes::signal(worker, Signal::SIGKILL);
+    processes::signal(processes::workers(container.pid)[0], Signal::SIGKILL);
     instance.wait_for("it has a successor", |status| {
         status.is_ready(2) && status.partitions.iter().any(|partition| partition.restarts_total == 1)
     });
@@ -109,6 +102,30 @@ fn it_reaps_orphans_of_others_leaves_them_alone_and_stops_cleanly() {
     assert_eq!(instance.wait_exit(Duration::from_secs(20)), 0, "{}", instance.log());
     instance.assert_gone();
     History::of(&records, &topic).assert_nothing_lost();
+}
+
+#[test]
+fn what_has_no_environment_ends_with_its_worker() {
+    let (topic, records) = (Topic::new(1), Records::new());
+    // No number of a process in there means anything out here: the successor itself looks.
+    let script = format!(
+        "[ -e hidden ] && kill -0 \"$(cat hidden)\" 2>/dev/null && : >outlived
+         env -i PATH=\"$PATH\" setsid sh -c 'echo $$ >hidden; exec sleep 120 <&- >&- 2>&-' & exec {}",
+        Recorder::new(&records).shell()
+    );
+    let container = Container::start(Builder::of(&topic).shell(&script));
+    let instance = &container.instance;
+    for restarts in 1..=3 {
+        instance.wait_ready(1);
+        until("it hides something", || instance.folder().join("hidden").exists().then_some(()));
+        processes::signal(processes::workers(container.pid)[0], Signal::SIGKILL);
+        instance.wait_for("it has a successor", |status| {
+            status.is_ready(1) && status.partition(0).restarts_total == restarts
+        });
+    }
+    assert!(!instance.folder().join("outlived").exists(), "a successor has met what its predecessor left");
+    processes::signal(container.pid, Signal::SIGTERM);
+    assert_eq!(instance.wait_exit(Duration::from_secs(20)), 0, "{}", instance.log());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! started with setsid and without a descriptor; and nobody else's process is touched.
 
 use std::process::{Child, Command};
+use std::time::Duration;
 
 use kafkavisor_tests::instance::{Builder, Instance};
 use kafkavisor_tests::message::numbered;
@@ -9,12 +10,12 @@ use kafkavisor_tests::processes;
 use kafkavisor_tests::recorder::Recorder;
 use kafkavisor_tests::records::Records;
 use kafkavisor_tests::topic::Topic;
-use kafkavisor_tests::waiting::until;
+use kafkavisor_tests::waiting::{until, until_within};
 use nix::sys::signal::Signal;
 
-/// A grandchild in a session of its own, that holds nothing of its parents.
-const HIDING: &str = "setsid sh -c 'echo $$ >\"hiding-$KAFKAVISOR_PARTITION\"; \
-                      exec sleep 1000 <&- >&- 2>&- 3>&- 4>&- 5>&-' & ";
+/// A grandchild in a session of its own, that holds nothing of its parents, no environment either.
+const HIDING: &str = "env -i PATH=\"$PATH\" setsid sh -c 'echo $$ >\"hiding-$0\"; \
+                      exec sleep 1000 <&- >&- 2>&- 3>&- 4>&- 5>&-' $KAFKAVISOR_PARTITION & ";
 
 /// Somebody else's process, of the same user and with the same name.
 struct Bystander(Child);
@@ -56,7 +57,9 @@ fn nothing_is_left_after(end: impl FnOnce(&Instance, &[i32])) {
     let workers: Vec<_> = status.partitions.iter().map(|p| p.worker_pid.unwrap()).collect();
     end(&instance, &workers);
     instance.assert_gone();
-    assert!(grandchildren.iter().all(|pid| !processes::is_alive(*pid)));
+    until_within(Duration::from_secs(5), "its grandchildren are gone", || {
+        grandchildren.iter().all(|pid| !processes::is_alive(*pid)).then_some(())
+    });
     bystander.assert_untouched();
 }
 

@@ -72,7 +72,8 @@ fn a_killed_workers_handler_does_not_outlive_it() {
     });
     assert!(!processes::is_alive(handler), "the old handler is gone before the new worker begins");
     assert_ne!(after.partition(0).handler_pid, Some(handler));
-    let children = processes::children(instance.pid());
+    let guardian = processes::guardian(instance.pid()).expect("the guardian");
+    let children = [processes::children(instance.pid()), processes::children(guardian)].concat();
     assert!(children.iter().all(|(_, zombie)| !zombie), "no zombie is left: {children:?}");
 }
 

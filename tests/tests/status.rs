@@ -133,7 +133,7 @@ fn it_follows_each_message() {
     assert_eq!((partition.in_flight, partition.messages_total, partition.restarts_total), (0, 0, 0));
     assert_eq!((partition.committed, partition.lag), (Some(0), Some(0)), "{partition:#?}");
     let worker = partition.worker_pid.unwrap();
-    assert!(processes::children(status.pid).iter().any(|(child, _)| *child == worker), "its own child");
+    assert_eq!(processes::workers(status.pid), [worker], "its guardian's child");
 
     // Two are with the handler, which holds back its answer.
     let produced = topic.produce(&[Message::to(0, "12345").key("678"), Message::to(0, "9")]);

@@ -20,8 +20,9 @@ use std::time::Duration;
 
 use kafkavisor_link::logging;
 use kafkavisor_link::message::{Ending, FromWorker, Start, ToWorker};
-use kafkavisor_link::process::{become_subreaper, die_with_parent};
-use nix::unistd::{Pid, getpid};
+use kafkavisor_link::panics;
+use kafkavisor_link::process::become_subreaper;
+use nix::unistd::getpid;
 
 use crate::link::Link;
 use crate::turn::{Ended, Worker};
@@ -38,6 +39,7 @@ const UNABLE: u8 = 70;
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
+    panics::end_the_process();
     if std::env::args().skip(1).any(|argument| argument == "--help" || argument == "-h") {
         // Whoever asked may have gone.
         let _nobody_reads = std::io::Write::write_all(&mut std::io::stdout(), HELP.as_bytes());
@@ -51,9 +53,6 @@ fn main() -> ExitCode {
         );
         return ExitCode::from(USAGE);
     };
-    if !die_with_parent(Pid::from_raw(start.supervisor_pid)) {
-        return ExitCode::from(UNABLE);
-    }
     logging::start(start.log.level, start.log.format, &format!("{} ", start.item), getpid().as_raw());
     let worker = become_subreaper().map_err(|error| error.to_string()).and_then(|()| Worker::new(&start));
     let Ended { ending, stderr, lease_left } = match worker {

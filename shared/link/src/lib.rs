@@ -6,14 +6,18 @@
 //! | [`attempts`] | how often a message was in flight when its handler died |
 //! | [`message`] | what is said over the socket between the two |
 //! | [`control`] | what operators say over the control socket |
-//! | [`process`] | groups, descendants and parent death: what both know of processes |
+//! | [`process`] | ending and reaping groups and descendants |
+//! | [`inherited`] | what children inherit, and what our parent left us |
+//! | [`panics`] | a thread that panics ends its process |
 //! | [`truncation`] | pages whose file is cut short |
 //! | [`logging`] | log lines that never block the loop that writes them |
 
 pub mod attempts;
 pub mod control;
+pub mod inherited;
 pub mod logging;
 pub mod message;
 pub mod page;
+pub mod panics;
 pub mod process;
 pub mod truncation;

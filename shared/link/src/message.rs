@@ -18,14 +18,9 @@ pub const MAX_LINE: usize = 1 << 20;
 /// Longest text of a handler's last lines.
 const MAX_STDERR: usize = 64 << 10;
 
-/// Names this instance in the environment of every process it starts, so that what is left of it can be found.
-pub const INSTANCE_VARIABLE: &str = "KAFKAVISOR_INSTANCE";
-
 /// Everything a worker is told at its start.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Start {
-    /// The supervisor's process: a worker whose parent is another one ends at once.
-    pub supervisor_pid: i32,
     /// The consumer group.
     pub group: Group,
     /// The partition to consume.

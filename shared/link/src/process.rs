@@ -1,13 +1,15 @@
-//! What supervisor and worker both know of processes: dying with the parent, ending whole groups and descendants, and
-//! reaping without ever sending a signal to a recycled pid.
+//! What supervisor, guardian and worker know of processes: ending whole groups and descendants, and reaping without ever
+//! sending a signal to a recycled pid.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
-use nix::unistd::{Pid, getpid, getppid};
+use nix::unistd::{Pid, getpid};
+use serde::{Deserialize, Serialize};
 
 /// What a signal goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,20 +22,17 @@ pub enum KillScope {
 
 /// Sends `signal`; that there is nobody left to get it is no error.
 pub fn send(scope: KillScope, signal: Signal) {
-    let pid = match scope {
-        KillScope::Process(pid) => pid,
-        KillScope::Group(leader) => Pid::from_raw(-leader.as_raw()),
-    };
-    match kill(pid, signal) {
+    match try_send(scope, signal) {
         Ok(()) | Err(Errno::ESRCH) => {}
         Err(error) => log::warn!("failed to send {signal} to {scope:?}: {error}"),
     }
 }
 
-/// Asks the kernel to kill this process when the thread that started it ends, then checks that `parent` still is its
-/// parent: it may have died before the kernel was asked. False means: end at once.
-pub fn die_with_parent(parent: Pid) -> bool {
-    prctl::set_pdeathsig(Signal::SIGKILL).is_ok() && getppid() == parent
+fn try_send(scope: KillScope, signal: Signal) -> nix::Result<()> {
+    match scope {
+        KillScope::Process(pid) => kill(pid, signal),
+        KillScope::Group(leader) => kill(Pid::from_raw(-leader.as_raw()), signal),
+    }
 }
 
 /// Descendants whose parents die become children of this process, so that it can end them.
@@ -42,7 +41,7 @@ pub fn become_subreaper() -> nix::Result<()> {
 }
 
 /// How a child ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Exit {
     /// By itself, with this status.
     Status(i32),
@@ -86,9 +85,40 @@ fn ended(id: Id<'_>) -> Option<(Pid, Exit)> {
     }
 }
 
+/// Kills the group of `leader`, a child that has ended, and then reaps it, in this order: until it is reaped neither its pid nor
+/// its group's number can be anybody else's, and so the kill always finds at least the leader itself.
+pub fn end_group(leader: Pid) -> nix::Result<()> {
+    let killed = try_send(KillScope::Group(leader), Signal::SIGKILL);
+    reap(leader);
+    killed
+}
+
 /// Reaps the child `pid`, which has ended: from here on its pid may belong to somebody else.
 pub fn reap(pid: Pid) {
     while waitpid(pid, Some(WaitPidFlag::WNOHANG)) == Err(Errno::EINTR) {}
+}
+
+/// A child that came to us as subreaper and was killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stray {
+    /// Its pid; it is our child, so nobody else's before it is reaped.
+    pub pid: Pid,
+    /// It has become another user's, and we may not kill it.
+    pub refused: bool,
+}
+
+impl Stray {
+    /// Kills the child `pid`.
+    pub fn kill(pid: Pid) -> Self {
+        Self { pid, refused: kill(pid, Signal::SIGKILL) == Err(Errno::EPERM) }
+    }
+
+    /// What an operator can find it by.
+    pub fn describe(&self) -> String {
+        let name = fs::read_to_string(format!("/proc/{}/comm", self.pid)).unwrap_or_default();
+        let user = fs::metadata(format!("/proc/{}", self.pid)).map_or(0, |process| process.uid());
+        format!("{} (pid {}, user {user})", name.trim_end().escape_debug(), self.pid)
+    }
 }
 
 fn is_zombie(pid: Pid) -> bool {
@@ -109,4 +139,25 @@ pub fn children() -> Vec<Pid> {
         }
     }
     children
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    #[expect(clippy::zombie_processes, reason = "what reaps it is what is tested")]
+    fn a_group_is_killed_before_its_leader_is_reaped() {
+        let child = Command::new("true").process_group(0).spawn().unwrap();
+        let leader = Pid::from_raw(child.id().try_into().unwrap());
+        while ended_pid(leader).is_none() {
+            std::thread::yield_now();
+        }
+        // Of this group only the leader is left: once it is reaped, the number is free for anybody.
+        assert_eq!(end_group(leader), Ok(()), "the signal went to a number that was nobody's any more");
+        assert_eq!(kill(leader, None), Err(Errno::ESRCH), "it is reaped");
+    }
 }

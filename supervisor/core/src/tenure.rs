@@ -141,7 +141,7 @@ impl Tenure {
     pub(crate) fn block(&mut self, offset: Offset, attempts: &Attempts, how: &str, stderr: String) {
         let deaths = u32::try_from(attempts.deaths(offset)).unwrap_or(u32::MAX);
         self.blocking = Some(Letter { offset, attempts: deaths, error: how.to_owned(), stderr });
-        self.first_delivered = Some(attempts.first_delivered).filter(|at| *at > Boottime(0));
+        self.first_delivered = attempts.first_delivered(offset);
     }
 
     /// Everyone who waits for something that will not be done.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use kafkavisor::config::{Config, Draft, Flags, find_executable};
 
 use crate::exit::Failure;
-use crate::shell::too_low_for;
+use crate::processes::limits::too_low_for;
 
 /// What was read from file and flags, all of it found usable.
 pub(crate) struct Checked {

@@ -11,6 +11,7 @@ mod table;
 
 use clap::CommandFactory;
 use kafkavisor_link::control::Request;
+use kafkavisor_link::{inherited, panics};
 
 use crate::cli::{Cli, Command};
 use crate::exit::{Exit, Failure};
@@ -18,9 +19,15 @@ use crate::exit::{Exit, Failure};
 /// Does what was typed.
 pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
     match command {
-        Command::Run(args) => run::run(*args),
+        Command::Run(args) => {
+            set_right()?;
+            run::run(*args)
+        }
         Command::Check(args) => check::run(*args),
-        Command::Demo(args) => demo::run(&args),
+        Command::Demo(args) => {
+            set_right()?;
+            demo::run(&args)
+        }
         Command::Status(args) => status::run(&args),
         Command::Stop(args) => stop::run(&args),
         Command::Pause(args) => operate::all(&args, |partitions| Request::Pause { partitions }),
@@ -40,12 +47,18 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
                 .map_err(|error| Failure::bug(error.to_string()))?;
             print(&String::from_utf8_lossy(&page)).map(|()| Exit::Clean)
         }
-        Command::Guardian { instance } => {
-            crate::shell::guard(&instance);
-            Ok(Exit::Clean)
-        }
+        Command::Guardian => crate::processes::guard()
+            .map(|()| Exit::Clean)
+            .map_err(|error| Failure::bug(format!("the guardian can't guard: {error}"))),
         Command::SampleHandler => demo::sample_handler(),
     }
+}
+
+/// Before anything is opened, started or waited for.
+fn set_right() -> Result<(), Failure> {
+    panics::end_the_process();
+    inherited::set_right()
+        .map_err(|error| Failure::bug(format!("what was inherited can't be set right: {error}")))
 }
 
 /// Writes results to stdout. Whoever closed it wants no more of them.

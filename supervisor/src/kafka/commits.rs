@@ -1,6 +1,6 @@
 //! The committing thread: one request at a time, the lease checked at sending, and nothing sent once it may have ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -15,8 +15,14 @@ use kafkavisor_supervisor_core::CommitAnswer;
 /// Longest that a commit may take; what is left of the lease bounds it, too.
 const WITHIN: Duration = Duration::from_secs(5);
 
-/// Offsets and what stands beside each.
-pub(crate) type CommitRequest = BTreeMap<TopicPartition, (Offset, String)>;
+/// What is to be committed together.
+#[derive(Debug, Default)]
+pub(crate) struct CommitRequest {
+    /// Offsets and what stands beside each.
+    pub(crate) offsets: BTreeMap<TopicPartition, Stored>,
+    /// Those that begin a topic: only where the group has no offset still, or this one.
+    pub(crate) starts: BTreeSet<TopicPartition>,
+}
 
 /// Until when the partitions are ours, shared with the threads that write to Kafka.
 #[derive(Debug, Default, Clone)]
@@ -39,6 +45,8 @@ impl SharedLease {
 pub(super) enum CommitError {
     #[error("no evidence that the partition is still ours")]
     NotOurs,
+    #[error("another member has just begun this topic")]
+    JustBegun,
     #[error(transparent)]
     Store(#[from] OffsetError),
 }
@@ -47,14 +55,34 @@ pub(super) enum CommitError {
 pub(super) fn commit(
     store: &dyn OffsetStore,
     lease: &SharedLease,
-    offsets: CommitRequest,
+    request: CommitRequest,
 ) -> BTreeMap<TopicPartition, Result<(), CommitError>> {
+    let CommitRequest { mut offsets, starts } = request;
+    let begun = begun(store, lease, &offsets, &starts);
+    offsets.retain(|key, _| !begun.contains_key(key));
     let Some(left) = lease.left() else {
         return offsets.into_keys().map(|key| (key, Err(CommitError::NotOurs))).collect();
     };
-    let offsets = offsets.into_iter().map(|(key, (offset, note))| (key, Stored { offset, note })).collect();
-    let answers: Answers<()> = store.write(&offsets, now() + left.min(WITHIN));
-    answers.into_iter().map(|(key, answer)| (key, answer.map_err(CommitError::from))).collect()
+    let written: Answers<()> = store.write(&offsets, now() + left.min(WITHIN));
+    let written = written.into_iter().map(|(key, answer)| (key, answer.map_err(CommitError::from)));
+    written.chain(begun.into_iter().map(|(key, error)| (key, Err(error)))).collect()
+}
+
+/// Which starts must not be written: members that came to the same topic at the same time agree on who was first.
+fn begun(
+    store: &dyn OffsetStore,
+    lease: &SharedLease,
+    offsets: &BTreeMap<TopicPartition, Stored>,
+    starts: &BTreeSet<TopicPartition>,
+) -> BTreeMap<TopicPartition, CommitError> {
+    let Some(left) = lease.left().filter(|_| !starts.is_empty()) else { return BTreeMap::new() };
+    let refused = |(key, answer): (TopicPartition, Result<Option<Stored>, OffsetError>)| match answer {
+        Ok(None) => None,
+        Ok(Some(there)) if offsets.get(&key).is_some_and(|ours| ours.offset == there.offset) => None,
+        Ok(Some(_)) => Some((key, CommitError::JustBegun)),
+        Err(error) => Some((key, error.into())),
+    };
+    store.read(starts, now() + left.min(WITHIN)).into_iter().filter_map(refused).collect()
 }
 
 /// The thread's end for the event loop.
@@ -75,8 +103,8 @@ impl Commits {
     }
 
     /// Asks for a commit; the core never asks for a second one before the first is answered.
-    pub(crate) fn request(&self, offsets: CommitRequest) {
-        if self.requests.try_send(offsets).is_err() {
+    pub(crate) fn request(&self, request: CommitRequest) {
+        if self.requests.try_send(request).is_err() {
             log::error!("a commit was asked for while another is under way; this is a bug");
         }
     }
@@ -88,11 +116,12 @@ fn commit_all(
     lease: &SharedLease,
     answer: impl Fn(Vec<CommitAnswer>),
 ) {
-    while let Ok(offsets) = requests.recv() {
-        let sent: BTreeMap<_, _> = offsets.iter().map(|(key, (offset, _))| (key.clone(), *offset)).collect();
-        let answers = commit(store, lease, offsets).into_iter().filter_map(|(item, result)| {
-            let offset = *sent.get(&item)?;
-            Some(CommitAnswer { item, offset, error: result.err().map(|error| error.to_string()) })
+    while let Ok(request) = requests.recv() {
+        let sent: BTreeMap<_, _> =
+            request.offsets.iter().map(|(key, stored)| (key.clone(), stored.offset)).collect();
+        let answers = commit(store, lease, request).into_iter().filter_map(|(partition, result)| {
+            let offset = *sent.get(&partition)?;
+            Some(CommitAnswer { partition, offset, error: result.err().map(|error| error.to_string()) })
         });
         answer(answers.collect());
     }
@@ -100,13 +129,45 @@ fn commit_all(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
     use std::sync::Mutex;
     use std::time::Instant;
 
     use kafkavisor::ids::Topic;
 
     use super::*;
+
+    /// Offsets that are there, and what is written.
+    #[derive(Debug, Default)]
+    struct Kept(Mutex<BTreeMap<TopicPartition, Stored>>);
+
+    impl OffsetStore for Kept {
+        fn read(&self, of: &BTreeSet<TopicPartition>, _: Instant) -> Answers<Option<Stored>> {
+            let kept = self.0.lock().unwrap();
+            of.iter().map(|key| (key.clone(), Ok(kept.get(key).cloned()))).collect()
+        }
+
+        fn write(&self, offsets: &BTreeMap<TopicPartition, Stored>, _: Instant) -> Answers<()> {
+            self.0.lock().unwrap().extend(offsets.clone());
+            offsets.keys().map(|key| (key.clone(), Ok(()))).collect()
+        }
+    }
+
+    #[test]
+    fn who_begins_a_topic_second_keeps_to_the_first_ones_starts() {
+        let lease = SharedLease::default();
+        lease.set(Boottime(u64::MAX));
+        let key = |number| TopicPartition::new(Topic::new("t").unwrap(), number);
+        let at = |offset| Stored { offset: Offset(offset), note: String::new() };
+        let store = Kept::default();
+        store.0.lock().unwrap().extend([(key(0), at(7)), (key(1), at(5))]);
+        let offsets = BTreeMap::from([(key(0), at(9)), (key(1), at(5)), (key(2), at(3)), (key(3), at(2))]);
+        let starts = BTreeSet::from([key(0), key(1), key(2)]);
+        let answers = commit(&store, &lease, CommitRequest { offsets, starts });
+        let refused: Vec<_> = answers.into_iter().filter(|(_, answer)| answer.is_err()).collect();
+        assert!(matches!(refused.as_slice(), [(first, Err(CommitError::JustBegun))] if *first == key(0)));
+        let kept = store.0.into_inner().unwrap();
+        assert_eq!(kept.into_values().map(|stored| stored.offset.0).collect::<Vec<_>>(), [7, 5, 3, 2]);
+    }
 
     /// Remembers until when it was allowed to write.
     #[derive(Debug, Default)]
@@ -126,7 +187,8 @@ mod tests {
     fn committed(lease: &SharedLease) -> (bool, Option<Duration>) {
         let store = Deadlines::default();
         let key = TopicPartition::new(Topic::new("t").unwrap(), 0);
-        let request = CommitRequest::from([(key, (Offset(1), String::new()))]);
+        let offsets = BTreeMap::from([(key, Stored { offset: Offset(1), note: String::new() })]);
+        let request = CommitRequest { offsets, starts: BTreeSet::new() };
         let before = now();
         let done = commit(&store, lease, request).values().all(Result::is_ok);
         let deadline = store.0.lock().unwrap().first().map(|deadline| deadline.duration_since(before));

@@ -15,13 +15,11 @@ use kafkavisor_kafka::error::KafkaError;
 use kafkavisor_kafka::heads::Reader;
 use kafkavisor_kafka::logs::Log;
 use kafkavisor_kafka::offsets::OffsetStore;
-use kafkavisor_supervisor_core::start::CommitNote;
+use kafkavisor_supervisor_core::Ticket;
 
-use super::commits::SharedLease;
-use super::committed_starts::commit_starts;
 use super::log_ends::{LogEnd, LogEnds, Unfetched};
 use super::starts::{Asked, ClassicOffsets, Found, Starts};
-use super::topics::Topics;
+use super::topics::{Changes, Topics};
 
 /// The topics are looked at this often: what grows is noticed.
 const TOPICS_EVERY: Duration = Duration::from_secs(5);
@@ -32,8 +30,7 @@ pub(crate) enum Ask {
     /// Where `partition` begins.
     Start { partition: TopicPartition, request: u64, made_again: bool },
     /// Where the log of `partition` begins and ends now.
-    #[expect(dead_code, reason = "for who refuses a seek that is outside the log")]
-    Log { partition: TopicPartition, ticket: u64 },
+    Log { partition: TopicPartition, ticket: Ticket },
     /// These are not fetched by anybody: how far do their logs go, and how old is what waits there?
     Unfetched(Unfetched),
 }
@@ -42,24 +39,19 @@ pub(crate) enum Ask {
 #[derive(Debug)]
 pub(crate) enum Heard {
     Start(Found),
-    #[expect(dead_code, reason = "as its question")]
     Log {
         partition: TopicPartition,
-        ticket: u64,
+        ticket: Ticket,
         log: Result<Log, KafkaError>,
     },
-    /// All partitions of the topics there are, and those whose topic was made again.
-    Partitions {
-        partitions: BTreeSet<TopicPartition>,
-        made_again: Vec<TopicPartition>,
-    },
+    /// What has changed of the topics.
+    Topics(Changes),
     Ends(BTreeMap<TopicPartition, LogEnd>),
 }
 
 /// What is looked at, and for whom.
 pub(crate) struct Scope {
-    /// The instance's name and its random id, as it signs its commits.
-    pub(crate) instance: String,
+    /// The instance's random id, as it signs its commits.
     pub(crate) instance_id: String,
     pub(crate) topics: Vec<Topic>,
     pub(crate) reset: Reset,
@@ -85,10 +77,8 @@ pub(crate) struct Lookups {
 
 struct Worker {
     clients: Arc<Clients>,
-    lease: SharedLease,
     topics: Topics,
     starts: Starts,
-    instance: String,
 }
 
 impl Lookups {
@@ -96,7 +86,6 @@ impl Lookups {
     pub(crate) fn start(
         clients: Arc<Clients>,
         store: Arc<dyn OffsetStore>,
-        lease: SharedLease,
         scope: Scope,
         until: Instant,
         answer: impl Fn(Heard) + Clone + Send + 'static,
@@ -114,7 +103,7 @@ impl Lookups {
             reset: scope.reset,
             classic: scope.classic,
         };
-        let worker = Worker { clients, lease, topics, starts, instance: scope.instance };
+        let worker = Worker { clients, topics, starts };
         let (asks, received) = unbounded();
         thread::Builder::new().name("lookups".to_owned()).spawn(move || worker.run(&received, answer))?;
         Ok((Self { asks, log_ends }, partitions))
@@ -144,10 +133,7 @@ impl Worker {
             let time = now();
             if time >= topics_at {
                 topics_at = time + TOPICS_EVERY;
-                if let Some(changes) = self.topics.look() {
-                    let (partitions, made_again) = (changes.partitions, changes.made_again);
-                    answer(Heard::Partitions { partitions, made_again });
-                }
+                self.topics.look().map(Heard::Topics).into_iter().for_each(&answer);
             }
         }
     }
@@ -171,7 +157,7 @@ impl Worker {
         }
     }
 
-    fn logs(&self, asked: Vec<(TopicPartition, u64)>, answer: &impl Fn(Heard)) {
+    fn logs(&self, asked: Vec<(TopicPartition, Ticket)>, answer: &impl Fn(Heard)) {
         let logs = self.clients.logs(&asked.iter().map(|(key, _)| key.clone()).collect());
         for (partition, ticket) in asked {
             let log = logs.get(&partition).cloned().unwrap_or(Err(KafkaError::Unknown));
@@ -180,9 +166,7 @@ impl Worker {
     }
 
     fn starts(&mut self, asked: Vec<Asked>) -> Vec<Found> {
-        let mut found = self.starts.find(&mut self.topics, asked);
-        let note = |topic_id| CommitNote::new(&self.instance, &self.starts.instance, topic_id);
-        commit_starts(&*self.starts.store, &self.lease, note, &mut found);
+        let found = self.starts.find(&mut self.topics, asked);
         found.iter().for_each(Found::say);
         found
     }

@@ -6,14 +6,12 @@
 //! | [`lookups`] | the look-up thread |
 //! | [`topics`] | which partitions there are |
 //! | [`starts`] | where partitions begin |
-//! | [`committed_starts`] | starts committed before they are told |
 //! | [`log_ends`] | the thread for logs that nobody fetches |
 //!
 //! Three threads, so that a commit never waits behind a look-up, and neither behind what is only shown. They block on the network
 //! and talk to the event loop through channels; the requests themselves are the package `kafkavisor-kafka`'s.
 
 mod commits;
-mod committed_starts;
 mod log_ends;
 mod lookups;
 mod starts;
@@ -23,10 +21,11 @@ use std::collections::BTreeMap;
 
 use kafkavisor::config::Config;
 
-pub(crate) use commits::{Commits, SharedLease};
+pub(crate) use commits::{CommitRequest, Commits, SharedLease};
 pub(crate) use log_ends::{LogEnd, Unfetched};
 pub(crate) use lookups::{Ask, Heard, Lookups, Scope, StartupError};
 pub(crate) use starts::{ClassicOffsets, Found};
+pub(crate) use topics::Changes;
 
 /// The properties of every client of this instance.
 pub(crate) fn client_properties(config: &Config) -> BTreeMap<String, String> {

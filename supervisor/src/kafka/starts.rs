@@ -56,8 +56,6 @@ pub(crate) enum StartError {
     Classic(String),
     #[error("another member has just begun this topic")]
     JustBegun,
-    #[error("its start could not be committed: {0}")]
-    NotCommitted(String),
 }
 
 /// What starts are found with.

@@ -23,6 +23,8 @@ struct Known {
     partitions_at_first: Option<i32>,
     /// The last look saw fewer partitions: believed when the next one does too. A broker that has just come up knows no topics.
     shrinking: bool,
+    /// It was found to be another topic between the regular looks, and only the next of those says so.
+    another: bool,
     now: Described,
     /// Why the last look told nothing.
     failing: Option<KafkaError>,
@@ -40,8 +42,8 @@ impl Known {
 pub(crate) struct Changes {
     /// All partitions there are.
     pub(crate) partitions: BTreeSet<TopicPartition>,
-    /// Those whose topic was made again.
-    pub(crate) made_again: Vec<TopicPartition>,
+    /// Those whose topic was made again, and the id that it has now.
+    pub(crate) made_again: BTreeMap<TopicPartition, Option<String>>,
 }
 
 /// The topics.
@@ -138,7 +140,7 @@ impl Topics {
     /// Looks at all topics; what has changed, if anything has.
     pub(super) fn look(&mut self) -> Option<Changes> {
         let before = self.partitions();
-        let mut made_again = Vec::new();
+        let mut made_again = BTreeMap::new();
         for (topic, described) in self.clients.describe(&self.names, WITHIN) {
             let Some(known) = self.known.get_mut(&topic) else { continue };
             match described {
@@ -147,7 +149,8 @@ impl Topics {
                         log::info!("topic {topic}: it can be looked at again");
                     }
                     if known.see(&topic, now) {
-                        made_again.extend(partitions_of(&topic, known.now.partitions));
+                        let id = &known.now.id;
+                        made_again.extend(partitions_of(&topic, known.now.partitions).map(|key| (key, id.clone())));
                     }
                 }
                 Err(error) => {
@@ -179,7 +182,7 @@ impl Topics {
 impl Known {
     /// Takes in a look; whether it is another topic now.
     fn see(&mut self, topic: &Topic, now: Described) -> bool {
-        let another = self.is_another(&now);
+        let another = self.is_another(&now) || self.another;
         if another {
             log::warn!("topic {topic} was deleted and made again: it is read from its earliest message");
             self.partitions_at_first = Some(0);
@@ -189,6 +192,7 @@ impl Known {
             return false;
         }
         self.shrinking = false;
+        self.another = false;
         if now.partitions == 0 {
             self.partitions_at_first = Some(0);
         }
@@ -202,6 +206,7 @@ impl Known {
     /// Takes in a look between the regular ones, which alone tell what has changed.
     fn freshen(&mut self, now: Described) {
         if self.is_another(&now) {
+            self.another = true;
             self.partitions_at_first = Some(0);
         }
         if now.partitions > 0 {
@@ -234,6 +239,15 @@ mod tests {
         assert_eq!(known.now, described(0, "a"), "its id is kept");
         assert!(known.see(&topic(), described(2, "b")), "another topic of that name");
         assert_eq!(known.partitions_at_first, Some(0));
+    }
+
+    #[test]
+    fn another_topic_that_was_found_between_two_looks_is_told_of_once() {
+        let mut known = Known::default();
+        known.see(&topic(), described(3, "a"));
+        known.freshen(described(3, "b"));
+        assert!(known.see(&topic(), described(3, "b")));
+        assert!(!known.see(&topic(), described(3, "b")));
     }
 
     #[test]

@@ -7,13 +7,16 @@ use kafkavisor::clock::{Boottime, now, wall_millis};
 use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor_driver::Happened;
 use kafkavisor_link::control::{Outcome, Request, Selector};
-use kafkavisor_supervisor_core::{Operation, Partition, Stop};
+use kafkavisor_kafka::error::KafkaError;
+use kafkavisor_kafka::logs::Log;
+use kafkavisor_supervisor_core::{Operation, Partition, Refusal, Stop, Ticket};
 use nix::unistd::getpid;
 use serde_json::json;
 
 use super::control::{Answer, Asked};
 use super::event_loop::EventLoop;
 use super::status::{self, Moment, Status};
+use crate::kafka::Ask;
 
 /// However many look, what the loop knows is put together at most this often.
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
@@ -40,14 +43,43 @@ impl EventLoop {
             Request::Seek { offset, .. } if offset < Offset(0) => {
                 asked.reply(Answer::Value(json!({"error": format!("no such offset: {offset}")})));
             }
-            Request::Seek { partition, offset } => {
-                self.operate(asked, "seek", &[partition], Operation::Seek(offset));
-            }
+            Request::Seek { partition, offset } => self.seek(asked, &partition, offset),
         }
     }
 
     /// Does one thing to each partition that is meant, and says for each what it is, or why not.
     fn operate(&mut self, asked: Asked, name: &'static str, meant: &[Selector], operation: Operation) {
+        for (partition, ticket) in self.meant(asked, name, meant) {
+            self.turn(Happened::Operated { partition, operation, ticket });
+        }
+    }
+
+    /// The log is looked at first: nothing can be read from outside it.
+    fn seek(&mut self, asked: Asked, partition: &Selector, offset: Offset) {
+        for (partition, ticket) in self.meant(asked, "seek", std::slice::from_ref(partition)) {
+            self.seeks.insert(ticket, offset);
+            self.real.lookups.ask(Ask::Log { partition, ticket });
+        }
+    }
+
+    /// How far a log goes that somebody seeks in.
+    pub(super) fn log_known(&mut self, partition: TopicPartition, ticket: Ticket, log: Result<Log, KafkaError>) {
+        let Some(offset) = self.seeks.remove(&ticket) else { return };
+        let refused = match log {
+            Ok(Log { start, end, .. }) if (start..=end).contains(&offset) => {
+                let operation = Operation::Seek(offset);
+                return self.turn(Happened::Operated { partition, operation, ticket });
+            }
+            Ok(Log { start, end, .. }) => {
+                Refusal::Refused(format!("offset {offset} is outside the log, which has {start} to {end}"))
+            }
+            Err(error) => Refusal::Failed(format!("how far its log goes can't be told: {error}")),
+        };
+        self.real.replies.answer(ticket, Err(refused));
+    }
+
+    /// Those of our partitions that are meant, each with who waits for its answer; what is not ours is answered.
+    fn meant(&mut self, asked: Asked, name: &'static str, meant: &[Selector]) -> Vec<(TopicPartition, Ticket)> {
         let ours = || self.driver.core().partitions().keys();
         let partitions: Vec<TopicPartition> = ours()
             .filter(|key| meant.is_empty() || meant.iter().any(|one| one.matches(key)))
@@ -56,9 +88,7 @@ impl EventLoop {
         let unknown = meant.iter().filter(|one| !ours().any(|key| one.matches(key)));
         let known: Vec<Outcome> = unknown.map(|one| self.unknown(one)).collect();
         let tickets = self.real.replies.open(asked, name, &partitions, known);
-        for (partition, ticket) in partitions.into_iter().zip(tickets) {
-            self.turn(Happened::Operated { partition, operation, ticket });
-        }
+        partitions.into_iter().zip(tickets).collect()
     }
 
     fn unknown(&self, one: &Selector) -> Outcome {

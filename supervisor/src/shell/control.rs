@@ -14,6 +14,7 @@ use std::time::Duration;
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use kafkavisor::clock::now;
 use kafkavisor_link::control::{MAX_REQUEST, Request};
+use kafkavisor_link::panics;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::{Uid, geteuid};
@@ -106,6 +107,7 @@ impl Control {
                 }
                 let (asked, conversations) = (asked.clone(), Arc::clone(&conversations));
                 let converse = move || {
+                    panics::end_alone();
                     if let Err(error) = converse(&stream, &asked) {
                         log::debug!("control socket: {error}");
                     }

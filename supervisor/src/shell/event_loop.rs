@@ -1,7 +1,7 @@
 //! The loop: one event, one turn of the driver, and again. It never blocks on the network or the disk, and an event costs it what it
 //! concerns: what grows with the number of partitions is done on a beat.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,27 +11,24 @@ use kafkavisor::config::Assignment as AssignmentMode;
 use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor::partitioner::messages::Notice;
 use kafkavisor_driver::{Driver, Happened, Start};
-use kafkavisor_supervisor_core::{CommitAnswer, Partition, Stop};
+use kafkavisor_supervisor_core::{CommitAnswer, Partition, Stop, Ticket};
 use nix::sys::signal::Signal;
-use nix::unistd::Pid;
 
 use super::control::Asked;
 use super::reload::{self, Load, Loaded};
 use super::service::Service;
 use super::status::Status;
 use super::system::Real;
-use super::workers::Heard as WorkerHeard;
-use crate::kafka::{Ask, Found, Heard as KafkaHeard};
+use crate::kafka::{Ask, Changes, Found, Heard as KafkaHeard, LogEnd, Unfetched};
+use crate::processes::{Gone, Heard as WorkerHeard, News};
 
-/// What a dying worker left is looked at again after this.
-const STRAYS_AGAIN: Duration = Duration::from_millis(5);
 /// What is done for all partitions together is done this often.
 const BEAT: Duration = Duration::from_millis(500);
 
 /// Where events come from.
 pub(crate) struct Sources {
     pub(crate) signals: Receiver<Signal>,
-    pub(crate) workers: Receiver<(Pid, WorkerHeard)>,
+    pub(crate) workers: Receiver<WorkerHeard>,
     pub(crate) notices: Receiver<Notice>,
     pub(crate) kafka: Receiver<KafkaHeard>,
     pub(crate) commits: Receiver<Vec<CommitAnswer>>,
@@ -44,8 +41,10 @@ pub(crate) struct EventLoop {
     pub(crate) driver: Driver,
     pub(crate) real: Real,
     pub(crate) started: Instant,
-    pub(crate) ends: BTreeMap<TopicPartition, Offset>,
-    pub(crate) unfetched: BTreeSet<TopicPartition>,
+    /// Seeks that wait to know how far the log goes.
+    pub(crate) seeks: BTreeMap<Ticket, Offset>,
+    pub(crate) ends: BTreeMap<TopicPartition, LogEnd>,
+    pub(crate) unfetched: Unfetched,
     pub(crate) service: Service,
     pub(crate) load: Load,
     pub(crate) loaded: Sender<Loaded>,
@@ -56,7 +55,7 @@ pub(crate) struct EventLoop {
 
 enum Event {
     Signal(Signal),
-    Worker(Pid, WorkerHeard),
+    Worker(WorkerHeard),
     Notice(Notice),
     Kafka(KafkaHeard),
     Commits(Vec<CommitAnswer>),
@@ -71,9 +70,7 @@ impl EventLoop {
         loop {
             let event = wait(sources, self.deadline());
             self.take(event);
-            for gone in self.real.workers.gone(now()) {
-                self.turn(Happened::Gone { pid: gone.pid, exit: gone.exit });
-            }
+            self.tell_of_workers();
             let time = now();
             self.service.beat(time);
             if time >= self.beat_at {
@@ -89,10 +86,10 @@ impl EventLoop {
 
     fn deadline(&self) -> Option<Instant> {
         let time = now();
-        let strays = self.real.workers.going().then(|| time + STRAYS_AGAIN);
+        let workers = self.real.workers.deadline(time);
         let busy = !self.driver.core().partitions().is_empty() || self.driver.core().stopping();
         let beat = busy.then_some(self.beat_at);
-        [strays, beat, self.driver.deadline(&self.real), self.service.deadline()].into_iter().flatten().min()
+        [workers, beat, self.driver.deadline(&self.real), self.service.deadline()].into_iter().flatten().min()
     }
 
     /// A turn of the driver, and those that follow from it at once.
@@ -106,8 +103,7 @@ impl EventLoop {
     fn take(&mut self, event: Event) {
         match event {
             Event::Signal(signal) => self.signalled(signal),
-            Event::Worker(pid, WorkerHeard::Said(message)) => self.turn(Happened::Said { pid, message }),
-            Event::Worker(pid, WorkerHeard::Closed) => self.real.workers.closed(pid),
+            Event::Worker(heard) => self.real.workers.hear(heard, now()),
             Event::Notice(notice) => self.turn(Happened::Notice(notice)),
             Event::Kafka(heard) => self.kafka_said(heard),
             Event::Commits(answers) => self.turn(Happened::Committed(answers)),
@@ -135,24 +131,63 @@ impl EventLoop {
         }
     }
 
+    fn tell_of_workers(&mut self) {
+        for news in self.real.workers.news(now()) {
+            let happened = match news {
+                News::Spawned { item, pid } => {
+                    log::info!("{item}: worker {pid} started");
+                    Happened::Spawned { partition: item, pid }
+                }
+                News::SpawnFailed { item, error } => Happened::SpawnFailed { partition: item, error },
+                News::Said { pid, message, .. } => Happened::Said { pid, message },
+                News::Gone(Gone { item, pid, exit, left }) => {
+                    if !left.is_empty() {
+                        let left = left.join(", ");
+                        log::error!(
+                            "{item}: its worker has left what can't be ended (another user's?): {left}"
+                        );
+                    }
+                    Happened::Gone { pid, exit }
+                }
+            };
+            self.turn(happened);
+        }
+    }
+
     fn kafka_said(&mut self, heard: KafkaHeard) {
         match heard {
-            KafkaHeard::Start(Found { item, request, topic_id, result }) => {
-                self.real.pages.set_topic_id(item.clone(), topic_id);
-                let begins = BTreeMap::new();
-                self.turn(Happened::Start(Start { partition: item, request, decision: result, begins }));
+            KafkaHeard::Start(Found { partition, request, topic_id, decision, begins }) => {
+                self.real.pages.set_topic_id(partition.clone(), topic_id);
+                let decision = decision.map_err(|error| error.to_string());
+                self.turn(Happened::Start(Start { partition, request, decision, begins }));
             }
-            KafkaHeard::Partitions { items, made_again } => {
-                made_again.into_iter().for_each(|partition| self.turn(Happened::TopicMadeAgain(partition)));
+            KafkaHeard::Topics(Changes { partitions, made_again }) => {
+                for (partition, id) in made_again {
+                    // One whose start was looked up since is known to be of that topic.
+                    if id.is_none() || self.real.pages.topic_id(&partition) != id {
+                        self.turn(Happened::TopicMadeAgain(partition));
+                    }
+                }
                 if let Some(membership) = &self.real.membership {
-                    log::info!("the topics have {} partitions now", items.len());
-                    membership.items_changed(items);
+                    log::info!("the topics have {} partitions now", partitions.len());
+                    membership.items_changed(partitions);
                 }
             }
             KafkaHeard::Ends(ends) => self.ends.extend(ends),
-            // Nobody asks yet.
-            KafkaHeard::Log { .. } => {}
+            KafkaHeard::Log { partition, ticket, log } => self.log_known(partition, ticket, log),
         }
+    }
+
+    fn worker_gone(&mut self, gone: Gone) {
+        if !gone.left.is_empty() {
+            let left = gone.left.join(", ");
+            log::error!("{}: its worker has left what can't be ended (another user's?): {left}", gone.item);
+        }
+        let entry = self.pages.get(&gone.item);
+        let progress = entry.map_or_else(Progress::default, |entry| entry.page.progress());
+        let attempts = entry.map_or_else(Attempts::default, |entry| entry.page.attempts());
+        let (item, pid, exit) = (gone.item, gone.pid, gone.exit);
+        self.decide(Event::WorkerExited { item, pid, exit, progress, attempts });
     }
 
     /// What came of a reload.
@@ -196,7 +231,9 @@ impl EventLoop {
     fn tell_unfetched(&mut self) {
         let without = |(_, partition): &(&TopicPartition, &Partition)| partition.pid().is_none();
         let all = self.driver.core().partitions().iter();
-        let unfetched: BTreeSet<_> = all.filter(without).map(|(key, _)| key.clone()).collect();
+        let acknowledged =
+            |(key, partition): (&TopicPartition, &Partition)| (key.clone(), partition.tenure.acknowledged());
+        let unfetched: Unfetched = all.filter(without).map(acknowledged).collect();
         if unfetched != self.unfetched {
             self.real.lookups.ask(Ask::Unfetched(unfetched.clone()));
             self.unfetched = unfetched;
@@ -217,7 +254,7 @@ fn wait(sources: &Sources, until: Option<Instant>) -> Event {
     let timer = until.map_or_else(never, at);
     select! {
         recv(sources.signals) -> signal => signal.map_or(Event::Time, Event::Signal),
-        recv(sources.workers) -> heard => heard.map_or(Event::Time, |(pid, heard)| Event::Worker(pid, heard)),
+        recv(sources.workers) -> heard => heard.map_or(Event::Time, Event::Worker),
         recv(sources.notices) -> notice => notice.map_or(Event::Time, Event::Notice),
         recv(sources.kafka) -> heard => heard.map_or(Event::Time, Event::Kafka),
         recv(sources.commits) -> answers => answers.map_or(Event::Time, Event::Commits),

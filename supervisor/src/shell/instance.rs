@@ -11,13 +11,11 @@ use kafkavisor::membership::Membership;
 use kafkavisor_link::process::become_subreaper;
 use kafkavisor_link::truncation;
 use nix::sys::signal::Signal;
-use uuid::Uuid;
 
 use super::control::Control;
 use super::deployments::Deployments;
 use super::event_loop::{EventLoop, Sources, sink};
 use super::instance_id::instance_id;
-use super::limits;
 use super::pages::Pages;
 use super::reach::{Reached, reach_all, start_runtime};
 use super::reload::Load;
@@ -25,9 +23,9 @@ use super::runtime_directory::RuntimeDirectory;
 use super::service::Service;
 use super::signals::unless_stopped;
 use super::system::{Parts, Real};
-use super::workers::Workers;
 use crate::exit::{Exit, Failure};
-use crate::kafka::{Commits, SharedLease, Unfetched, client_properties};
+use crate::kafka::{Commits, SharedLease, Unfetched};
+use crate::processes::{Workers, limits};
 use kafkavisor_driver::{Assignment, Driver};
 use kafkavisor_supervisor_core::Core;
 
@@ -67,8 +65,7 @@ pub(crate) fn run(
     let (commits_in, commits_out) = unbounded();
     let (notices_in, notices) = unbounded();
     let (loaded_in, loaded) = unbounded();
-    let id = Uuid::new_v4().simple().to_string();
-    let workers = Workers::new(worker, id, runtime.clone(), workers_in)
+    let workers = Workers::new(worker, runtime.clone(), workers_in)
         .map_err(|e| Failure::configuration(format!("worker binary {}: {e}", worker.display())))?;
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let identity = format!("{} {} {}", boot.trim(), cluster_id, config.group);
@@ -82,6 +79,7 @@ pub(crate) fn run(
     let notices = if membership.is_some() { notices } else { never() };
     let assignment = if membership.is_some() { Assignment::zookeeper() } else { Assignment::fixed() };
     let (real, settings) = Real::new(Parts {
+        instance_id,
         deployments: Deployments::read(directory.path()),
         pages: Pages::new(directory.path(), identity),
         shared_lease: lease,
@@ -95,7 +93,7 @@ pub(crate) fn run(
         driver: Driver::new(Core::new(settings, fastrand::u64(..)), assignment, now()),
         real,
         started: now(),
-        instance_id,
+        seeks: BTreeMap::new(),
         ends: BTreeMap::new(),
         unfetched: Unfetched::new(),
         service: Service::new(),

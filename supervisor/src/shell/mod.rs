@@ -12,13 +12,10 @@
 //! | `system` | what the driver works with |
 //! | `replies` | who waits for an answer |
 //! | `deployments` | which handlers have ever worked |
-//! | `guardian` | ends what is left when the supervisor dies |
-//! | `workers` | spawning, hearing and reaping worker processes |
 //! | `pages`, `page_name` | the status pages, and the file of each |
 //! | `control` | the control socket |
 //! | `reload` | HUP |
 //! | `service` | what systemd is told |
-//! | `limits` | descriptors and processes that are needed |
 //! | `status` | what `status` says |
 //! | `runtime_directory` | socket, lock and pages on disk |
 
@@ -27,10 +24,8 @@ mod control;
 mod deployments;
 mod event_loop;
 mod group;
-mod guardian;
 mod instance;
 mod instance_id;
-mod limits;
 mod page_name;
 mod pages;
 mod reach;
@@ -41,11 +36,8 @@ mod service;
 mod signals;
 pub(crate) mod status;
 mod system;
-mod workers;
 
 pub(crate) use control::ask;
-pub(crate) use guardian::guard;
 pub(crate) use instance::run;
-pub(crate) use limits::too_low_for;
 pub(crate) use reach::reach;
 pub(crate) use signals::listen_for_signals;

@@ -46,6 +46,12 @@ impl Pages {
         self.topic_ids.get(item).cloned().flatten()
     }
 
+    /// As [`Pages::topic_id`]; of a partition that is not ours, what is known of another one of the same topic.
+    pub(crate) fn topic_id_of(&self, item: &TopicPartition) -> Option<String> {
+        let others = || self.topic_ids.iter().filter(|(other, _)| other.topic == item.topic);
+        self.topic_id(item).or_else(|| others().find_map(|(_, id)| id.clone()))
+    }
+
     fn identity_of(&self, item: &TopicPartition) -> String {
         let topic_id = self.topic_id(item);
         format!("{} {item} {}", self.identity, topic_id.as_deref().unwrap_or("-"))

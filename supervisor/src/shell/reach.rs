@@ -47,7 +47,6 @@ pub(super) fn reach_all(
             .map_err(|error| Failure::configuration(format!("`kafka`: {error}")))?,
     );
     let scope = Scope {
-        instance: config.name.clone(),
         instance_id,
         topics: config.topics.clone(),
         reset: config.offsets.reset,

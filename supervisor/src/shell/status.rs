@@ -7,6 +7,7 @@ use kafkavisor::ids::{Generation, Group, Offset, Topic, TopicPartition};
 use kafkavisor_link::page::Progress;
 use serde::{Deserialize, Serialize};
 
+use crate::kafka::LogEnd;
 use kafkavisor_supervisor_core::{Partition as Owned, Record, RollState};
 
 /// A running instance.
@@ -135,8 +136,9 @@ impl Partition {
             .max()
             .map(|end| position.filter(|_| running.is_some()).map_or(end, |position| end.max(position)));
         let lag = high_watermark.zip(committed).map(|(end, committed)| (end - committed.0).max(0));
-        let waiting =
-            high_watermark.zip(known.then_some(page.acknowledged)).is_some_and(|(end, next)| end > next);
+        let next =
+            if known { Some(page.acknowledged) } else { acknowledged.map(|acknowledged| acknowledged.0) };
+        let waiting = high_watermark.zip(next).is_some_and(|(end, next)| end > next);
         let oldest =
             if page.in_flight > 0 { now.boottime.since(page.oldest_in_flight).as_secs_f64() } else { 0.0 };
         // Where no worker has seen the oldest message, the look-ups have.

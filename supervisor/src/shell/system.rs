@@ -15,13 +15,14 @@ use kafkavisor_link::message::{Start, ToWorker, Verdict};
 use kafkavisor_link::page::{Lease, Progress};
 use kafkavisor_supervisor_core::start::CommitNote;
 use kafkavisor_supervisor_core::{ConfigNumber, Refusal, Settings, TakenUp, Ticket, WorkerStart};
-use nix::unistd::{Pid, getpid};
+use nix::unistd::Pid;
 
 use super::deployments::{Deployment, Deployments};
 use super::pages::Pages;
 use super::replies::Replies;
-use super::workers::Workers;
-use crate::kafka::{Ask, Commits, Lookups, SharedLease, client_properties};
+use crate::kafka::{Ask, CommitRequest, Commits, Lookups, SharedLease, client_properties};
+use crate::processes::Workers;
+use kafkavisor_kafka::offsets::Stored;
 
 /// One configuration, and what follows from it.
 pub(crate) struct Configured {
@@ -35,6 +36,8 @@ pub(crate) struct Real {
     /// Those that something runs with, or may.
     configs: BTreeMap<ConfigNumber, Configured>,
     established: ConfigNumber,
+    /// Random, as this instance signs its commits.
+    instance_id: String,
     deployments: Deployments,
     pub(crate) workers: Workers,
     pub(crate) pages: Pages,
@@ -50,6 +53,7 @@ pub(crate) struct Real {
 /// What it is made of.
 pub(crate) struct Parts {
     pub(crate) config: Config,
+    pub(crate) instance_id: String,
     pub(crate) deployments: Deployments,
     pub(crate) workers: Workers,
     pub(crate) pages: Pages,
@@ -65,6 +69,7 @@ impl Real {
         let mut real = Self {
             configs: BTreeMap::new(),
             established,
+            instance_id: parts.instance_id,
             deployments: parts.deployments,
             workers: parts.workers,
             pages: parts.pages,
@@ -107,7 +112,6 @@ impl Real {
         let configured = self.configs.get(&start.config).ok_or("its configuration is gone")?;
         let config = &configured.config;
         Ok(ToWorker::Start(Box::new(Start {
-            supervisor_pid: getpid().as_raw(),
             group: config.group.clone(),
             item: start.partition.clone(),
             generation: start.generation,
@@ -123,10 +127,12 @@ impl Real {
         })))
     }
 
-    fn try_spawn(&mut self, start: &WorkerStart) -> Result<Pid, String> {
+    fn try_spawn(&mut self, start: &WorkerStart) -> Result<(), String> {
         self.pages.repair(&start.partition, start.offset).map_err(|error| error.to_string())?;
         let message = self.start_of(start)?;
-        self.workers.spawn(&start.partition, &message).map_err(|error| error.to_string())
+        log::info!("{}: a worker is started at offset {}", start.partition, start.offset);
+        self.workers.spawn(&start.partition, &message);
+        Ok(())
     }
 }
 
@@ -140,16 +146,17 @@ impl System for Real {
     }
 
     fn find_start(&mut self, partition: &TopicPartition, request: u64, made_again: bool) {
-        self.lookups.ask(Ask::Start { item: partition.clone(), request, made_again });
+        self.lookups.ask(Ask::Start { partition: partition.clone(), request, made_again });
     }
 
-    fn commit(&mut self, offsets: BTreeMap<TopicPartition, Offset>, _starts: BTreeSet<TopicPartition>) {
-        let note = |partition: &TopicPartition| {
-            let topic_id = self.pages.topic_id(partition);
-            CommitNote { instance: self.config().name.clone(), topic_id }.to_text()
+    fn commit(&mut self, offsets: BTreeMap<TopicPartition, Offset>, starts: BTreeSet<TopicPartition>) {
+        let stored = |(partition, offset): (TopicPartition, Offset)| {
+            let topic_id = self.pages.topic_id_of(&partition);
+            let note = CommitNote::new(&self.config().name, &self.instance_id, topic_id).to_text();
+            (partition, Stored { offset, note })
         };
-        let request = offsets.iter().map(|(item, offset)| (item.clone(), (*offset, note(item)))).collect();
-        self.commits.request(request);
+        let offsets = offsets.into_iter().map(stored).collect();
+        self.commits.request(CommitRequest { offsets, starts });
     }
 
     fn page(&self, partition: &TopicPartition) -> Option<(Progress, Attempts)> {
@@ -206,14 +213,9 @@ impl System for Real {
 
     fn spawn(&mut self, start: WorkerStart) {
         let partition = start.partition.clone();
-        let happened = match self.try_spawn(&start) {
-            Ok(pid) => {
-                log::info!("{partition}: worker {pid} started at offset {}", start.offset);
-                Happened::Spawned { partition, pid }
-            }
-            Err(error) => Happened::SpawnFailed { partition, error },
-        };
-        self.happened.push_back(happened);
+        if let Err(error) = self.try_spawn(&start) {
+            self.happened.push_back(Happened::SpawnFailed { partition, error });
+        }
     }
 
     fn stop_worker(&mut self, pid: Pid, reason: StopReason, within: Duration) {

@@ -25,7 +25,7 @@ pub enum Kind {
     KillHandler,
     /// SIGSTOP of a handler.
     StopHandler,
-    /// SIGKILL of a guardian.
+    /// SIGKILL of a guardian, with which all its workers die.
     KillGuardian,
     /// SIGSTOP of everything that a supervisor has, itself included: what a frozen machine looks like.
     FreezeMachine,
@@ -71,7 +71,7 @@ use Kind::{
 impl Kind {
     /// Nobody is hurt: what was delivered is finished and committed before it moves.
     pub fn is_graceful(self) -> bool {
-        matches!(self, Leave | PythonJoins | KillGuardian)
+        matches!(self, Leave | PythonJoins)
     }
 
     /// Processes and network of the group.

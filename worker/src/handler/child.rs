@@ -1,17 +1,15 @@
 //! Starting a handler: pipes, environment, process group, and its death with ours.
-//!
-//! The one place that runs code between fork and exec, and so the one unsafe place of the handler's side.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
+use kafkavisor_link::inherited::Birth;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::prctl;
 use nix::sys::signal::Signal;
-use nix::unistd::{Pid, getpid, getppid, pipe2};
+use nix::unistd::{Pid, pipe2};
 
 /// The handler's input pipe is grown to this where the system lets us.
 const INPUT_PIPE: i32 = 256 * 1024;
@@ -101,39 +99,13 @@ impl Spec {
                 kept = Some((above_standard(&theirs_in)?, above_standard(&theirs_out)?));
             }
         }
-        before_exec(&mut command, kept.as_ref().map(|(i, o)| (i.as_raw_fd(), o.as_raw_fd())));
+        let descriptors = kept
+            .as_ref()
+            .map(|(input, output)| [(input.as_raw_fd(), BINARY_IN), (output.as_raw_fd(), BINARY_OUT)]);
+        Birth { at_our_end: Signal::SIGKILL, leaves_signals: false, descriptors }.of(&mut command);
         let child = command.spawn()?;
         // Dropping std's handle neither kills nor reaps; we reap by pid ourselves.
         let pid = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
         Ok(Child { pid, input: Some(input), output: Some(output), log: Some(log) })
     }
-}
-
-#[expect(unsafe_code, reason = "what runs between fork and exec")]
-fn before_exec(command: &mut Command, descriptors: Option<(RawFd, RawFd)>) {
-    let worker = getpid();
-    let prepare = move || {
-        prctl::set_pdeathsig(Signal::SIGKILL)?;
-        // We may have died before the kernel was asked.
-        if getppid() != worker {
-            return Err(io::Error::from(Errno::ESRCH));
-        }
-        if let Some((input, output)) = descriptors {
-            duplicate(input, BINARY_IN)?;
-            duplicate(output, BINARY_OUT)?;
-        }
-        Ok(())
-    };
-    // SAFETY: the closure makes system calls only (prctl, getppid, dup2): nothing that allocates, locks or panics, so it is
-    // safe in the child of a process with threads.
-    unsafe {
-        command.pre_exec(prepare);
-    }
-}
-
-#[expect(unsafe_code, reason = "dup2 onto a descriptor that nobody owns")]
-fn duplicate(from: RawFd, to: RawFd) -> Result<(), Errno> {
-    // SAFETY: runs between fork and exec; `from` is at least 10, so the two differ, and whatever stands at `to` in the
-    // child is close-on-exec and not used before exec.
-    Errno::result(unsafe { nix::libc::dup2(from, to) }).map(drop)
 }

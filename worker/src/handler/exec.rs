@@ -15,7 +15,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{Pid, write};
 
 use super::child::{Child, Spec, Wiring};
-use super::descendants::end_all;
+use super::descendants::Descendants;
 use super::driver::{Context, Driver, Said};
 use super::exec_backoff::Run;
 use super::exec_batches::{Batches, Outcome, Queued};
@@ -56,6 +56,7 @@ pub(crate) struct Exec {
     /// How the process ended that was to finish while draining.
     last: Exit,
     log: LogLines,
+    descendants: Descendants,
     chunk: Vec<u8>,
 }
 
@@ -75,6 +76,7 @@ impl Exec {
             exited: false,
             last: Exit::Status(0),
             log: LogLines::default(),
+            descendants: Descendants::default(),
             chunk: vec![0; CHUNK],
         }
     }
@@ -142,7 +144,7 @@ impl Exec {
         let Some(exit) = ended_pid(pid) else { return };
         self.read_logs(now, PIPE / CHUNK + 1);
         self.log.end(now);
-        end_all(Some(pid));
+        self.descendants.end_all(pid, self.stopping);
         let Some(running) = self.running.take() else { return };
         let how = if running.timed_out { "did not finish in time".to_owned() } else { exit.to_string() };
         let exit = if running.timed_out { Exit::Signal(Signal::SIGABRT as i32) } else { exit };
@@ -272,7 +274,6 @@ impl Driver for Exec {
         self.give_up(now);
         if self.stopping && self.running.is_none() && !self.exited {
             self.exited = true;
-            end_all(None);
             said.push(Said::Exited(self.last));
         }
         more

@@ -16,7 +16,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{Pid, read, write};
 
 use super::child::{Child, Spec, Wiring};
-use super::descendants::end_all;
+use super::descendants::Descendants;
 use super::driver::{Context, Driver, Said};
 use super::log_lines::LogLines;
 use super::near_answers::NearAnswers;
@@ -49,6 +49,7 @@ pub(crate) struct Session {
     output_ended: Option<Instant>,
     log: LogLines,
     near: NearAnswers,
+    descendants: Descendants,
     chunk: Vec<u8>,
 }
 
@@ -68,6 +69,7 @@ impl Session {
             output_ended: None,
             log: LogLines::default(),
             near: NearAnswers::default(),
+            descendants: Descendants::default(),
             chunk: vec![0; CHUNK],
         }
     }
@@ -174,7 +176,7 @@ impl Session {
         self.read_output(now, said, PIPE / CHUNK + 1);
         self.read_log(now, PIPE / CHUNK + 1);
         self.log.end(now);
-        end_all(Some(pid));
+        self.descendants.end_all(pid, true);
         self.child = None;
         said.push(Said::Exited(exit));
     }

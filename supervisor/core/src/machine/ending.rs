@@ -42,8 +42,12 @@ impl End {
             && self.progress.handler_pid != 0
             && matches!(self.exit, Exit::Signal(_))
             && self.worker.killed_for.is_none();
-        self.attempts =
-            if counts { self.attempts.after_death(head, until) } else { self.attempts.after_crash(until) };
+        let delivered = self.progress.oldest_in_flight;
+        self.attempts = if counts {
+            self.attempts.after_death(head, until, delivered)
+        } else {
+            self.attempts.after_crash(until, delivered)
+        };
     }
 }
 
@@ -96,13 +100,13 @@ impl Core {
 
     /// Says what a drain left undone, and by whose fault.
     fn note_drain(&mut self, key: &TopicPartition, end: &End) -> bool {
-        if matches!(end.worker.ending, Some(Ending::Stopped { cut_short: false })) {
+        if matches!(end.worker.ending, Some(Ending::Stopped { cut_short: false, failed: None })) {
             return true;
         }
         let how = end.how();
         log::warn!("{key}: the drain was not finished: {how}; what was in flight comes again");
         // A handler that died of itself meanwhile was not cut short by us.
-        self.cut_short |= matches!(end.worker.ending, Some(Ending::Stopped { .. }));
+        self.cut_short |= matches!(end.worker.ending, Some(Ending::Stopped { cut_short: true, .. }));
         self.record_mut(key).last_exit = Some(how);
         false
     }

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use kafkavisor::ids::{Offset, TopicPartition};
-use kafkavisor_link::message::{FromWorker, Verdict};
+use kafkavisor::text;
+use kafkavisor_link::message::{FromWorker, Letter, Verdict};
 use kafkavisor_link::page::Progress;
 use nix::unistd::Pid;
 
@@ -38,7 +39,8 @@ impl Core {
             }
             FromWorker::Failed { offset, attempts, error, rejected } => {
                 let verdict = self.verdict(now, key, offset, rejected);
-                log::warn!("{key}: offset {offset} (attempt {attempts}): {error}: {verdict:?}");
+                let shown = text::shown(&error);
+                log::warn!("{key}: offset {offset} (attempt {attempts}): {shown}: {verdict:?}");
                 if !rejected
                     && verdict != Verdict::Retry
                     && let Some(partition) = self.partitions.get_mut(key)
@@ -46,6 +48,9 @@ impl Core {
                     partition.tenure.gave_up_at = Some(at);
                 }
                 vec![Action::Decide { pid, partition: key.clone(), offset, verdict }]
+            }
+            FromWorker::BatchFailed { offset, count, attempts, error, stderr } => {
+                self.batch_failed(now, key, offset, (count == 1).then_some(attempts), &error, stderr)
             }
             FromWorker::DeadLettered { offset } => {
                 log::warn!("{key}: offset {offset} is in the dead-letter topic");
@@ -63,6 +68,38 @@ impl Core {
                 Vec::new()
             }
         }
+    }
+
+    /// A handler failed that is run for each batch: its worker lives on and runs it again. `alone` says the attempts of a batch
+    /// of one message.
+    fn batch_failed(
+        &mut self,
+        now: Instant,
+        key: &TopicPartition,
+        offset: Offset,
+        alone: Option<u32>,
+        error: &str,
+        stderr: String,
+    ) -> Vec<Action> {
+        let (at, how) = (self.at, text::shown(error));
+        let first_delivered = self.partitions.get(key).and_then(|partition| partition.tenure.first_delivered);
+        if let Some(partition) = self.partitions.get_mut(key) {
+            let tenure = &mut partition.tenure;
+            tenure.failures.note(now);
+            tenure.last_death = Some(at);
+            tenure.failing = true;
+            if let Some(attempts) = alone {
+                if tenure.blocking.as_ref().is_none_or(|blocking| blocking.offset != offset) {
+                    tenure.first_delivered = Some(at);
+                } else {
+                    tenure.first_delivered = first_delivered.or(Some(at));
+                }
+                let error = error.to_owned();
+                tenure.blocking = Some(Letter { offset, attempts, error, stderr });
+            }
+        }
+        self.record_mut(key).last_exit = Some(how.clone());
+        self.roll_failed(now, key, &how)
     }
 
     /// What becomes of a message that a handler refused, or died of for the last time it may.

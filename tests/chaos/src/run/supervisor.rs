@@ -177,20 +177,14 @@ impl Supervisor {
         processes::marked_with(&self.folder)
     }
 
-    /// Its children whose command line holds `word`.
-    fn children(&self, word: &str) -> Vec<i32> {
-        let children = self.pid().map(processes::children).unwrap_or_default();
-        children.into_iter().map(|(pid, _)| pid).filter(|pid| command_line(*pid).contains(word)).collect()
-    }
-
     /// Its workers.
     pub(super) fn workers(&self) -> Vec<i32> {
-        self.children("kafkavisor-worker")
+        self.pid().map(processes::workers).unwrap_or_default()
     }
 
     /// Its guardian.
     pub(super) fn guardian(&self) -> Option<i32> {
-        self.children("guardian").first().copied()
+        self.pid().and_then(processes::guardian)
     }
 
     /// Its handlers.

@@ -19,7 +19,7 @@ const TASKS: u64 = 32;
 const TASKS_EACH: u64 = 12;
 
 /// Raises the limit of descriptors where it may be raised; an error says what is too low and how it is raised.
-pub(super) fn check(partitions: usize) -> Result<(), String> {
+pub(crate) fn check(partitions: usize) -> Result<(), String> {
     too_low_for(partitions)?;
     raise_descriptors(u64::try_from(partitions).unwrap_or(u64::MAX))
 }

@@ -1,0 +1,94 @@
+//! A thread that panics ends its process: half a supervisor, or half a worker, is worse than none. Threads that only answer
+//! questions end alone.
+
+use std::cell::Cell;
+use std::io::Write;
+use std::panic::{PanicHookInfo, set_hook};
+
+use nix::libc;
+
+/// The exit status of a process that met a bug of its own.
+const BUG: i32 = 70;
+
+thread_local! {
+    static ALONE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// From here on a panic is logged and ends the process with status 70, whichever thread it happens in.
+pub fn end_the_process() {
+    set_hook(Box::new(|panic| {
+        report(panic);
+        if !ALONE.get() {
+            end();
+        }
+    }));
+}
+
+/// This thread serves one who looks: if it panics, it ends alone.
+pub fn end_alone() {
+    ALONE.set(true);
+}
+
+fn report(panic: &PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or("without a name");
+    if log::log_enabled!(log::Level::Error) {
+        log::error!("thread {name} has met a bug, please report it: {panic}");
+        log::logger().flush();
+    } else {
+        // There is no log yet, and if this can't be written either, nobody is there to be told.
+        let _unwritable =
+            writeln!(std::io::stderr(), "thread {name} has met a bug, please report it: {panic}");
+    }
+}
+
+/// Without a look back: what other threads hold, and what runs at an orderly exit, may never come to an end now.
+#[expect(unsafe_code, reason = "std only knows the orderly exit")]
+fn end() -> ! {
+    // SAFETY: it ends the process, and nothing of it is used afterwards.
+    unsafe { libc::_exit(BUG) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::thread;
+
+    use super::*;
+
+    /// Runs the ignored test `name` as a process of its own.
+    fn status_of(name: &str) -> Option<i32> {
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", &format!("panics::tests::{name}"), "--ignored", "--nocapture"]);
+        child.output().unwrap().status.code()
+    }
+
+    #[test]
+    fn a_thread_that_panics_ends_the_process() {
+        assert_eq!(status_of("process_with_a_bug"), Some(BUG));
+    }
+
+    #[test]
+    fn a_thread_that_only_answers_ends_alone() {
+        assert_eq!(status_of("process_that_answers"), Some(0));
+    }
+
+    #[test]
+    #[ignore = "a process for the tests above"]
+    fn process_with_a_bug() {
+        end_the_process();
+        let _never_joined = thread::spawn(|| panic!("on purpose"));
+        thread::park();
+    }
+
+    #[test]
+    #[ignore = "a process for the tests above"]
+    fn process_that_answers() {
+        end_the_process();
+        let answers = thread::spawn(|| {
+            end_alone();
+            panic!("on purpose");
+        });
+        assert!(answers.join().is_err());
+    }
+}

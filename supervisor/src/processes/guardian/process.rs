@@ -1,0 +1,210 @@
+//! The guardian itself: one thread, one loop, nothing that waits. Whom it has started it alone reaps, so it alone signals them.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use kafkavisor::clock::now;
+use kafkavisor_link::inherited::Birth;
+use kafkavisor_link::process::{
+    Exit, KillScope, Stray, become_subreaper, children, end_group, ended_child, reap, send as signal,
+};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::unistd::Pid;
+
+use super::messages::{Report, Request, receive, send};
+
+/// How long what a worker has left may take to end. Its successor waits for that, but no longer.
+const LEFT_WITHIN: Duration = Duration::from_secs(2);
+/// Longest that the kernel may take to end what was killed, when the supervisor is gone.
+const ALL_WITHIN: Duration = Duration::from_secs(10);
+/// What was killed is looked at again after so many milliseconds: its own children come to us once it is gone.
+const LOOK_AGAIN: u8 = 2;
+/// No more of what is left is named in a report.
+const NAMED: usize = 20;
+
+/// A worker that is reaped; what it has left may not have ended yet.
+struct Ended {
+    pid: Pid,
+    exit: Exit,
+    at: Instant,
+}
+
+struct Guardian {
+    socket: OwnedFd,
+    children: SignalFd,
+    binary: Option<OwnedFd>,
+    /// Those that are not reaped.
+    workers: BTreeSet<Pid>,
+    ended: Vec<Ended>,
+    /// What came to us from workers that are dead, and since when.
+    strays: BTreeMap<Pid, Instant>,
+    reports: VecDeque<Report>,
+}
+
+/// Guards, until standard input, the socket to the supervisor, ends. Then nothing is left of what was started here.
+pub(crate) fn guard() -> io::Result<()> {
+    become_subreaper()?;
+    let mut wanted = SigSet::empty();
+    wanted.add(Signal::SIGCHLD);
+    wanted.thread_block()?;
+    let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+    let mut guardian = Guardian {
+        socket: io::stdin().as_fd().try_clone_to_owned()?,
+        children: SignalFd::with_flags(&wanted, flags)?,
+        binary: None,
+        workers: BTreeSet::new(),
+        ended: Vec::new(),
+        strays: BTreeMap::new(),
+        reports: VecDeque::new(),
+    };
+    while guardian.wait() {
+        guardian.reap();
+        guardian.end_strays();
+        guardian.report();
+    }
+    guardian.end_everything();
+    Ok(())
+}
+
+impl Guardian {
+    /// Until there is something to do, and takes what is asked for; false when nobody is there any more to ask.
+    fn wait(&mut self) -> bool {
+        let timeout = if self.ended.is_empty() { PollTimeout::NONE } else { PollTimeout::from(LOOK_AGAIN) };
+        let mut for_socket = PollFlags::POLLIN;
+        for_socket.set(PollFlags::POLLOUT, !self.reports.is_empty());
+        let mut descriptors = [
+            PollFd::new(self.socket.as_fd(), for_socket),
+            PollFd::new(self.children.as_fd(), PollFlags::POLLIN),
+        ];
+        // Interrupted or not: everything is looked at.
+        let _interrupted = poll(&mut descriptors, timeout);
+        let [socket, _] = descriptors;
+        let found = socket.revents().unwrap_or(PollFlags::empty());
+        while self.children.read_signal().is_ok_and(|signal| signal.is_some()) {}
+        // What it asked for before it ended is not begun any more.
+        !found.intersects(PollFlags::POLLHUP | PollFlags::POLLERR) && self.take_requests()
+    }
+
+    fn take_requests(&mut self) -> bool {
+        loop {
+            match receive(&self.socket) {
+                Ok(Some((Request::Binary, binary))) => self.binary = binary,
+                Ok(Some((Request::Spawn { ticket, name }, stdin))) => {
+                    let report = match self.spawn(&name, stdin) {
+                        Ok(pid) => Report::Spawned { ticket, pid: pid.as_raw() },
+                        Err(error) => Report::Failed { ticket, error: explained(&error) },
+                    };
+                    self.reports.push_back(report);
+                }
+                Ok(Some((Request::Kill { pid }, _))) => {
+                    if self.workers.contains(&Pid::from_raw(pid)) {
+                        signal(KillScope::Group(Pid::from_raw(pid)), Signal::SIGKILL);
+                    }
+                    self.reports.push_back(Report::Killed { pid });
+                }
+                Ok(None) => return false,
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return true,
+                // Whoever says what we don't understand is no supervisor of ours.
+                Err(_) => return false,
+            }
+        }
+    }
+
+    fn spawn(&mut self, name: &str, stdin: Option<OwnedFd>) -> io::Result<Pid> {
+        let (Some(binary), Some(stdin)) = (&self.binary, stdin) else {
+            return Err(io::Error::other("a descriptor did not come with the request"));
+        };
+        let mut command = Command::new(format!("/proc/self/fd/{}", binary.as_raw_fd()));
+        command.arg0(name).stdin(Stdio::from(stdin)).stdout(Stdio::null()).process_group(0);
+        Birth { at_our_end: Signal::SIGKILL, leaves_signals: true, descriptors: None }.of(&mut command);
+        let child = command.spawn()?;
+        let pid = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
+        self.workers.insert(pid);
+        Ok(pid)
+    }
+
+    fn reap(&mut self) {
+        while let Some((pid, exit)) = ended_child() {
+            if self.workers.remove(&pid) {
+                let _itself_at_least = end_group(pid);
+                self.ended.push(Ended { pid, exit, at: now() });
+            } else {
+                reap(pid);
+                self.strays.remove(&pid);
+            }
+        }
+    }
+
+    /// Ends what workers have left: every child that is no worker. Whose it was can't be told where several end at once: each of
+    /// them waits for all of it, but for nothing that has had its time.
+    fn end_strays(&mut self) {
+        if self.ended.is_empty() {
+            return;
+        }
+        let time = now();
+        let mut left: Vec<(Stray, Instant)> = Vec::new();
+        for pid in children().into_iter().filter(|pid| !self.workers.contains(pid)) {
+            left.push((Stray::kill(pid), *self.strays.entry(pid).or_insert(time)));
+        }
+        let had_its_time = |since: Instant| time.saturating_duration_since(since) >= LEFT_WITHIN;
+        let all_gone = left.iter().all(|(_, since)| had_its_time(*since));
+        let (done, waiting) =
+            std::mem::take(&mut self.ended).into_iter().partition(|ended| all_gone || had_its_time(ended.at));
+        self.ended = waiting;
+        let done: Vec<Ended> = done;
+        self.reports.extend(done.into_iter().map(|Ended { pid, exit, at }| {
+            let its = left.iter().filter(|(_, since)| *since >= at).take(NAMED);
+            let left = its.map(|(stray, _)| stray.describe()).collect();
+            Report::Ended { pid: pid.as_raw(), exit, left }
+        }));
+    }
+
+    /// A supervisor that stands still must not keep us from our work: what it does not take is kept.
+    fn report(&mut self) {
+        while let Some(report) = self.reports.front() {
+            match send(self.socket.as_fd(), report, None) {
+                Ok(()) => drop(self.reports.pop_front()),
+                Err(Errno::EINTR) => {}
+                // Either it takes more later, or the socket's end is seen next.
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn end_everything(self) {
+        let deadline = now() + ALL_WITHIN;
+        loop {
+            while let Some((pid, _)) = ended_child() {
+                if self.workers.contains(&pid) {
+                    let _itself_at_least = end_group(pid);
+                } else {
+                    reap(pid);
+                }
+            }
+            let left = children();
+            if left.is_empty() || now() >= deadline {
+                return;
+            }
+            for pid in left {
+                let _seen_at_the_next_look = Stray::kill(pid);
+            }
+            let _a_moment = poll(&mut [], PollTimeout::from(LOOK_AGAIN));
+        }
+    }
+}
+
+fn explained(error: &io::Error) -> String {
+    if error.raw_os_error() == Some(Errno::EAGAIN as i32) {
+        let remedy = "raise `ulimit -u`, TasksMax= of the unit or the container's pids limit";
+        return format!("no more processes may be started ({error}): {remedy}");
+    }
+    error.to_string()
+}
