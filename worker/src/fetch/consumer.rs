@@ -13,9 +13,6 @@ use rdkafka::types::RDKafkaRespErr;
 use super::native::{Client, FetchError, RawMessage};
 use super::properties::consumer_properties;
 
-/// Messages taken from librdkafka at once.
-const BATCH: usize = 1000;
-
 /// What stands at the front of the queue.
 pub(crate) enum Fetched<'a> {
     Message {
@@ -32,7 +29,6 @@ pub(crate) enum Fetched<'a> {
 pub(crate) struct Consumer {
     // Fields are dropped in this order: messages before the client that made them, the socket last.
     queue: VecDeque<RawMessage>,
-    batch: Vec<RawMessage>,
     client: Client,
     wake: UnixStream,
     _waker: UnixStream,
@@ -53,7 +49,7 @@ impl Consumer {
         let properties = consumer_properties(properties, limits);
         let client =
             Client::start(&properties, item.topic.as_str(), item.partition.0, offset.0, waker.as_fd())?;
-        Ok(Self { queue: VecDeque::new(), batch: Vec::new(), client, wake, _waker: waker })
+        Ok(Self { queue: VecDeque::new(), client, wake, _waker: waker })
     }
 
     /// Readable when there is something new to take.
@@ -74,12 +70,7 @@ impl Consumer {
         }
         let mut sink = [0u8; 256];
         while self.wake.read(&mut sink).is_ok_and(|count| count == sink.len()) {}
-        self.client.take(BATCH, &mut self.batch);
-        for message in self.batch.drain(..) {
-            if tells_something(&message) {
-                self.queue.push_back(message);
-            }
-        }
+        self.queue.extend(self.client.take().filter(tells_something));
     }
 
     /// Hands the front of the queue to `take`, which says whether it took it; its result for the queue's emptiness.

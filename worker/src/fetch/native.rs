@@ -15,6 +15,9 @@ use kafkavisor::protocol::Header;
 use rdkafka::bindings as rd;
 use rdkafka::types::{RDKafkaRespErr, RDKafkaType};
 
+/// Messages taken from librdkafka at once.
+const BATCH: usize = 1000;
+
 /// Why messages can't be fetched at all.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
@@ -31,6 +34,8 @@ pub(super) struct Client {
     queue: NonNull<rd::rd_kafka_queue_t>,
     name: CString,
     partition: i32,
+    /// Where librdkafka puts what is taken.
+    batch: Vec<*mut rd::rd_kafka_message_t>,
 }
 
 fn c_string(text: &str) -> CString {
@@ -88,7 +93,7 @@ impl Client {
         let (Some(topic), Some(queue)) = (NonNull::new(topic), NonNull::new(queue)) else {
             return Err(FetchError::Start("no memory for a topic and a queue".to_owned()));
         };
-        let client = Self { rk, topic, queue, name, partition };
+        let client = Self { rk, topic, queue, name, partition, batch: vec![ptr::null_mut(); BATCH] };
         // SAFETY: the queue is live; `payload` is copied during the call; the descriptor outlives the client, whose owner has
         // both and drops the client first.
         unsafe {
@@ -133,14 +138,13 @@ impl Client {
         })
     }
 
-    /// Takes what is there, at most `max`, without waiting.
-    pub(super) fn take(&self, max: usize, into: &mut Vec<RawMessage>) {
-        let mut batch: Vec<*mut rd::rd_kafka_message_t> = vec![ptr::null_mut(); max];
-        // SAFETY: the queue is live and `batch` has room for `max` pointers.
-        let count =
-            unsafe { rd::rd_kafka_consume_batch_queue(self.queue.as_ptr(), 0, batch.as_mut_ptr(), max) };
+    /// Takes what is there, at most a batch, without waiting.
+    pub(super) fn take(&mut self) -> impl Iterator<Item = RawMessage> {
+        let (room, batch) = (self.batch.len(), self.batch.as_mut_ptr());
+        // SAFETY: the queue is live and `batch` has room for so many pointers.
+        let count = unsafe { rd::rd_kafka_consume_batch_queue(self.queue.as_ptr(), 0, batch, room) };
         let count = usize::try_from(count).unwrap_or(0);
-        into.extend(batch.into_iter().take(count).filter_map(NonNull::new).map(RawMessage));
+        self.batch.iter().take(count).filter_map(|message| NonNull::new(*message)).map(RawMessage)
     }
 
     /// Serves what librdkafka wants to tell (errors, which it logs too).
