@@ -279,7 +279,10 @@ impl Worker {
         if !self.core.admits(0) || self.driver.unwritten() > ENCODED_AHEAD {
             return false;
         }
-        self.consumer.fetch();
+        if let Err(error) = self.consumer.fetch() {
+            self.ending = Some(Ending::Unable { error: error.to_string() });
+            return false;
+        }
         let (time, at) = (now(), Boottime::now());
         let mut delivered = false;
         let mut blocked = false;

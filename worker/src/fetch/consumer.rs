@@ -63,14 +63,17 @@ impl Consumer {
     }
 
     /// Takes a batch from librdkafka if none is left here.
-    pub(crate) fn fetch(&mut self) {
-        self.client.serve();
-        if !self.queue.is_empty() {
-            return;
+    pub(crate) fn fetch(&mut self) -> Result<(), FetchError> {
+        if self.queue.is_empty() {
+            let mut sink = [0u8; 256];
+            // Before looking: what comes after wakes us again.
+            while self.wake.read(&mut sink).is_ok_and(|count| count == sink.len()) {}
         }
-        let mut sink = [0u8; 256];
-        while self.wake.read(&mut sink).is_ok_and(|count| count == sink.len()) {}
-        self.queue.extend(self.client.take().filter(tells_something));
+        self.client.serve()?;
+        if self.queue.is_empty() {
+            self.queue.extend(self.client.take().filter(tells_something));
+        }
+        Ok(())
     }
 
     /// Hands the front of the queue to `take`, which says whether it took it; its result for the queue's emptiness.
