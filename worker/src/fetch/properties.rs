@@ -13,7 +13,7 @@ const QUEUE_KBYTES: u64 = 16 * 1024;
 /// How long a broker may hold back its answer that there is nothing: librdkafka's half second is two requests a second for each
 /// idle partition. What is produced is answered at once all the same; only that the log ends in transaction markers or in what
 /// compaction took away is seen so late.
-const FETCH_WAIT_MS: u64 = 3000;
+const FETCH_WAIT_MS: u64 = 5000;
 /// librdkafka wants so much between that and `socket.timeout.ms`, which is this by default.
 const SOCKET_MARGIN_MS: u64 = 1000;
 const SOCKET_TIMEOUT_MS: u64 = 60_000;
@@ -71,7 +71,7 @@ mod tests {
             let theirs = theirs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
             consumer_properties(&theirs, &limits).get("fetch.wait.max.ms").cloned().unwrap()
         };
-        assert_eq!(wait(&[]), "3000");
+        assert_eq!(wait(&[]), "5000");
         assert_eq!(wait(&[("fetch.wait.max.ms", "100")]), "100");
         assert_eq!(wait(&[("socket.timeout.ms", "2500")]), "1500");
         assert_eq!(wait(&[("socket.timeout.ms", "1000")]), "500");
