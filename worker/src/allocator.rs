@@ -1,6 +1,9 @@
 //! Who serves this process's memory: jemalloc, which also takes the place of C's `malloc`, for librdkafka allocates each message
 //! in a thread of its own and ours frees it. With glibc's allocator the two fight for one lock, a third of a fast worker's time.
 
+use std::ffi::{c_char, c_int, c_void};
+use std::ptr;
+
 use tikv_jemallocator::Jemalloc;
 
 #[global_allocator]
@@ -13,11 +16,31 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 #[unsafe(export_name = "malloc_conf")]
 static SETTINGS: &[u8; 63] = b"narenas:1,tcache_max:4096,dirty_decay_ms:1000,muzzy_decay_ms:0\0";
 
+/// Gives back what is unused. jemalloc does so by itself only while it is asked for memory, so that a
+/// worker that has nothing more to do would keep what its last burst took.
+#[expect(unsafe_code, reason = "jemalloc's C interface")]
+pub(crate) fn give_back() {
+    unsafe extern "C" {
+        fn mallctl(
+            name: *const c_char,
+            value: *mut c_void,
+            size: *mut usize,
+            new: *mut c_void,
+            new_size: usize,
+        ) -> c_int;
+    }
+    // What this thread keeps at hand, then what all arenas hold unused.
+    for name in [c"thread.tcache.flush", c"arena.4096.purge"] {
+        // SAFETY: the names are C strings; neither of the two takes or gives a value.
+        let failed = unsafe { mallctl(name.as_ptr(), ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), 0) };
+        debug_assert_eq!(failed, 0, "{name:?}");
+    }
+}
+
 #[cfg(test)]
 #[expect(unsafe_code, reason = "jemalloc's C interface")]
 mod tests {
-    use std::ffi::{c_char, c_int, c_void};
-    use std::ptr;
+    use super::*;
 
     unsafe extern "C" {
         fn malloc(size: usize) -> *mut c_void;

@@ -17,6 +17,7 @@ use kafkavisor_link::page::{Page, Progress};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
+use crate::allocator::give_back;
 use crate::dead_letters::DeadLetters;
 use crate::fetch::{Consumer, Fetched};
 use crate::handler::{Context, Driver, Said, new_driver};
@@ -133,6 +134,9 @@ impl Worker {
             let wait = if more { Duration::ZERO } else { self.wait() };
             self.sleep(wait, link);
             let time = now();
+            if wait == IDLE_BEAT && time.saturating_duration_since(last) >= IDLE_BEAT {
+                give_back();
+            }
             if time.saturating_duration_since(last) > wait + STOOD_STILL {
                 let actions = self.core.handle(time, Event::Resumed);
                 self.perform(actions, link);

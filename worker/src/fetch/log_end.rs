@@ -50,15 +50,15 @@ impl LogEnd {
         }
     }
 
-    /// The answer if it has come: the end, or none where it could not be had.
-    pub(super) fn answer(&self) -> Option<Option<i64>> {
+    /// The answer if it has come: the end, below every offset where it could not be had.
+    pub(super) fn answer(&self) -> Option<i64> {
         // SAFETY: the queue is live and the call does not wait.
         let event = NonNull::new(unsafe { rd::rd_kafka_queue_poll(self.queue.as_ptr(), 0) })?;
         // SAFETY: the event is live until it is destroyed once, and what is read of it is copied before that.
         unsafe {
             let end = Self::end(event);
             rd::rd_kafka_event_destroy(event.as_ptr());
-            Some(end)
+            Some(end.unwrap_or(-1))
         }
     }
 

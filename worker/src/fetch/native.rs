@@ -166,7 +166,7 @@ impl Client {
         let Some(end) = self.log_end.as_ref().and_then(LogEnd::answer) else { return Ok(()) };
         self.log_end = None;
         // A start beyond the end is the fetch's to refuse.
-        self.first_end = end.filter(|end| *end >= self.offset);
+        self.first_end = Some(end).filter(|end| *end >= self.offset);
         self.begin()
     }
 
