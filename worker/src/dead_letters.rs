@@ -122,7 +122,7 @@ impl Office {
         let consumer = Consumer::start(&self.kafka, self.max_bytes, &self.item, letter.offset);
         let mut consumer = consumer.map_err(|error| error.to_string())?;
         loop {
-            consumer.fetch();
+            consumer.fetch().map_err(|error| error.to_string())?;
             let produced = consumer.front(|fetched| match fetched {
                 Fetched::Message { message, bytes } if message.offset == letter.offset.0 => {
                     (true, self.produce(topic, letter, &message).map(|()| bytes))

@@ -9,7 +9,9 @@
 //! | [`handler`] | processes, pipes and protocols |
 //! | [`turn`] | the loop that joins them |
 //! | [`link`] | the socket to the supervisor |
+//! | [`allocator`] | memory, for librdkafka too |
 
+mod allocator;
 mod dead_letters;
 mod handler;
 mod link;

@@ -1,7 +1,7 @@
 //! The worker's loop: wait, hear, let the handler turn, deliver, write the page; every decision is the core's.
 //!
-//! One thread, which never blocks on the handler, on Kafka or on the supervisor. It turns at least once a second, so that its
-//! heartbeat and the lease are looked at.
+//! One thread, which never blocks on the handler, on Kafka or on the supervisor. It turns at least every few seconds for its
+//! heartbeat, and whenever the lease must be looked at.
 
 use std::io::Read;
 use std::os::fd::AsFd;
@@ -19,13 +19,16 @@ use kafkavisor_link::process::Exit;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
+use crate::allocator::give_back;
 use crate::dead_letters::DeadLetters;
 use crate::handler::{Context, Driver, Said, new_driver};
 use crate::link::{Heard, Link};
 use kafkavisor_worker_core::{Action, Core, Delivery, Event, Failure, Settings};
 
-/// The loop turns at least so often.
+/// The loop turns at least so often while there is something to do, since the page tells no more than a turn has written...
 const BEAT: Duration = Duration::from_secs(1);
+/// ...and so often when there is nothing: a thousand idle workers that wake each second are a good part of a core.
+const IDLE_BEAT: Duration = Duration::from_secs(4);
 /// A commit shows in the page only: whoever waits for one looks this often.
 const COMMIT_LOOK: Duration = Duration::from_millis(5);
 /// A loop so late did not run: it was stopped, or starved.
@@ -150,7 +153,10 @@ impl Worker {
             let wait = if more { Duration::ZERO } else { self.wait() };
             self.sleep(wait, link);
             let time = now();
-            if time.saturating_duration_since(last) > BEAT + STOOD_STILL {
+            if wait == IDLE_BEAT && time.saturating_duration_since(last) >= IDLE_BEAT {
+                give_back();
+            }
+            if time.saturating_duration_since(last) > wait + STOOD_STILL {
                 let actions = self.core.handle(time, Event::Resumed);
                 self.perform(actions, link);
             }
@@ -178,7 +184,13 @@ impl Worker {
         let time = now();
         let deadlines = [self.core.next_deadline(), self.driver.next_deadline(time)];
         let next = deadlines.into_iter().flatten().min();
-        let longest = if self.core.awaits_commit() { COMMIT_LOOK } else { BEAT };
+        let longest = if self.core.awaits_commit() {
+            COMMIT_LOOK
+        } else if self.core.window().is_empty() && self.core.admits(0) {
+            IDLE_BEAT
+        } else {
+            BEAT
+        };
         next.map_or(longest, |at| at.saturating_duration_since(time)).min(longest).min(self.lease_left())
     }
 
@@ -337,7 +349,10 @@ impl Worker {
         if !self.core.admits(0) || self.driver.unwritten() > ENCODED_AHEAD {
             return false;
         }
-        self.consumer.fetch();
+        if let Err(error) = self.consumer.fetch() {
+            self.ending = Some(Ending::Unable { error: error.to_string() });
+            return false;
+        }
         let (time, at) = (now(), Boottime::now());
         let mut delivered = false;
         let mut blocked = false;

@@ -1,15 +1,31 @@
 //! Ten thousand schedules, each with the faults that its seed decides, and every invariant checked after every step.
 
-use kafkavisor_simulation::{Detail, Fault, run, run_many};
+use kafkavisor_simulation::{Detail, Fault, Figures, Outcome, run, run_many};
 
 /// How many schedules are run; `KAFKAVISOR_SCHEDULES` for more.
 fn schedules() -> u64 {
     std::env::var("KAFKAVISOR_SCHEDULES").ok().and_then(|count| count.parse().ok()).unwrap_or(10_000)
 }
 
+/// Up to the first schedule that breaks an invariant; where `KAFKAVISOR_SEES` names one ("S1 OneWorker"), that one, for a guard
+/// that is missed by something else is not proved.
+fn all_schedules() -> Result<Figures, Box<Outcome>> {
+    let sees = std::env::var("KAFKAVISOR_SEES").ok();
+    let mut first = 0;
+    loop {
+        let result = run_many(first, schedules() - first, |_| {});
+        let (Err(broken), Some(sees)) = (&result, &sees) else { return result };
+        let violation = broken.violation.as_ref().map(ToString::to_string).unwrap_or_default();
+        if violation.starts_with(&format!("{sees}:")) || broken.seed + 1 >= schedules() {
+            return result;
+        }
+        first = broken.seed + 1;
+    }
+}
+
 #[test]
 fn no_schedule_breaks_an_invariant() {
-    let figures = run_many(0, schedules(), |_| {}).unwrap_or_else(|broken| {
+    let figures = all_schedules().unwrap_or_else(|broken| {
         let seed = broken.seed;
         let again = run(seed, Detail::Last(60));
         let violation = broken.violation.map(|violation| violation.to_string()).unwrap_or_default();

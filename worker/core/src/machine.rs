@@ -304,7 +304,7 @@ impl Core {
     }
 
     pub fn deliver(&mut self, now: Instant, at: Boottime, delivery: Delivery) {
-        if self.window.unanswered().is_none() {
+        if self.window.is_answered() {
             self.silent_since = Some(now);
         }
         self.window.deliver(InFlight {
@@ -345,7 +345,7 @@ impl Core {
             Err(bad) => return self.handle(now, Event::OutputBroken(bad.to_string())),
             Ok((settled, until)) => {
                 self.answered_once = true;
-                self.silent_since = self.window.unanswered().map(|_| now);
+                self.silent_since = (!self.window.is_answered()).then_some(now);
                 if let Some(until) = until {
                     self.pace.acknowledged(now, until);
                 }
@@ -453,7 +453,7 @@ impl Core {
 
     fn flush(&mut self, full: bool) -> Vec<Action> {
         self.flush_at = None;
-        let Some(last) = self.window.last().filter(|_| self.window.unanswered().is_some()) else {
+        let Some(last) = self.window.last().filter(|_| !self.window.is_answered()) else {
             return Vec::new();
         };
         if self.flushed.is_some_and(|flushed| flushed >= last) {
@@ -470,7 +470,7 @@ impl Core {
             self.window.last().is_some_and(|last| self.flushed.is_none_or(|flushed| flushed < last));
         if at_end {
             actions.extend(self.flush(false));
-        } else if unflushed && self.window.unanswered().is_some() && self.flush_at.is_none() {
+        } else if unflushed && !self.window.is_answered() && self.flush_at.is_none() {
             self.flush_at = Some(now + QUIET);
         }
         actions

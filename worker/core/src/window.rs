@@ -109,6 +109,11 @@ impl Window {
         self.messages.partition_point(|m| m.offset <= answered)
     }
 
+    /// Whether the handler owes no answer. Asked for each message, so it searches nothing.
+    pub fn is_answered(&self) -> bool {
+        self.messages.back().is_none_or(|last| self.answered.is_some_and(|answered| last.offset <= answered))
+    }
+
     pub fn deliver(&mut self, message: InFlight) {
         self.first_delivered.get_or_insert(message.offset);
         if self.messages.is_empty() {
@@ -325,6 +330,7 @@ mod tests {
                 let last = model.last().map_or(0, |(o, _)| o + 1);
                 let expected = model.iter().find(|(_, done)| !done).map_or(last, |(o, _)| *o);
                 prop_assert_eq!(window.acknowledged().0, expected);
+                prop_assert_eq!(window.is_answered(), window.unanswered().is_none());
                 prop_assert_eq!(window.len() as usize, model.iter().filter(|(_, done)| !done).count());
             }
         }

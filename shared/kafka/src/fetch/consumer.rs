@@ -12,9 +12,6 @@ use rdkafka::types::RDKafkaRespErr;
 use super::native::{Client, FetchError, RawMessage};
 use super::properties::consumer_properties;
 
-/// Messages taken from librdkafka at once.
-const BATCH: usize = 1000;
-
 /// What stands at the front of the queue.
 #[derive(Debug)]
 pub enum Fetched<'a> {
@@ -36,7 +33,6 @@ pub enum Fetched<'a> {
 pub struct Consumer {
     // Fields are dropped in this order: messages before the client that made them, the socket last.
     queue: VecDeque<RawMessage>,
-    batch: Vec<RawMessage>,
     client: Client,
     wake: UnixStream,
     _waker: UnixStream,
@@ -57,7 +53,7 @@ impl Consumer {
         let properties = consumer_properties(properties, ahead);
         let client =
             Client::start(&properties, item.topic.as_str(), item.partition.0, offset.0, waker.as_fd())?;
-        Ok(Self { queue: VecDeque::new(), batch: Vec::new(), client, wake, _waker: waker })
+        Ok(Self { queue: VecDeque::new(), client, wake, _waker: waker })
     }
 
     /// Readable when there is something new to take.
@@ -71,19 +67,17 @@ impl Consumer {
     }
 
     /// Takes a batch from librdkafka if none is left here.
-    pub fn fetch(&mut self) {
-        self.client.serve();
-        if !self.queue.is_empty() {
-            return;
+    pub fn fetch(&mut self) -> Result<(), FetchError> {
+        if self.queue.is_empty() {
+            let mut sink = [0u8; 256];
+            // Before looking: what comes after wakes us again.
+            while self.wake.read(&mut sink).is_ok_and(|count| count == sink.len()) {}
         }
-        let mut sink = [0u8; 256];
-        while self.wake.read(&mut sink).is_ok_and(|count| count == sink.len()) {}
-        self.client.take(BATCH, &mut self.batch);
-        for message in self.batch.drain(..) {
-            if tells_something(&message) {
-                self.queue.push_back(message);
-            }
+        self.client.serve()?;
+        if self.queue.is_empty() {
+            self.queue.extend(self.client.take().filter(tells_something));
         }
+        Ok(())
     }
 
     /// Hands the front of the queue to `take`, which says whether it took it; its result for the queue's emptiness.

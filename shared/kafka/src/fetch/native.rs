@@ -15,6 +15,11 @@ use kafkavisor::protocol::Header;
 use rdkafka::bindings as rd;
 use rdkafka::types::{RDKafkaRespErr, RDKafkaType};
 
+use super::log_end::LogEnd;
+
+/// Messages taken from librdkafka at once.
+const BATCH: usize = 1000;
+
 /// Why messages can't be fetched at all.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
@@ -34,6 +39,13 @@ pub(super) struct Client {
     queue: NonNull<rd::rd_kafka_queue_t>,
     name: CString,
     partition: i32,
+    offset: i64,
+    /// Fetching begins when this is answered.
+    log_end: Option<LogEnd>,
+    /// The answer, good until a fetch tells.
+    first_end: Option<i64>,
+    /// Where librdkafka puts what is taken.
+    batch: Vec<*mut rd::rd_kafka_message_t>,
 }
 
 fn c_string(text: &str) -> CString {
@@ -91,20 +103,25 @@ impl Client {
         let (Some(topic), Some(queue)) = (NonNull::new(topic), NonNull::new(queue)) else {
             return Err(FetchError::Start("no memory for a topic and a queue".to_owned()));
         };
-        let client = Self { rk, topic, queue, name, partition };
+        let log_end = LogEnd::ask(rk, &name, partition, wake);
+        let batch = vec![ptr::null_mut(); BATCH];
+        let mut client = Self { rk, topic, queue, name, partition, offset, log_end, first_end: None, batch };
         // SAFETY: the queue is live; `payload` is copied during the call; the descriptor outlives the client, whose owner has
         // both and drops the client first.
         unsafe {
             rd::rd_kafka_queue_io_event_enable(queue.as_ptr(), wake.as_raw_fd(), b"x".as_ptr().cast(), 1);
         }
-        // SAFETY: topic and queue are live and of the same handle.
-        let failed =
-            unsafe { rd::rd_kafka_consume_start_queue(topic.as_ptr(), partition, offset, queue.as_ptr()) };
-        if failed == 0 {
-            Ok(client)
-        } else {
-            Err(FetchError::Start(std::io::Error::last_os_error().to_string()))
+        if client.log_end.is_none() {
+            client.begin()?;
         }
+        Ok(client)
+    }
+
+    fn begin(&mut self) -> Result<(), FetchError> {
+        let (topic, queue) = (self.topic.as_ptr(), self.queue.as_ptr());
+        // SAFETY: topic and queue are live and of the same handle.
+        let failed = unsafe { rd::rd_kafka_consume_start_queue(topic, self.partition, self.offset, queue) };
+        if failed == 0 { Ok(()) } else { Err(FetchError::Start(std::io::Error::last_os_error().to_string())) }
     }
 
     fn handle(properties: &BTreeMap<String, String>) -> Result<NonNull<rd::rd_kafka_t>, FetchError> {
@@ -136,20 +153,24 @@ impl Client {
         })
     }
 
-    /// Takes what is there, at most `max`, without waiting.
-    pub(super) fn take(&self, max: usize, into: &mut Vec<RawMessage>) {
-        let mut batch: Vec<*mut rd::rd_kafka_message_t> = vec![ptr::null_mut(); max];
-        // SAFETY: the queue is live and `batch` has room for `max` pointers.
-        let count =
-            unsafe { rd::rd_kafka_consume_batch_queue(self.queue.as_ptr(), 0, batch.as_mut_ptr(), max) };
+    /// Takes what is there, at most a batch, without waiting.
+    pub(super) fn take(&mut self) -> impl Iterator<Item = RawMessage> {
+        let (room, batch) = (self.batch.len(), self.batch.as_mut_ptr());
+        // SAFETY: the queue is live and `batch` has room for so many pointers.
+        let count = unsafe { rd::rd_kafka_consume_batch_queue(self.queue.as_ptr(), 0, batch, room) };
         let count = usize::try_from(count).unwrap_or(0);
-        into.extend(batch.into_iter().take(count).filter_map(NonNull::new).map(RawMessage));
+        self.batch.iter().take(count).filter_map(|message| NonNull::new(*message)).map(RawMessage)
     }
 
-    /// Serves what librdkafka wants to tell (errors, which it logs too).
-    pub(super) fn serve(&self) {
+    /// Serves what librdkafka wants to tell (errors, which it logs too), and begins to fetch once the log's end is known.
+    pub(super) fn serve(&mut self) -> Result<(), FetchError> {
         // SAFETY: `rk` is live.
         unsafe { rd::rd_kafka_poll(self.rk.as_ptr(), 0) };
+        let Some(end) = self.log_end.as_ref().and_then(LogEnd::answer) else { return Ok(()) };
+        self.log_end = None;
+        // A start beyond the end is the fetch's to refuse.
+        self.first_end = Some(end).filter(|end| *end >= self.offset);
+        self.begin()
     }
 
     /// The end of the partition as the last fetch had it; none before the first.
@@ -165,13 +186,15 @@ impl Client {
                 &raw mut high,
             )
         };
-        (error == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
+        let told = (error == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high);
+        told.or(self.first_end)
     }
 }
 
 #[expect(unsafe_code, reason = "librdkafka's C interface")]
 impl Drop for Client {
     fn drop(&mut self) {
+        self.log_end = None;
         // SAFETY: each is live and freed once, dependents first; no message of this queue is left, for its owner drops them
         // before the client.
         unsafe {

@@ -8,6 +8,16 @@ const QUEUE_BACKOFF_MS: &str = "5";
 /// What is fetched ahead, beside what is in flight.
 const QUEUE_KBYTES: u64 = 16 * 1024;
 
+/// How long a broker may hold back its answer that there is nothing: librdkafka's half second is two requests a second for each
+/// idle partition. What is produced is answered at once all the same; only that the log ends in transaction markers or in what
+/// compaction took away is seen so late.
+const FETCH_WAIT_MS: u64 = 5000;
+/// librdkafka wants so much between that and `socket.timeout.ms`, which is this by default.
+const SOCKET_MARGIN_MS: u64 = 1000;
+const SOCKET_TIMEOUT_MS: u64 = 60_000;
+/// librdkafka's own default.
+const SHORT_FETCH_WAIT_MS: u64 = 500;
+
 /// The properties of the client that fetches one partition and no more than about `ahead` bytes before they are asked for.
 pub(super) fn consumer_properties(theirs: &BTreeMap<String, String>, ahead: u64) -> BTreeMap<String, String> {
     let queue = QUEUE_KBYTES.min((ahead / 1024).max(1024));
@@ -20,6 +30,9 @@ pub(super) fn consumer_properties(theirs: &BTreeMap<String, String>, ahead: u64)
         ]
         .map(|(key, value)| (key.to_owned(), value)),
     );
+    let timeout = theirs.get("socket.timeout.ms").and_then(|ms| ms.parse().ok()).unwrap_or(SOCKET_TIMEOUT_MS);
+    let wait = FETCH_WAIT_MS.min(timeout.saturating_sub(SOCKET_MARGIN_MS)).max(SHORT_FETCH_WAIT_MS);
+    properties.insert("fetch.wait.max.ms".to_owned(), wait.to_string());
     properties.extend(theirs.iter().map(|(key, value)| (key.clone(), value.clone())));
     for (key, value) in [("auto.offset.reset", "error"), ("enable.partition.eof", "true")] {
         properties.insert(key.to_owned(), value.to_owned());
@@ -41,5 +54,18 @@ mod tests {
         assert_eq!(properties.get("client.id").map(String::as_str), Some("x"));
         assert_eq!(properties.get("auto.offset.reset").map(String::as_str), Some("error"));
         assert_eq!(properties.get("group.id"), None);
+    }
+
+    #[test]
+    fn a_fetch_waits_long_but_for_an_operator_who_says_otherwise() {
+        let limits = MaxInFlight { messages: 10, bytes: 1 << 24, time: Duration::from_secs(1) };
+        let wait = |theirs: &[(&str, &str)]| {
+            let theirs = theirs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            consumer_properties(&theirs, &limits).get("fetch.wait.max.ms").cloned().unwrap()
+        };
+        assert_eq!(wait(&[]), "5000");
+        assert_eq!(wait(&[("fetch.wait.max.ms", "100")]), "100");
+        assert_eq!(wait(&[("socket.timeout.ms", "2500")]), "1500");
+        assert_eq!(wait(&[("socket.timeout.ms", "1000")]), "500");
     }
 }
