@@ -1,5 +1,6 @@
 //! Why a worker was started again, by the names that metrics use. Pure.
 
+use kafkavisor::text;
 use kafkavisor_link::message::Ending;
 use kafkavisor_link::process::Exit;
 

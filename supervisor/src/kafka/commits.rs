@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use kafkavisor::clock::{Boottime, now};
-use kafkavisor::ids::{Offset, TopicPartition};
+use kafkavisor::ids::TopicPartition;
 use kafkavisor_kafka::offsets::{Answers, OffsetError, OffsetStore, Stored};
 use kafkavisor_supervisor_core::CommitAnswer;
 
@@ -132,7 +132,7 @@ mod tests {
     use std::sync::Mutex;
     use std::time::Instant;
 
-    use kafkavisor::ids::Topic;
+    use kafkavisor::ids::{Offset, Topic};
 
     use super::*;
 

@@ -150,7 +150,8 @@ impl Topics {
                     }
                     if known.see(&topic, now) {
                         let id = &known.now.id;
-                        made_again.extend(partitions_of(&topic, known.now.partitions).map(|key| (key, id.clone())));
+                        made_again
+                            .extend(partitions_of(&topic, known.now.partitions).map(|key| (key, id.clone())));
                     }
                 }
                 Err(error) => {

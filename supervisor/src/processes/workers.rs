@@ -53,7 +53,7 @@ pub(crate) enum Heard {
 pub(crate) enum News {
     Spawned { item: TopicPartition, pid: Pid },
     SpawnFailed { item: TopicPartition, error: String },
-    Said { item: TopicPartition, pid: Pid, message: FromWorker },
+    Said { pid: Pid, message: FromWorker },
     Gone(Gone),
 }
 
@@ -215,7 +215,7 @@ impl Workers {
     fn said(&mut self, ticket: Ticket, message: FromWorker) {
         let Some(worker) = self.workers.get_mut(&ticket) else { return };
         match worker.pid {
-            Some(pid) => self.news.push_back(News::Said { item: worker.item.clone(), pid, message }),
+            Some(pid) => self.news.push_back(News::Said { pid, message }),
             None => worker.early.push(message),
         }
     }
@@ -244,7 +244,7 @@ impl Workers {
         self.alive.insert(pid, ticket);
         self.news.push_back(News::Spawned { item: worker.item.clone(), pid });
         for message in std::mem::take(&mut worker.early) {
-            self.news.push_back(News::Said { item: worker.item.clone(), pid, message });
+            self.news.push_back(News::Said { pid, message });
         }
     }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use kafkavisor::clock::{Boottime, now, wall_millis};
 use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor_driver::Happened;
-use kafkavisor_link::control::{Outcome, Request, Selector};
 use kafkavisor_kafka::error::KafkaError;
 use kafkavisor_kafka::logs::Log;
+use kafkavisor_link::control::{Outcome, Request, Selector};
 use kafkavisor_supervisor_core::{Operation, Partition, Refusal, Stop, Ticket};
 use nix::unistd::getpid;
 use serde_json::json;
@@ -63,7 +63,12 @@ impl EventLoop {
     }
 
     /// How far a log goes that somebody seeks in.
-    pub(super) fn log_known(&mut self, partition: TopicPartition, ticket: Ticket, log: Result<Log, KafkaError>) {
+    pub(super) fn log_known(
+        &mut self,
+        partition: TopicPartition,
+        ticket: Ticket,
+        log: Result<Log, KafkaError>,
+    ) {
         let Some(offset) = self.seeks.remove(&ticket) else { return };
         let refused = match log {
             Ok(Log { start, end, .. }) if (start..=end).contains(&offset) => {
@@ -79,7 +84,12 @@ impl EventLoop {
     }
 
     /// Those of our partitions that are meant, each with who waits for its answer; what is not ours is answered.
-    fn meant(&mut self, asked: Asked, name: &'static str, meant: &[Selector]) -> Vec<(TopicPartition, Ticket)> {
+    fn meant(
+        &mut self,
+        asked: Asked,
+        name: &'static str,
+        meant: &[Selector],
+    ) -> Vec<(TopicPartition, Ticket)> {
         let ours = || self.driver.core().partitions().keys();
         let partitions: Vec<TopicPartition> = ours()
             .filter(|key| meant.is_empty() || meant.iter().any(|one| one.matches(key)))

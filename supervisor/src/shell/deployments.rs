@@ -18,7 +18,7 @@ pub(crate) struct Deployment(String);
 
 impl Deployment {
     pub(crate) fn of(config: &Config) -> Self {
-        let mut text = config.to_json().to_string();
+        let mut parts = vec![config.to_json().to_string()];
         // A program is often an interpreter, and what it runs an argument.
         for word in &config.handler.command {
             if let Ok(file) = fs::metadata(word)
@@ -26,11 +26,12 @@ impl Deployment {
             {
                 let (dev, ino, size) = (file.dev(), file.ino(), file.size());
                 let (seconds, nanos) = (file.mtime(), file.mtime_nsec());
-                text.push_str(&format!("\n{word} {dev} {ino} {size} {seconds}.{nanos}"));
+                parts.push(format!("{word} {dev} {ino} {size} {seconds}.{nanos}"));
             }
         }
-        let digest = Sha1::digest(text.as_bytes());
-        Self(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        let digest = Sha1::digest(parts.join("\n").as_bytes());
+        let digits = digest.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>();
+        Self(digits.concat())
     }
 }
 
@@ -61,8 +62,8 @@ impl Deployments {
         self.worked.push(deployment.clone());
         let first = self.worked.len().saturating_sub(KEPT);
         self.worked.drain(..first);
-        let text: String = self.worked.iter().map(|known| format!("{}\n", known.0)).collect();
-        if let Err(error) = fs::write(&self.path, text) {
+        let lines: Vec<_> = self.worked.iter().map(|known| known.0.as_str()).collect();
+        if let Err(error) = fs::write(&self.path, lines.join("\n")) {
             log::warn!("{}: {error}: after a restart this handler counts as new", self.path.display());
         }
     }

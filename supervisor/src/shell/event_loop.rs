@@ -139,7 +139,7 @@ impl EventLoop {
                     Happened::Spawned { partition: item, pid }
                 }
                 News::SpawnFailed { item, error } => Happened::SpawnFailed { partition: item, error },
-                News::Said { pid, message, .. } => Happened::Said { pid, message },
+                News::Said { pid, message } => Happened::Said { pid, message },
                 News::Gone(Gone { item, pid, exit, left }) => {
                     if !left.is_empty() {
                         let left = left.join(", ");
@@ -176,18 +176,6 @@ impl EventLoop {
             KafkaHeard::Ends(ends) => self.ends.extend(ends),
             KafkaHeard::Log { partition, ticket, log } => self.log_known(partition, ticket, log),
         }
-    }
-
-    fn worker_gone(&mut self, gone: Gone) {
-        if !gone.left.is_empty() {
-            let left = gone.left.join(", ");
-            log::error!("{}: its worker has left what can't be ended (another user's?): {left}", gone.item);
-        }
-        let entry = self.pages.get(&gone.item);
-        let progress = entry.map_or_else(Progress::default, |entry| entry.page.progress());
-        let attempts = entry.map_or_else(Attempts::default, |entry| entry.page.attempts());
-        let (item, pid, exit) = (gone.item, gone.pid, gone.exit);
-        self.decide(Event::WorkerExited { item, pid, exit, progress, attempts });
     }
 
     /// What came of a reload.

@@ -47,8 +47,8 @@ pub(crate) fn run(
     let (kafka_in, kafka) = unbounded();
     let reached = {
         let (config, instance_id, runtime) = (config.clone(), instance_id.clone(), runtime.clone());
-        let (lease, heard) = (lease.clone(), sink(kafka_in));
-        unless_stopped(&signals, move || reach_all(&config, instance_id, &runtime, lease, heard))?
+        let heard = sink(kafka_in);
+        unless_stopped(&signals, move || reach_all(&config, instance_id, &runtime, heard))?
     };
     let Some(reached) = reached else { return Ok(Exit::Clean) };
     let Reached { connection, store, cluster_id, lookups, partitions } = reached?;
@@ -110,4 +110,3 @@ pub(crate) fn run(
     drop(control);
     Ok(if cut_short { Exit::CutShort } else { Exit::Clean })
 }
-

@@ -17,7 +17,7 @@ use tokio::runtime::{Builder, Handle};
 
 use super::group::membership_options;
 use crate::exit::Failure;
-use crate::kafka::{ClassicOffsets, Heard, Lookups, Scope, SharedLease, StartupError, client_properties};
+use crate::kafka::{ClassicOffsets, Heard, Lookups, Scope, StartupError, client_properties};
 
 /// What was reached.
 pub(super) struct Reached {
@@ -35,7 +35,6 @@ pub(super) fn reach_all(
     config: &Config,
     instance_id: String,
     runtime: &Handle,
-    lease: SharedLease,
     heard: impl Fn(Heard) + Clone + Send + 'static,
 ) -> Result<Reached, Failure> {
     let until = deadline(config);
@@ -54,8 +53,8 @@ pub(super) fn reach_all(
         reader: Reader::new(&properties, &config.group),
     };
     let cluster_id = clients.cluster_id();
-    let (lookups, partitions) = Lookups::start(clients, Arc::clone(&store), lease, scope, until, heard)
-        .map_err(|error| match &error {
+    let (lookups, partitions) =
+        Lookups::start(clients, Arc::clone(&store), scope, until, heard).map_err(|error| match &error {
             StartupError::Topic { error: why, .. } if *why == KafkaError::TopicDenied => {
                 Failure::configuration(error.to_string())
             }

@@ -264,7 +264,10 @@ impl World {
 
     fn note(&self, process: usize, offset: Offset, topic: u64) -> Committed {
         let instance = self.processes[process].name.clone();
-        Committed { offset, metadata: CommitNote::new(&instance, &instance, Some(topic.to_string())).to_text() }
+        Committed {
+            offset,
+            metadata: CommitNote::new(&instance, &instance, Some(topic.to_string())).to_text(),
+        }
     }
 
     /// The lease is checked once more where the request is sent.

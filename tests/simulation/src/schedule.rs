@@ -139,7 +139,13 @@ impl World {
             let state = |(key, owned): (&TopicPartition, &Owned)| {
                 format!("{name} {key}: {} {:?} {:?}", owned.state(), owned.phase(), owned.tenure.place)
             };
-            parts.extend(supervisor.core().into_iter().flat_map(|core| core.partitions()).map(state));
+            parts.extend(
+                supervisor
+                    .core()
+                    .into_iter()
+                    .flat_map(kafkavisor_supervisor_core::Core::partitions)
+                    .map(state),
+            );
         }
         parts.push(format!("ZooKeeper: {:?}", self.zookeeper.paths().collect::<Vec<_>>()));
         parts.join("; ")

@@ -12,6 +12,7 @@ use rdkafka::types::RDKafkaRespErr;
 const WITHIN_MS: i32 = 500;
 
 /// A question under way. Dropped before the handle it was asked with.
+#[derive(Debug)]
 pub(super) struct LogEnd {
     queue: NonNull<rd::rd_kafka_queue_t>,
 }

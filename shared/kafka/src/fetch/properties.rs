@@ -58,10 +58,9 @@ mod tests {
 
     #[test]
     fn a_fetch_waits_long_but_for_an_operator_who_says_otherwise() {
-        let limits = MaxInFlight { messages: 10, bytes: 1 << 24, time: Duration::from_secs(1) };
         let wait = |theirs: &[(&str, &str)]| {
             let theirs = theirs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-            consumer_properties(&theirs, &limits).get("fetch.wait.max.ms").cloned().unwrap()
+            consumer_properties(&theirs, 1 << 24).get("fetch.wait.max.ms").cloned().unwrap()
         };
         assert_eq!(wait(&[]), "5000");
         assert_eq!(wait(&[("fetch.wait.max.ms", "100")]), "100");

@@ -50,12 +50,11 @@ impl Core {
                 let committed_at = by_us.then_some(now);
                 partition.tenure.place = Some(Place { committed, committed_at, ..Place::at(offset) });
                 self.keep_paused(key, by_us);
-                let mut actions = match taken {
-                    Some(page) => self.take_up(now, key, page),
-                    None => {
-                        self.record_mut(key).new_page();
-                        vec![Action::MakePage { partition: key.clone(), start: offset }]
-                    }
+                let mut actions = if let Some(page) = taken {
+                    self.take_up(now, key, page)
+                } else {
+                    self.record_mut(key).new_page();
+                    vec![Action::MakePage { partition: key.clone(), start: offset }]
                 };
                 if committed.is_some() {
                     actions.extend(self.launch(now, key));
@@ -134,9 +133,10 @@ impl Core {
     pub(super) fn locate(&mut self, key: &TopicPartition) -> Vec<Action> {
         let request = self.next_request();
         let Some(partition) = self.partitions.get_mut(key) else { return Vec::new() };
-        let (tries, waiting) = match partition.phase() {
-            Phase::LocatingAgain { tries, waiting, .. } => (*tries, Some(waiting.clone())),
-            _ => (0, None),
+        let (tries, waiting) = if let Phase::LocatingAgain { tries, waiting, .. } = partition.phase() {
+            (*tries, Some(waiting.clone()))
+        } else {
+            (0, None)
         };
         partition.enter(Phase::Locating { request, tries, waiting });
         let made_again = partition.tenure.made_again;

@@ -19,7 +19,7 @@ pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const TOKEN: Option<FencingToken> = Some(FencingToken(7));
 pub(super) const KILLED: Exit = Exit::Signal(9);
 pub(super) const CRASHED: Ending = Ending::HandlerExit { status: 1 };
-pub(super) const STOPPED: Ending = Ending::Stopped { cut_short: false };
+pub(super) const STOPPED: Ending = Ending::Stopped { cut_short: false, failed: None };
 
 pub(super) struct Fixture {
     pub(super) core: Core,
@@ -199,10 +199,8 @@ impl Fixture {
     /// A handler dies of the message at `offset`, alone in flight since now.
     pub(super) fn dies_of(&mut self, number: i32, offset: i64) {
         let before = self.attempts.get(&orders(number)).copied().unwrap_or_default();
-        let known = before.head == offset && before.head_deaths > 0;
-        let first_delivered = if known { before.first_delivered } else { self.at() };
-        let after = before.after_death(Offset(offset), Offset(offset + 1));
-        self.attempts.insert(orders(number), Attempts { first_delivered, ..after });
+        let after = before.after_death(Offset(offset), Offset(offset + 1), self.at());
+        self.attempts.insert(orders(number), after);
         let messages = self.acknowledged.get(&orders(number)).map_or(0, |(messages, _)| *messages);
         let progress = Progress { messages, ..progress(offset, offset + 1) };
         self.exits(number, Some(CRASHED), Exit::Status(1), progress);

@@ -128,7 +128,12 @@ fn a_rebalance_that_was_cut_short_does_not_spoil_a_later_stop() {
     let mut fixture = Fixture::new();
     fixture.ready(0);
     fixture.event(Event::Revoked { partition: orders(0), token: TOKEN });
-    fixture.exits(0, Some(Ending::Stopped { cut_short: true }), Exit::Status(0), progress(5, 5));
+    fixture.exits(
+        0,
+        Some(Ending::Stopped { cut_short: true, failed: None }),
+        Exit::Status(0),
+        progress(5, 5),
+    );
     fixture.committed(0, 5, None);
     assert_eq!(fixture.state(0), "gone");
     assert_eq!(fixture.event(Event::StopRequested(Stop::Asked)), [Action::LeaveGroup]);

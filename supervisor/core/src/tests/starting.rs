@@ -145,7 +145,8 @@ fn a_message_that_takes_the_supervisor_down_is_judged_at_the_next_start() {
             range_deaths: 1,
             head: 60,
             head_deaths: deaths,
-            first_delivered: fixture.at(),
+            head_delivered: fixture.at(),
+            range_delivered: fixture.at(),
         };
         TakenUp { progress: Progress { in_flight: 0, ..progress(60, 60) }, attempts, died_alone: true }
     };
