@@ -12,7 +12,7 @@ mod operating;
 mod rolling;
 mod starting;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use kafkavisor::clock::Boottime;
@@ -107,6 +107,12 @@ impl Core {
     /// What is remembered of a partition that is or was ours.
     pub fn record(&self, partition: &TopicPartition) -> Option<&Record> {
         self.records.get(partition)
+    }
+
+    /// The partitions that an operator can say something about: those there are, and those that are still paused from before.
+    pub fn operable(&self) -> BTreeSet<TopicPartition> {
+        let paused = self.records.iter().filter(|(_, record)| record.paused.is_some()).map(|(key, _)| key);
+        self.partitions.all().keys().chain(paused).cloned().collect()
     }
 
     pub fn generation(&self) -> Generation {

@@ -90,12 +90,10 @@ impl EventLoop {
         name: &'static str,
         meant: &[Selector],
     ) -> Vec<(TopicPartition, Ticket)> {
-        let ours = || self.driver.core().partitions().keys();
-        let partitions: Vec<TopicPartition> = ours()
-            .filter(|key| meant.is_empty() || meant.iter().any(|one| one.matches(key)))
-            .cloned()
-            .collect();
-        let unknown = meant.iter().filter(|one| !ours().any(|key| one.matches(key)));
+        let ours = self.driver.core().operable();
+        let is_meant = |key: &&TopicPartition| meant.is_empty() || meant.iter().any(|one| one.matches(key));
+        let partitions: Vec<_> = ours.iter().filter(is_meant).cloned().collect();
+        let unknown = meant.iter().filter(|one| !ours.iter().any(|key| one.matches(key)));
         let known: Vec<Outcome> = unknown.map(|one| self.unknown(one)).collect();
         let tickets = self.real.replies.open(asked, name, &partitions, known);
         partitions.into_iter().zip(tickets).collect()

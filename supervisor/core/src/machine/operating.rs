@@ -31,6 +31,10 @@ impl Core {
         ticket: Ticket,
     ) -> Vec<Action> {
         let done = match self.may_operate(key) {
+            // A pause outlives a lost session: who takes it back must not have to wait for the next one.
+            Err(_) if operation == Operation::Resume && self.unpause(key) => {
+                Ok((Some("resumed".to_owned()), Vec::new()))
+            }
             Err(why) => Err(why),
             Ok(()) => match operation {
                 Operation::Pause => self.pause(now, key),
@@ -60,6 +64,10 @@ impl Core {
         Ok(())
     }
 
+    fn unpause(&mut self, key: &TopicPartition) -> bool {
+        self.records.get_mut(key).is_some_and(|record| record.paused.take().is_some())
+    }
+
     fn pause(&mut self, now: Instant, key: &TopicPartition) -> Done {
         let Some(partition) = self.partitions.get(key) else { return Ok((None, Vec::new())) };
         if let Phase::Parked { .. } = partition.phase() {
@@ -73,7 +81,7 @@ impl Core {
     }
 
     fn resume(&mut self, now: Instant, key: &TopicPartition) -> Done {
-        let paused = self.record_mut(key).paused.take().is_some();
+        let paused = self.unpause(key);
         let Some(partition) = self.partitions.get_mut(key) else { return Ok((None, Vec::new())) };
         if matches!(partition.phase(), Phase::Paused | Phase::Parked { .. }) {
             partition.tenure.dead_letter = None;

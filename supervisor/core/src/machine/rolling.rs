@@ -112,7 +112,8 @@ impl Core {
             let Some(partition) = self.partitions.get(key) else { return false };
             let phase = partition.phase();
             if phase.leaving() || matches!(phase, Phase::Paused | Phase::Parked { .. }) {
-                return false;
+                // Until it is gone it is one that tries the new configuration, and proves nothing.
+                return phase.worker().is_some_and(|worker| worker.config == roll.to);
             }
             let of_the_new = |worker: &&Worker| Some(worker.pid) != rolling.old && worker.config == roll.to;
             let ready = if let Phase::Running { worker, ready: true } = phase { Some(worker) } else { None };

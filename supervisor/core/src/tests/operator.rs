@@ -44,6 +44,23 @@ fn a_pause_outlives_a_lost_session_and_not_another_owner() {
 }
 
 #[test]
+fn a_pause_is_taken_back_while_the_partition_is_somewhere_else() {
+    let mut fixture = Fixture::new();
+    fixture.ready(0);
+    fixture.operate(Operation::Pause);
+    fixture.drained(0, progress(12, 12));
+    fixture.event(Event::Lost { partition: orders(0) });
+    assert_eq!(fixture.state(0), "gone");
+    assert!(fixture.core.operable().contains(&orders(0)));
+    assert_eq!(fixture.operate(Operation::Resume).1, Some(Ok("resumed".to_owned())));
+    assert!(fixture.core.operable().is_empty());
+    let actions = fixture.event(Event::Assigned { partition: orders(0), token: Some(FencingToken(9)) });
+    let request = request_of(&actions).unwrap();
+    fixture.find(0, request, Decision::At { offset: Offset(12), why: Why::Committed { by_us: true } });
+    assert_eq!(fixture.state(0), "ready");
+}
+
+#[test]
 fn a_restart_is_a_drain_and_no_failure() {
     let mut fixture = Fixture::new();
     fixture.ready(0);
