@@ -113,6 +113,7 @@ impl Core {
             let phase = partition.phase();
             if phase.leaving() || matches!(phase, Phase::Paused | Phase::Parked { .. }) {
                 // Until it is gone it is one that tries the new configuration, and proves nothing.
+                (rolling.ready_since, rolling.look_at) = (None, None);
                 return phase.worker().is_some_and(|worker| worker.config == roll.to);
             }
             let of_the_new = |worker: &&Worker| Some(worker.pid) != rolling.old && worker.config == roll.to;
