@@ -138,9 +138,12 @@ fn seek_moves_a_partition_and_the_groups_offset_both_ways() {
     instance.wait_deliveries(&records, 36);
     records.open_gate();
     instance.wait_consumed(&topic, 1);
-    // Beyond the end it is parked, and seek is the way out.
-    asked(&instance, "seek", &[&partition, "500"]);
-    instance.wait_for("it is parked", |status| status.state_of(0) == "parked");
+    // Beyond the end there is nothing to go on at: refused, with the bounds.
+    let refused = instance.ask("seek", &[&partition, "500"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(64), "{said}");
+    assert!(said.contains("offset 500 is outside the log, which has 0 to 23"), "{said}");
+    assert_eq!(committed(&topic, &instance.group(), 0), Some(23));
     asked(&instance, "seek", &[&partition, "21"]);
     instance.wait_consumed(&topic, 1);
     assert_eq!(committed(&topic, &instance.group(), 0), Some(23));

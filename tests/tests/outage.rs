@@ -75,8 +75,8 @@ fn the_same_for_a_process_for_each_batch() {
     come_back(&instance);
     instance.wait_consumed(&topic, 2);
     for partition in 0..2 {
-        let done = std::fs::read(instance.folder().join(format!("done-{partition}"))).unwrap();
-        assert_eq!(done.iter().filter(|byte| **byte == b'\n').count(), 10, "partition {partition}");
+        let done = std::fs::read_to_string(instance.folder().join(format!("done-{partition}"))).unwrap();
+        assert_eq!(done.lines().count(), 10, "partition {partition}");
     }
 }
 

@@ -63,7 +63,12 @@ fn what_handlers_that_die_leave_undone_is_said_and_comes_again() {
     wait_in_flight(&instance);
     signal_all(&instance, Signal::SIGTERM);
     assert_ends_cleanly(&instance);
-    assert_eq!(instance.log().matches("left undone").count(), 3, "{}", instance.log());
+    assert_eq!(
+        instance.log().matches("messages unacknowledged, from offset").count(),
+        3,
+        "{}",
+        instance.log()
+    );
     records.open_gate();
     instance.start_again();
     instance.wait_consumed(&topic, 3);

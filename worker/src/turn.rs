@@ -335,8 +335,7 @@ impl Worker {
         if self.core.is_draining() && exit != Exit::Status(0) {
             log::warn!("handler {exit} while draining");
         }
-        if self.core.is_ending()
-            && self.driver.has_everything()
+        if self.driver.has_everything()
             && let Some((count, offset)) = self.core.left_undone()
         {
             log::warn!("handler left {count} messages unacknowledged, from offset {offset}: they come again");
@@ -469,8 +468,8 @@ impl Worker {
             in_flight: u64::from(window.len()),
             oldest_in_flight: head.map_or(Boottime(0), |m| m.delivered_at),
             head_timestamp,
-            messages: self.before.0 + messages,
-            bytes: self.before.1 + bytes,
+            messages: self.before.0.saturating_add(messages),
+            bytes: self.before.1.saturating_add(bytes),
             heartbeat: Boottime::now(),
             handler_pid: self.driver.pid().map_or(0, |pid| u64::try_from(pid.as_raw()).unwrap_or(0)),
             window: u64::from(self.core.window_size()),

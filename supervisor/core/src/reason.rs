@@ -59,7 +59,7 @@ impl Reason {
 /// How a worker ended, for people.
 pub(crate) fn describe(exit: Exit, ending: Option<&Ending>, killed_for: Option<&str>) -> String {
     match ending {
-        Some(Ending::Stopped { failed: Some(error), .. }) => format!("handler {}", text::shown(error)),
+        Some(Ending::Stopped { failed: Some(error), .. }) => text::shown(error),
         Some(Ending::Stopped { cut_short: false, .. }) => "stopped".to_owned(),
         Some(Ending::Stopped { cut_short: true, .. }) => {
             "handler did not finish in time and was ended".to_owned()

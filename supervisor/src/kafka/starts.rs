@@ -27,7 +27,7 @@ pub(crate) type ClassicOffsets =
     dyn Fn(&BTreeSet<TopicPartition>) -> Result<BTreeSet<TopicPartition>, String> + Send;
 
 /// Whose start is asked for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Asked {
     pub(super) partition: TopicPartition,
     pub(super) request: u64,
@@ -79,10 +79,29 @@ struct Gathered {
 impl Starts {
     /// Finds them; nothing is committed here.
     pub(super) fn find(&self, topics: &mut Topics, asked: Vec<Asked>) -> Vec<Found> {
-        let gathered = self.gather(topics, &asked);
-        let mut found: Vec<_> = asked.into_iter().map(|asked| self.one(topics, &gathered, asked)).collect();
-        self.look_whether_still_new(topics, &mut found);
+        let (mut found, begun) = self.look(topics, asked);
+        // Somebody has begun their topics a moment ago, we ourselves perhaps: those starts hold, and are known now.
+        if !begun.is_empty() {
+            let (again, _) = self.look(topics, begun);
+            for one in again {
+                if let Some(before) = found.iter_mut().find(|before| before.request == one.request) {
+                    *before = one;
+                }
+            }
+        }
         found
+    }
+
+    /// One look, and those among them whose topic was begun while it was looked at.
+    fn look(&self, topics: &mut Topics, asked: Vec<Asked>) -> (Vec<Found>, Vec<Asked>) {
+        let gathered = self.gather(topics, &asked);
+        let mut found: Vec<_> =
+            asked.iter().cloned().map(|asked| self.one(topics, &gathered, asked)).collect();
+        self.look_whether_still_new(topics, &mut found);
+        let begun = |found: &&Found| matches!(found.decision, Err(StartError::JustBegun));
+        let requests: BTreeSet<_> = found.iter().filter(begun).map(|found| found.request).collect();
+        let begun = asked.into_iter().filter(|asked| requests.contains(&asked.request)).collect();
+        (found, begun)
     }
 
     fn gather(&self, topics: &mut Topics, asked: &[Asked]) -> Gathered {

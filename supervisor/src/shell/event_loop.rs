@@ -24,6 +24,8 @@ use crate::processes::{Gone, Heard as WorkerHeard, News};
 
 /// What is done for all partitions together is done this often.
 const BEAT: Duration = Duration::from_millis(500);
+/// ... and this often while it stops, for whoever waits for its progress.
+const STOPPING_BEAT: Duration = Duration::from_millis(50);
 
 /// Where events come from.
 pub(crate) struct Sources {
@@ -69,12 +71,14 @@ impl EventLoop {
     pub(crate) fn run(mut self, sources: &Sources) -> bool {
         loop {
             let event = wait(sources, self.deadline());
+            let stopping = self.driver.core().stopping();
             self.take(event);
-            self.tell_of_workers();
+            let news = self.tell_of_workers();
             let time = now();
             self.service.beat(time);
-            if time >= self.beat_at {
-                self.beat_at = time + BEAT;
+            let stops = self.driver.core().stopping();
+            if time >= self.beat_at || stops != stopping || (stops && news) {
+                self.beat_at = time + if stops { STOPPING_BEAT } else { BEAT };
                 self.tell_unfetched();
                 self.tell_service(time);
             }
@@ -131,8 +135,11 @@ impl EventLoop {
         }
     }
 
-    fn tell_of_workers(&mut self) {
-        for news in self.real.workers.news(now()) {
+    /// Whether there was anything to tell.
+    fn tell_of_workers(&mut self) -> bool {
+        let all = self.real.workers.news(now());
+        let any = !all.is_empty();
+        for news in all {
             let happened = match news {
                 News::Spawned { item, pid } => {
                     log::info!("{item}: worker {pid} started");
@@ -152,6 +159,7 @@ impl EventLoop {
             };
             self.turn(happened);
         }
+        any
     }
 
     fn kafka_said(&mut self, heard: KafkaHeard) {

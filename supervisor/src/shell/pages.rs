@@ -103,7 +103,10 @@ impl Pages {
         log::warn!("{item}: {error}: made anew");
         let (progress, attempts) = (entry.page.progress(), entry.page.attempts());
         self.make(item, start)?;
-        if let Some(entry) = self.entries.get(item) {
+        // Nonsense is nothing that was believed.
+        if progress.check(start).is_ok()
+            && let Some(entry) = self.entries.get(item)
+        {
             let Progress { messages, bytes, .. } = progress;
             entry.page.set_progress(&Progress { messages, bytes, ..entry.page.progress() });
             entry.page.set_attempts(attempts);

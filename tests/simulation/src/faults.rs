@@ -386,7 +386,10 @@ impl World {
             let partition = self.partitions[at].item.clone();
             self.ask(process, partition, Operation::Resume);
         }
-        if let Some(supervisor) = self.supervisor(process) {
+        // Only where one may not work: a roll would mend hung handlers, too.
+        if let Some(supervisor) = self.supervisor(process)
+            && !(supervisor.broken.is_empty() && supervisor.reloads.is_empty())
+        {
             supervisor.reloads.push_back(false);
             self.poke(process);
         }

@@ -70,9 +70,9 @@ impl Core {
             }
         }
         if roll.under_way.is_empty() && nobody_left {
-            log::info!("the roll is over: {} workers are replaced", roll.rolled);
             roll.state = RollState::Done;
             roll.of = roll.of.max(roll.rolled);
+            log::info!("the roll is over: {} of {} workers are replaced", roll.rolled, roll.of);
             actions.extend(self.establish(roll.to));
         }
         self.roll = Some(roll);
