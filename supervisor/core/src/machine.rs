@@ -276,7 +276,7 @@ impl Core {
         match partition.phase().clone() {
             Phase::LocatingAgain { .. } => self.locate(key),
             Phase::BackingOff { .. } | Phase::AwaitingTurn { .. } => self.launch(now, key),
-            Phase::Spawning { wanted: Some((purpose, _)) } => {
+            Phase::Spawning { wanted: Some((purpose, _)), .. } => {
                 log::error!(
                     "{key}: a worker that was asked for is not there in time; if it comes, it is killed"
                 );
@@ -303,7 +303,7 @@ impl Core {
             Phase::Locating { .. }
             | Phase::Committing { .. }
             | Phase::AwaitingLease
-            | Phase::Spawning { wanted: None }
+            | Phase::Spawning { wanted: None, .. }
             | Phase::Running { .. }
             | Phase::Parked { .. }
             | Phase::Paused => Vec::new(),

@@ -87,6 +87,8 @@ pub enum Phase {
     },
     /// `wanted`: for what its worker is stopped as soon as it is there, and until when that is waited for.
     Spawning {
+        /// What it was asked for with.
+        config: ConfigNumber,
         wanted: Option<(Purpose, Instant)>,
     },
     Running {
@@ -295,7 +297,7 @@ impl Phase {
     pub fn purpose(&self) -> Option<Purpose> {
         match self {
             Self::Draining { purpose, .. } | Self::Killing { purpose, .. } => Some(*purpose),
-            Self::Spawning { wanted } => wanted.map(|(purpose, _)| purpose),
+            Self::Spawning { wanted, .. } => wanted.map(|(purpose, _)| purpose),
             Self::Locating { .. }
             | Self::LocatingAgain { .. }
             | Self::Committing { .. }
@@ -319,7 +321,8 @@ impl Phase {
     pub fn deadline(&self) -> Option<Instant> {
         match self {
             Self::LocatingAgain { at, .. } | Self::AwaitingTurn { at } => Some(*at),
-            Self::Spawning { wanted } => wanted.map(|(_, until)| until),
+            // Whoever was asked always answers; only a release does not wait for it.
+            Self::Spawning { wanted: Some((Purpose::Release, until)), .. } => Some(*until),
             Self::Draining { until, .. } | Self::BackingOff { until } | Self::Releasing { until } => {
                 Some(*until)
             }
@@ -327,6 +330,7 @@ impl Phase {
             Self::Locating { .. }
             | Self::Committing { .. }
             | Self::AwaitingLease
+            | Self::Spawning { .. }
             | Self::Running { .. }
             | Self::Parked { .. }
             | Self::Paused => None,

@@ -11,7 +11,9 @@ use kafkavisor_link::message::FromWorker;
 use kafkavisor_link::page::{Lease, Progress};
 use kafkavisor_link::process::Exit;
 use kafkavisor_supervisor_core::start::{Decision, Why};
-use kafkavisor_supervisor_core::{CommitAnswer, Core, Event, Found, Operation, Settings, Stop, Ticket};
+use kafkavisor_supervisor_core::{
+    CommitAnswer, Core, Event, Found, Operation, Partition, Phase, Settings, Stop, Ticket,
+};
 use nix::unistd::Pid;
 
 use crate::assignment::{Assignment, Meaning};
@@ -224,6 +226,11 @@ impl Driver {
 
     fn found<S: System>(&mut self, system: &mut S, start: Start) {
         let Start { partition, request, decision, begins } = start;
+        let awaited = |owned: &Partition| matches!(owned.phase(), Phase::Locating { request: asked, .. } if *asked == request);
+        if !self.core.partitions().get(&partition).is_some_and(awaited) {
+            // Nobody waits for it any more, and its page is nobody's to touch.
+            return;
+        }
         let event = match decision {
             Ok(decision) => {
                 let page = match &decision {

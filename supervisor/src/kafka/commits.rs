@@ -75,7 +75,12 @@ fn begun(
     offsets: &BTreeMap<TopicPartition, Stored>,
     starts: &BTreeSet<TopicPartition>,
 ) -> BTreeMap<TopicPartition, CommitError> {
-    let Some(left) = lease.left().filter(|_| !starts.is_empty()) else { return BTreeMap::new() };
+    if starts.is_empty() {
+        return BTreeMap::new();
+    }
+    let Some(left) = lease.left() else {
+        return starts.iter().map(|key| (key.clone(), CommitError::NotOurs)).collect();
+    };
     let refused = |(key, answer): (TopicPartition, Result<Option<Stored>, OffsetError>)| match answer {
         Ok(None) => None,
         Ok(Some(there)) if offsets.get(&key).is_some_and(|ours| ours.offset == there.offset) => None,

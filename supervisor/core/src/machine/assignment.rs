@@ -73,7 +73,7 @@ impl Core {
                 *purpose = Purpose::Release;
                 Vec::new()
             }
-            Phase::Spawning { wanted } => {
+            Phase::Spawning { wanted, .. } => {
                 *wanted = Some((Purpose::Release, until));
                 Vec::new()
             }
@@ -116,7 +116,7 @@ impl Core {
                 partition.enter(Phase::Killing { worker, purpose, again });
                 actions.push(Action::KillWorker { pid });
             }
-            Phase::Spawning { wanted } => *wanted = Some((Purpose::Forget, now + KILL_AFTER)),
+            Phase::Spawning { wanted, .. } => *wanted = Some((Purpose::Forget, now + KILL_AFTER)),
             Phase::Locating { .. }
             | Phase::LocatingAgain { .. }
             | Phase::Committing { .. }
@@ -223,13 +223,13 @@ impl Core {
                     actions.push(Action::StopWorker { pid, reason, within });
                 }
                 Phase::Releasing { until } => *until = (*until).min(now + HURRIED),
-                Phase::Spawning { wanted: Some((_, until)) } => *until = (*until).min(now + HURRIED),
+                Phase::Spawning { wanted: Some((_, until)), .. } => *until = (*until).min(now + HURRIED),
                 Phase::Locating { .. }
                 | Phase::LocatingAgain { .. }
                 | Phase::Committing { .. }
                 | Phase::AwaitingLease
                 | Phase::AwaitingTurn { .. }
-                | Phase::Spawning { wanted: None }
+                | Phase::Spawning { wanted: None, .. }
                 | Phase::Running { .. }
                 | Phase::Killing { .. }
                 | Phase::BackingOff { .. }

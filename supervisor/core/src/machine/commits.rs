@@ -10,6 +10,7 @@ use super::Core;
 use crate::messages::{Action, CommitAnswer, Refusal};
 use crate::partition::Partition;
 use crate::phase::{Phase, Purpose};
+use crate::tenure::Place;
 
 /// Offsets are committed again this often, changed or not, so that a quiet partition's offset never expires.
 const COMMIT_AGAIN: Duration = Duration::from_secs(300);
@@ -115,6 +116,7 @@ impl Core {
         }
         actions.push(Action::NoteCommitted { partition: key.clone(), offset });
         if begins {
+            self.made_again_no_more(key);
             actions.extend(self.launch(now, key));
         }
         actions
@@ -136,7 +138,10 @@ impl Core {
             self.locate_later(now, key, format!("its start could not be committed: {error}"));
             return Vec::new();
         };
-        partition.tenure.place = answering.before;
+        // Kafka may have it all the same: what holds is committed once more.
+        let owed = |place| Place { committed: None, committed_at: None, requested: None, ..place };
+        partition.tenure.place = answering.before.map(owed);
+        self.commit_at = Some(now);
         let why = format!("it could not be committed: {error}; nothing has changed");
         let mut actions =
             vec![Action::Answer { ticket: answering.seek.ticket, result: Err(Refusal::Failed(why)) }];

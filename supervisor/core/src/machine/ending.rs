@@ -122,7 +122,9 @@ impl Core {
 
     /// The old worker is gone, as was wanted: the next one may start.
     fn replaced(&mut self, now: Instant, key: &TopicPartition, reason: Reason, end: End) -> Vec<Action> {
-        if let Some(Ending::Parked { .. } | Ending::StartLost { .. }) = end.worker.ending {
+        // An operator's word for where to go on outranks both.
+        let ordered = self.partitions.get(key).is_some_and(|partition| partition.tenure.seek.is_some());
+        if !ordered && let Some(Ending::Parked { .. } | Ending::StartLost { .. }) = end.worker.ending {
             return self.recover(now, key, end);
         }
         let whole = self.note_drain(key, &end);

@@ -13,6 +13,7 @@ use crate::messages::Action;
 use crate::partition::Partition;
 use crate::phase::{Phase, Purpose};
 use crate::poison::Surroundings;
+use crate::reason::Reason;
 
 impl Core {
     pub(super) fn worker_said(
@@ -99,7 +100,16 @@ impl Core {
             }
         }
         self.record_mut(key).last_exit = Some(how.clone());
-        self.roll_failed(now, key, &how)
+        let mut actions = self.roll_failed(now, key, &how);
+        // Its worker lives: it goes back with the others.
+        let turned_back = self.partitions.get(key).is_some_and(|partition| {
+            let tenure = &partition.tenure;
+            matches!(partition.phase(), Phase::Running { worker, .. } if worker.config != tenure.config)
+        });
+        if turned_back && !actions.is_empty() {
+            actions.extend(self.replace(now, key, Reason::ConfigChanged));
+        }
+        actions
     }
 
     /// What becomes of a message that a handler refused, or died of for the last time it may.

@@ -38,21 +38,22 @@ impl Core {
         // A letter is about the message to begin with, or about none any more.
         partition.tenure.dead_letter.take_if(|due| due.ticket.is_none() && due.letter.offset != offset);
         partition.tenure.failing = false;
-        partition.enter(Phase::Spawning { wanted: None });
+        let config = partition.tenure.config;
+        partition.enter(Phase::Spawning { config, wanted: None });
         let tenure = &partition.tenure;
         let letter = tenure.dead_letter.as_ref().map(|due| due.letter.clone());
-        let (token, config, partition) = (tenure.token, tenure.config, key.clone());
+        let (token, partition) = (tenure.token, key.clone());
         vec![Action::SpawnWorker(WorkerStart { partition, generation, token, offset, config, letter })]
     }
 
     pub(super) fn spawned(&mut self, now: Instant, key: &TopicPartition, pid: Pid) -> Vec<Action> {
         let kill = || vec![Action::KillWorker { pid }];
         let Some(partition) = self.partitions.get_mut(key) else { return kill() };
-        let Phase::Spawning { wanted } = partition.phase().clone() else { return kill() };
+        let Phase::Spawning { config, wanted } = partition.phase().clone() else { return kill() };
         let worker = Worker {
             pid,
             started_at: now,
-            config: partition.tenure.config,
+            config,
             acknowledged_before: partition.tenure.acknowledged_at,
             still_since: None,
             ending: None,
@@ -80,7 +81,7 @@ impl Core {
 
     pub(super) fn spawn_failed(&mut self, now: Instant, key: &TopicPartition, error: &str) -> Vec<Action> {
         let Some(partition) = self.partitions.get(key) else { return Vec::new() };
-        let Phase::Spawning { wanted } = partition.phase().clone() else { return Vec::new() };
+        let Phase::Spawning { wanted, .. } = partition.phase().clone() else { return Vec::new() };
         match wanted {
             None => {
                 let how = format!("worker could not be started: {error}");

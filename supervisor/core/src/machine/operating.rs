@@ -84,7 +84,8 @@ impl Core {
         let paused = self.unpause(key);
         let Some(partition) = self.partitions.get_mut(key) else { return Ok((None, Vec::new())) };
         if matches!(partition.phase(), Phase::Paused | Phase::Parked { .. }) {
-            partition.tenure.dead_letter = None;
+            // One that somebody asked for still goes.
+            partition.tenure.dead_letter.take_if(|due| due.ticket.is_none());
             return Ok((Some("resumed".to_owned()), self.launch(now, key)));
         }
         if paused {
@@ -125,8 +126,11 @@ impl Core {
         if paused {
             return Err("it is paused, and its dead letter needs a worker: resume it first".to_owned());
         }
-        partition.tenure.dead_letter = Some(DueLetter { letter, ticket: Some(ticket) });
-        Ok((None, self.replace(now, key, Reason::Requested)))
+        let before = partition.tenure.dead_letter.replace(DueLetter { letter, ticket: Some(ticket) });
+        let ticket = before.and_then(|due| due.ticket).into_iter().collect();
+        let mut actions = super::not_done(ticket, "another word of an operator came first");
+        actions.extend(self.replace(now, key, Reason::Requested));
+        Ok((None, actions))
     }
 
     fn seek(&mut self, now: Instant, key: &TopicPartition, offset: Offset, ticket: Ticket) -> Done {
@@ -174,7 +178,7 @@ impl Core {
                 }
                 Vec::new()
             }
-            Phase::Spawning { wanted } => {
+            Phase::Spawning { wanted, .. } => {
                 wanted.get_or_insert((purpose, until));
                 Vec::new()
             }

@@ -155,7 +155,10 @@ impl Core {
         roll.state = RollState::Stopped { partition: key.clone(), why: why.to_owned() };
         let mut actions = Vec::new();
         for other in self.turn_back(to).into_iter().filter(|other| other != key) {
-            let runs = |partition: &Partition| matches!(partition.phase(), Phase::Running { worker, .. } if worker.config == to);
+            let runs = |partition: &Partition| {
+                matches!(partition.phase(), Phase::Running { worker, .. } if worker.config == to)
+                    || matches!(partition.phase(), Phase::Spawning { config, .. } if *config == to)
+            };
             if self.partitions.get(&other).is_some_and(runs) {
                 actions.extend(self.replace(now, &other, Reason::ConfigChanged));
             }

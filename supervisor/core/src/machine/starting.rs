@@ -8,6 +8,7 @@ use kafkavisor::protocol::StopReason;
 
 use super::{Core, KILL_AFTER, not_done};
 use crate::messages::{Action, Found, TakenUp};
+use crate::partition::Partition;
 use crate::phase::{Phase, Purpose};
 use crate::start::{Decision, Why};
 use crate::tenure::Place;
@@ -40,7 +41,7 @@ impl Core {
                 Vec::new()
             }
             Decision::At { offset, why } => {
-                let made_again = std::mem::take(&mut partition.tenure.made_again);
+                let made_again = partition.tenure.made_again;
                 // What was decided because the group has no offset holds only as long as it has none.
                 let first = !made_again && matches!(why, Why::Reset | Why::AppearedLater);
                 let by_us = why == Why::Committed { by_us: true };
@@ -56,7 +57,11 @@ impl Core {
                     self.record_mut(key).new_page();
                     vec![Action::MakePage { partition: key.clone(), start: offset }]
                 };
-                if committed.is_some() {
+                let parked = |partition: &Partition| matches!(partition.phase(), Phase::Parked { .. });
+                if self.partitions.get(key).is_some_and(parked) {
+                    // What it would begin with has just been judged.
+                } else if committed.is_some() {
+                    self.made_again_no_more(key);
                     actions.extend(self.launch(now, key));
                 } else {
                     self.begins.extend(found.begins);
@@ -65,6 +70,13 @@ impl Core {
                 }
                 actions
             }
+        }
+    }
+
+    /// Where it begins in the new topic is settled.
+    pub(super) fn made_again_no_more(&mut self, key: &TopicPartition) {
+        if let Some(partition) = self.partitions.get_mut(key) {
+            partition.tenure.made_again = false;
         }
     }
 
@@ -175,7 +187,7 @@ impl Core {
                     *before = purpose;
                 }
             }
-            Phase::Spawning { wanted } => {
+            Phase::Spawning { wanted, .. } => {
                 wanted.get_or_insert((purpose, until));
             }
             Phase::Releasing { .. } => {}

@@ -1,7 +1,8 @@
 //! A reload rolls the workers.
 
 use kafkavisor::config::PoisonAction;
-use kafkavisor::ids::TopicPartition;
+use kafkavisor::ids::{Offset, TopicPartition};
+use kafkavisor_link::message::FromWorker;
 use kafkavisor_link::page::Progress;
 use kafkavisor_link::process::Exit;
 
@@ -188,4 +189,22 @@ fn a_canary_at_work_is_waited_for_without_a_busy_loop() {
     assert!(fixture.core.next_deadline().is_some_and(|at| at > fixture.now));
     fixture.page(0, Progress { messages: 6, ..progress(6, 6) });
     assert_eq!(fixture.roll().state, RollState::Done);
+}
+
+#[test]
+fn a_canary_of_exec_that_fails_goes_back_with_the_others() {
+    let mut fixture = of(3);
+    fixture.reload();
+    fixture.all_drained();
+    let to = fixture.roll().to;
+    assert_eq!(fixture.running(to.0), 1);
+    let canary = fixture.core.partitions().iter().find_map(|(key, partition)| {
+        partition.phase().worker().filter(|worker| worker.config == to).map(|_| key.partition.0)
+    });
+    let error = "the handler exited with status 1".to_owned();
+    let (offset, count, attempts, stderr) = (Offset(5), 1, 1, String::new());
+    fixture.says(canary.unwrap(), FromWorker::BatchFailed { offset, count, attempts, error, stderr });
+    assert!(matches!(fixture.roll().state, RollState::Stopped { .. }));
+    fixture.all_drained();
+    assert_eq!(fixture.running(to.0), 0, "it lives on, and must not with what is refused");
 }

@@ -160,4 +160,12 @@ fn a_message_that_takes_the_supervisor_down_is_judged_at_the_next_start() {
         assert_eq!(spawns(&actions), [Offset(begins)], "{deaths} deaths");
     }
     fixture.exits(1, Some(STOPPED), Exit::Status(0), progress(61, 61));
+    let mut fixture = Fixture::with(Settings { worked: true, ..settings(PoisonAction::Park) });
+    let request = fixture.assign(0);
+    let decision = Decision::At { offset: Offset(60), why: Why::Committed { by_us: true } };
+    fixture.pass(SECOND);
+    let page = Some(taken(3, &fixture));
+    let found = Box::new(Found { decision, begins: BTreeMap::new(), page });
+    let actions = fixture.event(Event::StartFound { partition: orders(0), request, found });
+    assert_eq!((spawns(&actions), fixture.state(0)), (Vec::new(), "parked"));
 }
