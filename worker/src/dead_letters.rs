@@ -15,12 +15,11 @@ use std::time::Duration;
 
 use kafkavisor::ids::{Offset, Topic, TopicPartition};
 use kafkavisor::protocol::Message;
-use kafkavisor_kafka::dead_letter::Origin;
+use kafkavisor_kafka::dead_letter::{Origin, producer_config};
 use kafkavisor_kafka::fetch::{Consumer, Fetched};
 use kafkavisor_link::message::{Letter, Start};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::gethostname;
-use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, OwnedHeaders};
@@ -30,10 +29,6 @@ use rdkafka::producer::{BaseProducer, BaseRecord, ProducerContext};
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// A confirmation is looked for so often.
 const CONFIRMATION_LOOK: Duration = Duration::from_millis(10);
-/// How long one attempt to produce lasts.
-const ATTEMPT_MS: &str = "15000";
-/// Whether a message is too large is for the topic's brokers to say: the client's own limit is lower than theirs.
-const MAX_BYTES: &str = "1000000000";
 
 /// What became of a letter.
 #[derive(Debug)]
@@ -142,7 +137,8 @@ impl Office {
     }
 
     fn produce(&self, topic: &Topic, letter: &Letter, message: &Message<'_>) -> Result<(), String> {
-        let producer = self.producer().map_err(|error| error.to_string())?;
+        let producer = producer_config(&self.kafka).create_with_context(Confirmations);
+        let producer = producer.map_err(|error| error.to_string())?;
         let headers = self.headers(letter, message);
         loop {
             match attempt(&producer, topic, message, headers.clone()) {
@@ -154,22 +150,6 @@ impl Office {
                 Err(error) => return Err(format!("topic {topic}: {error}")),
             }
         }
-    }
-
-    fn producer(&self) -> Result<BaseProducer<Confirmations>, KafkaError> {
-        let mut config = ClientConfig::new();
-        config.set("message.max.bytes", MAX_BYTES);
-        for (key, value) in &self.kafka {
-            config.set(key, value);
-        }
-        config.remove("group.id");
-        // Not theirs to set: a letter must not be lost, nor come twice because of a retry.
-        for (key, value) in
-            [("acks", "all"), ("enable.idempotence", "true"), ("message.timeout.ms", ATTEMPT_MS)]
-        {
-            config.set(key, value);
-        }
-        config.create_with_context(Confirmations)
     }
 
     fn headers(&self, letter: &Letter, message: &Message<'_>) -> OwnedHeaders {

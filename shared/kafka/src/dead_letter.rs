@@ -1,9 +1,34 @@
-//! What stands beside a dead-lettered message: its own headers, and ours, which tell where it came from and why it is here.
+//! How dead letters are produced, and what stands beside them: a message's own headers, and ours, which tell where it came from
+//! and why it is here.
+
+use std::collections::BTreeMap;
 
 use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor::protocol::Message;
 use kafkavisor::text;
+use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
+
+/// How long one attempt to produce lasts.
+const ATTEMPT_MS: &str = "15000";
+/// Whether a message is too large is for the topic's brokers to say: the client's own limit is lower than theirs.
+const MAX_BYTES: &str = "1000000000";
+
+/// The producer's configuration.
+pub fn producer_config(theirs: &BTreeMap<String, String>) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("message.max.bytes", MAX_BYTES);
+    for (key, value) in theirs {
+        config.set(key, value);
+    }
+    config.remove("group.id");
+    // Not theirs to set: a letter must not be lost, nor come twice because of a retry.
+    for (key, value) in [("acks", "all"), ("enable.idempotence", "true"), ("message.timeout.ms", ATTEMPT_MS)]
+    {
+        config.set(key, value);
+    }
+    config
+}
 
 /// Where a message came from and why it could not be handled.
 #[derive(Debug, Clone, Copy)]

@@ -6,8 +6,6 @@ use kafkavisor::ids::Group;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
-use crate::error::KafkaError;
-
 /// A broker that does not answer must not hold the next request back for a minute.
 const SOCKET_TIMEOUT_MS: u64 = 10_000;
 
@@ -20,14 +18,8 @@ pub fn client_properties(brokers: &[String], theirs: &BTreeMap<String, String>) 
     properties
 }
 
-/// Whether librdkafka takes the properties; asks nobody else.
-pub fn validate(properties: &BTreeMap<String, String>, group: &Group) -> Result<(), KafkaError> {
-    let config = client_config(properties, Some(group));
-    config.create_native_config().map(drop).map_err(|error| KafkaError::Configuration(error.to_string()))
-}
-
 /// A client's configuration; without a group it asks for no coordinator until it is told to.
-pub(crate) fn client_config(properties: &BTreeMap<String, String>, group: Option<&Group>) -> ClientConfig {
+pub fn client_config(properties: &BTreeMap<String, String>, group: Option<&Group>) -> ClientConfig {
     let mut client = ClientConfig::new();
     client.set("socket.timeout.ms", SOCKET_TIMEOUT_MS.to_string());
     for (key, value) in properties {

@@ -4,6 +4,9 @@
 use std::collections::BTreeMap;
 
 use kafkavisor::config::Draft;
+use kafkavisor_kafka::dead_letter::producer_config;
+use kafkavisor_kafka::fetch::consumer_properties;
+use kafkavisor_kafka::properties::{client_config, client_properties};
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::BaseConsumer;
@@ -12,31 +15,28 @@ use rdkafka::producer::BaseProducer;
 
 type Properties = BTreeMap<String, String>;
 
-/// What kind of client, and what it sets besides.
-struct Trial {
-    producer: bool,
-    /// What the operator's properties win over.
-    below: &'static [(&'static str, &'static str)],
-    /// What wins over them.
-    above: &'static [(&'static str, &'static str)],
+/// Makes a client of the operator's properties.
+type Make = fn(&Properties) -> Result<(), KafkaError>;
+
+fn supervisors(properties: &Properties) -> Result<(), KafkaError> {
+    quiet(client_config(properties, None)).create::<BaseConsumer>().map(drop)
 }
 
-/// The supervisor's clients; a worker's, which fetches; and a worker's that produces dead letters.
-const SUPERVISOR: Trial = Trial {
-    producer: false,
-    below: &[("reconnect.backoff.max.ms", "1000"), ("socket.timeout.ms", "10000")],
-    above: &[("group.id", "check"), ("enable.auto.commit", "false")],
-};
-const FETCHING: Trial = Trial {
-    producer: false,
-    below: &[("reconnect.backoff.max.ms", "1000"), ("queued.max.messages.kbytes", "16384")],
-    above: &[("group.id", "check"), ("auto.offset.reset", "error"), ("enable.partition.eof", "true")],
-};
-const DEAD_LETTERS: Trial = Trial {
-    producer: true,
-    below: &[("reconnect.backoff.max.ms", "1000"), ("message.max.bytes", "1000000000")],
-    above: &[("acks", "all"), ("enable.idempotence", "true"), ("message.timeout.ms", "15000")],
-};
+fn fetching(properties: &Properties) -> Result<(), KafkaError> {
+    let properties = consumer_properties(properties, u64::MAX);
+    quiet(ClientConfig::from_iter(properties)).create::<BaseConsumer>().map(drop)
+}
+
+fn dead_letters(properties: &Properties) -> Result<(), KafkaError> {
+    quiet(producer_config(properties)).create::<BaseProducer>().map(drop)
+}
+
+/// What it has to say is in the error.
+fn quiet(mut config: ClientConfig) -> ClientConfig {
+    config.set_log_level(RDKafkaLogLevel::Emerg);
+    config
+}
+
 /// librdkafka's own where nothing is set, in milliseconds.
 const SOCKET_TIMEOUT: u64 = 60_000;
 /// An answer takes this much longer than it was held back.
@@ -52,11 +52,11 @@ pub(super) fn check(draft: &mut Draft) {
         }
     }
     held_back(&properties, draft);
-    for trial in [SUPERVISOR, FETCHING] {
-        trial.all(properties.clone(), draft);
+    for make in [supervisors as Make, fetching] {
+        try_out(make, properties.clone(), draft);
     }
     if draft.dead_letters {
-        DEAD_LETTERS.all(properties, draft);
+        try_out(dead_letters, properties, draft);
     }
 }
 
@@ -74,39 +74,25 @@ fn held_back(properties: &Properties, draft: &mut Draft) {
     }
 }
 
-impl Trial {
-    /// Makes the client, without what it was refused for until it is made.
-    fn all(&self, mut properties: Properties, draft: &mut Draft) {
-        while let Err(error) = self.make(&properties) {
-            let reason = reason(&error);
-            let named = |name: &&String| reason.contains(&format!("`{name}`"));
-            let Some(name) = properties.keys().find(named).cloned() else {
-                draft.refuse_property("", &format!("{reason}; remove or correct that property"));
-                return;
-            };
-            draft.refuse_property(&name, &format!("{reason}; remove or correct it"));
-            properties.remove(&name);
-        }
+/// Makes the client, without what it was refused for until it is made.
+fn try_out(make: Make, mut properties: Properties, draft: &mut Draft) {
+    while let Err(error) = make(&without_brokers(&properties)) {
+        let reason = reason(&error);
+        let named = |name: &&String| reason.contains(&format!("`{name}`"));
+        let Some(name) = properties.keys().find(named).cloned() else {
+            draft.refuse_property("", &format!("{reason}; remove or correct that property"));
+            return;
+        };
+        draft.refuse_property(&name, &format!("{reason}; remove or correct it"));
+        properties.remove(&name);
     }
+}
 
-    fn make(&self, properties: &Properties) -> Result<(), KafkaError> {
-        let mut config = ClientConfig::new();
-        for (name, value) in self.below {
-            config.set(*name, *value);
-        }
-        for (name, value) in properties {
-            config.set(name, value);
-        }
-        for (name, value) in self.above {
-            config.set(*name, *value);
-        }
-        config.set_log_level(RDKafkaLogLevel::Emerg);
-        if self.producer {
-            config.create::<BaseProducer>().map(drop)
-        } else {
-            config.create::<BaseConsumer>().map(drop)
-        }
-    }
+/// As every client of an instance has them, but that there is nobody to connect to.
+fn without_brokers(theirs: &Properties) -> Properties {
+    let mut properties = client_properties(&[], theirs);
+    properties.remove("bootstrap.servers");
+    properties
 }
 
 /// What librdkafka says, in its words alone.

@@ -6,3 +6,4 @@ mod native;
 mod properties;
 
 pub use consumer::{Consumer, Fetched};
+pub use properties::consumer_properties;

@@ -19,7 +19,7 @@ const SOCKET_TIMEOUT_MS: u64 = 60_000;
 const SHORT_FETCH_WAIT_MS: u64 = 500;
 
 /// The properties of the client that fetches one partition and no more than about `ahead` bytes before they are asked for.
-pub(super) fn consumer_properties(theirs: &BTreeMap<String, String>, ahead: u64) -> BTreeMap<String, String> {
+pub fn consumer_properties(theirs: &BTreeMap<String, String>, ahead: u64) -> BTreeMap<String, String> {
     let queue = QUEUE_KBYTES.min((ahead / 1024).max(1024));
     let mut properties = BTreeMap::from(
         [
