@@ -16,19 +16,21 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 #[unsafe(export_name = "malloc_conf")]
 static SETTINGS: &[u8; 63] = b"narenas:1,tcache_max:4096,dirty_decay_ms:1000,muzzy_decay_ms:0\0";
 
+#[expect(unsafe_code, reason = "jemalloc's C interface")]
+unsafe extern "C" {
+    fn mallctl(
+        name: *const c_char,
+        value: *mut c_void,
+        size: *mut usize,
+        new: *mut c_void,
+        new_size: usize,
+    ) -> c_int;
+}
+
 /// Gives back what is unused. jemalloc does so by itself only while it is asked for memory, so that a
 /// worker that has nothing more to do would keep what its last burst took.
 #[expect(unsafe_code, reason = "jemalloc's C interface")]
 pub(crate) fn give_back() {
-    unsafe extern "C" {
-        fn mallctl(
-            name: *const c_char,
-            value: *mut c_void,
-            size: *mut usize,
-            new: *mut c_void,
-            new_size: usize,
-        ) -> c_int;
-    }
     // What this thread keeps at hand, then what all arenas hold unused.
     for name in [c"thread.tcache.flush", c"arena.4096.purge"] {
         // SAFETY: the names are C strings; neither of the two takes or gives a value.
@@ -46,13 +48,6 @@ mod tests {
         fn malloc(size: usize) -> *mut c_void;
         fn free(block: *mut c_void);
         fn sallocx(block: *const c_void, flags: c_int) -> usize;
-        fn mallctl(
-            name: *const c_char,
-            value: *mut c_void,
-            size: *mut usize,
-            new: *mut c_void,
-            new_size: usize,
-        ) -> c_int;
     }
 
     /// jemalloc's size class for 5000 bytes; glibc would have made 5008 of it.

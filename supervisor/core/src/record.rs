@@ -21,7 +21,7 @@ pub struct Record {
     pub restarts: BTreeMap<Reason, u64>,
     pub dead_lettered: u64,
     pub last_exit: Option<String>,
-    /// An operator wants nothing delivered, and said so in this tenure.
+    /// An operator wants nothing delivered. It outlives a lost session, but not another owner.
     pub paused: Option<Pause>,
     /// Acknowledged since this supervisor's start, as far as the present page does not count it.
     before: Count,

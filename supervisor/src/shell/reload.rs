@@ -34,15 +34,11 @@ pub(super) fn start(load: &Load, answer: Sender<Loaded>) {
     }
 }
 
-/// What a reload changes.
+/// What an operator is told of a reload.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Changed {
     /// Properties of librdkafka: workers take them up when they are rolled.
     pub(super) kafka: bool,
-    /// The handler, or how it is treated.
-    pub(super) handler: bool,
-    /// When workers come back, how they stop, how often is committed, how loud the log is.
-    pub(super) rest: bool,
     /// Keys that are changed in the file and keep their running values.
     pub(super) kept: Vec<&'static str>,
 }
@@ -59,9 +55,8 @@ pub(super) fn apply(old: &Config, mut new: Config) -> (Config, Changed) {
     keep("admin", &old.admin, &mut new.admin, &mut kept);
     keep("log.format", &old.log.format, &mut new.log.format, &mut kept);
     keep_dead_letters_elsewhere(old, &mut new, &mut kept);
-    let (kafka, handler) = (old.kafka != new.kafka, old.handler != new.handler);
-    let same = Config { kafka: new.kafka.clone(), handler: new.handler.clone(), ..old.clone() } == new;
-    (new, Changed { kafka, handler, rest: !same, kept })
+    let kafka = old.kafka != new.kafka;
+    (new, Changed { kafka, kept })
 }
 
 /// Keeps the running value of a key that only a start takes up.
@@ -115,7 +110,7 @@ mod tests {
     fn what_can_change_changes_and_the_rest_is_kept_and_named() {
         let old = config("topics: [a]");
         assert_eq!(apply(&old, old.clone()), (old.clone(), Changed::default()));
-        let kept = |key: &'static str| Changed { rest: true, kept: vec![key], ..Changed::default() };
+        let kept = |key: &'static str| Changed { kafka: false, kept: vec![key] };
         for (more, key) in [
             ("topics: [a]\nassignment: {cooldown: 9s}", "assignment"),
             ("topics: [a, b]", "topics"),
@@ -128,7 +123,7 @@ mod tests {
             assert_eq!((new.stop.timeout.as_secs(), changed), (3, kept(key)), "{more}");
         }
         let (new, changed) = apply(&old, config("topics: [a]\nkafka: {client.id: x}"));
-        assert_eq!(changed, Changed { kafka: true, ..Changed::default() });
+        assert_eq!(changed, Changed { kafka: true, kept: Vec::new() });
         assert_eq!(new.kafka.len(), 1);
     }
 
