@@ -29,6 +29,8 @@ use crate::spawns::Spawns;
 
 /// After the time a worker has to end its handler, it is killed itself.
 const KILL_AFTER: Duration = Duration::from_millis(1500);
+/// Whoever is asked for a worker answers within this, or finds his guardian dead.
+const SPAWN_ANSWERED: Duration = Duration::from_secs(10);
 /// Killing is repeated until the worker is gone.
 const KILL_AGAIN: Duration = Duration::from_secs(1);
 /// What is left to do after the end was hurried.

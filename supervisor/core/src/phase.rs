@@ -321,7 +321,7 @@ impl Phase {
     pub fn deadline(&self) -> Option<Instant> {
         match self {
             Self::LocatingAgain { at, .. } | Self::AwaitingTurn { at } => Some(*at),
-            // Whoever was asked always answers; only a release does not wait for it.
+            // Whoever was asked always answers; only a release can't wait without end.
             Self::Spawning { wanted: Some((Purpose::Release, until)), .. } => Some(*until),
             Self::Draining { until, .. } | Self::BackingOff { until } | Self::Releasing { until } => {
                 Some(*until)

@@ -6,7 +6,7 @@ use kafkavisor::ids::{FencingToken, TopicPartition};
 use kafkavisor::protocol::StopReason;
 use kafkavisor_link::message::Ending;
 
-use super::{Core, HURRIED, KILL_AFTER, KILL_AGAIN, Stopping, not_done};
+use super::{Core, HURRIED, KILL_AFTER, KILL_AGAIN, SPAWN_ANSWERED, Stopping, not_done};
 use crate::messages::{Action, Stop};
 use crate::partition::Partition;
 use crate::phase::{Phase, Purpose};
@@ -57,6 +57,7 @@ impl Core {
     /// end is still carried out then.
     pub(super) fn give_up(&mut self, now: Instant, key: &TopicPartition, reason: StopReason) -> Vec<Action> {
         let within = if self.hurried() { Duration::ZERO } else { self.configs.settings().stop_timeout };
+        let stopping = self.stopping();
         let Some(partition) = self.partitions.get_mut(key) else { return Vec::new() };
         if partition.phase().purpose() == Some(Purpose::Forget) {
             return Vec::new();
@@ -74,6 +75,8 @@ impl Core {
                 Vec::new()
             }
             Phase::Spawning { wanted, .. } => {
+                // Its worker may still come to life, beside the next owner's, unless this process ends.
+                let until = if stopping { until } else { until.max(now + SPAWN_ANSWERED) };
                 *wanted = Some((Purpose::Release, until));
                 Vec::new()
             }

@@ -48,6 +48,7 @@ impl Core {
 
     pub(super) fn spawned(&mut self, now: Instant, key: &TopicPartition, pid: Pid) -> Vec<Action> {
         let kill = || vec![Action::KillWorker { pid }];
+        let stop_timeout = self.configs.settings().stop_timeout;
         let Some(partition) = self.partitions.get_mut(key) else { return kill() };
         let Phase::Spawning { config, wanted } = partition.phase().clone() else { return kill() };
         let worker = Worker {
@@ -67,6 +68,7 @@ impl Core {
             }
             // It is wanted no more: it has begun nothing, and is stopped before it does.
             Some((purpose, until)) => {
+                let until = until.min(now + stop_timeout + KILL_AFTER);
                 partition.enter(Phase::Draining { worker, purpose, until });
                 let within = until.saturating_duration_since(now).saturating_sub(KILL_AFTER).max(HURRIED);
                 let reason = match purpose {

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kafkavisor::ids::Offset;
+use kafkavisor::config::PoisonAction;
+use kafkavisor::ids::{FencingToken, Offset};
 use kafkavisor::protocol::StopReason;
 use kafkavisor_link::message::Ending;
 use kafkavisor_link::process::Exit;
 
 use super::fixture::*;
-use crate::{Action, Event, Stop};
+use crate::start::{Decision, Why};
+use crate::{Action, Event, Settings, Stop};
 
 fn release() -> Action {
     Action::Release { partition: orders(0), token: TOKEN }
@@ -172,4 +174,24 @@ fn a_pause_of_the_supervisor_is_no_fault_of_its_workers() {
     fixture.event(Event::StoodStill);
     assert!(!fixture.pass(10 * SECOND).contains(&kill), "one fresh time-out");
     assert!(fixture.pass(2 * SECOND).contains(&kill), "and no more");
+}
+
+#[test]
+fn a_worker_that_was_asked_for_is_waited_for_before_its_partition_is_anybodys() {
+    let mut fixture = Fixture::with(Settings { stop_timeout: SECOND, ..settings(PoisonAction::Park) });
+    fixture.slow_spawns = true;
+    let request = fixture.assign(0);
+    let why = Why::Committed { by_us: true };
+    assert_eq!(spawns(&fixture.find(0, request, Decision::At { offset: Offset(3), why })), [Offset(3)]);
+    fixture.event(Event::Revoked { partition: orders(0), token: TOKEN });
+    let token = Some(FencingToken(9));
+    fixture.event(Event::Assigned { partition: orders(0), token });
+    // A guardian that does not answer is given up by then, and says so.
+    let actions = fixture.pass(8 * SECOND);
+    assert!(!actions.contains(&release()), "{actions:?}");
+    let actions = fixture.spawned(&orders(0));
+    assert!(actions.iter().any(|action| matches!(action, Action::StopWorker { .. })), "{actions:?}");
+    let actions = fixture.exits(0, Some(STOPPED), Exit::Status(0), progress(3, 3));
+    assert!(actions.contains(&release()), "{actions:?}");
+    assert!(request_of(&actions).is_some(), "and only then it begins again");
 }
