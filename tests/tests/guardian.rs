@@ -20,6 +20,13 @@ fn guardian(instance: &Instance) -> i32 {
     until("there is a guardian", || processes::guardian(instance.pid()))
 }
 
+/// One that has started something; the one that was there a moment ago may be dying.
+fn starting_guardian(instance: &Instance) -> i32 {
+    until("it starts something", || {
+        processes::guardian(instance.pid()).filter(|guardian| !processes::children(*guardian).is_empty())
+    })
+}
+
 #[track_caller]
 fn assert_dead_soon(what: &str, pids: &[i32]) {
     until_within(Duration::from_secs(5), what, || {
@@ -111,8 +118,7 @@ fn a_guardian_killed_while_it_starts_workers_is_replaced() {
         .recorder(&Recorder::new(&records).die_every(5))
         .start();
     for _ in 0..10 {
-        let guardian = guardian(&instance);
-        until("it starts something", || (!processes::children(guardian).is_empty()).then_some(()));
+        let guardian = starting_guardian(&instance);
         let _gone_already = processes::try_signal(guardian, Signal::SIGKILL);
     }
     instance.wait_consumed(&topic, 4);
@@ -125,8 +131,7 @@ fn a_supervisor_killed_while_its_workers_start_leaves_nothing() {
     let topic = Topic::new(4);
     let instance = Builder::of(&topic).shell(STUBBORN).start();
     for _ in 0..5 {
-        let guardian = guardian(&instance);
-        until("it starts something", || (!processes::children(guardian).is_empty()).then_some(()));
+        starting_guardian(&instance);
         instance.kill();
         instance.start_again();
     }
