@@ -14,7 +14,7 @@ use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor::membership::{ConnectError, Connection, Observer};
 use zookeeper_client::{Acls, Client, CreateMode};
 
-use self::group::{Group, Owner as _, SESSION, WITHIN, items, options, servers};
+use self::group::{Group, Owner as _, SESSION, WITHIN, options, partitions, servers};
 use self::proxy::Proxy;
 
 #[tokio::test]
@@ -29,11 +29,11 @@ async fn two_members_share_and_each_keeps_what_stays_its_own() {
     group.until("both own half", || first.has().len() == 3 && second.has().len() == 3).await;
     group.until("both have settled", || first.settled() == Some(2) && second.settled() == Some(2)).await;
     assert!(
-        first.has().iter().all(|(item, token)| before.get(item) == Some(token)),
+        first.has().iter().all(|(partition, token)| before.get(partition) == Some(token)),
         "what stayed was locked anew"
     );
     assert!(
-        second.has().iter().all(|(item, token)| before.get(item).unwrap() < token),
+        second.has().iter().all(|(partition, token)| before.get(partition).unwrap() < token),
         "tokens did not grow"
     );
     group.is_told_by_its_nodes(&[&first, &second]).await;
@@ -44,7 +44,7 @@ async fn two_members_share_and_each_keeps_what_stays_its_own() {
     group
         .until("the first owns everything again", || first.has().len() == 6 && first.settled() == Some(1))
         .await;
-    assert!(kept.iter().all(|(item, token)| first.has().get(item) == Some(token)));
+    assert!(kept.iter().all(|(partition, token)| first.has().get(partition) == Some(token)));
     first.leave();
     group.until("the first has left", || first.left()).await;
     assert_eq!(group.seen().await.members, []);
@@ -99,7 +99,7 @@ async fn a_short_disconnection_costs_nothing_and_a_long_one_the_session() {
     let (before, session) = (member.has(), member.session());
 
     proxy.reset_connections();
-    group.until("it is connected again", || member.resumed() == 1).await;
+    group.until("it is connected again", || member.reconnected() == 1).await;
     assert_eq!((member.has(), member.session(), member.lost()), (before.clone(), session.clone(), 0));
 
     proxy.stop_forwarding();
@@ -114,7 +114,7 @@ async fn a_short_disconnection_costs_nothing_and_a_long_one_the_session() {
         })
         .await;
     assert_ne!(member.session(), session);
-    assert!(member.has().iter().all(|(item, token)| before.get(item).unwrap() < token));
+    assert!(member.has().iter().all(|(partition, token)| before.get(partition).unwrap() < token));
 }
 
 #[tokio::test]
@@ -130,7 +130,7 @@ async fn leaving_while_cut_off_does_not_wait_for_the_network() {
 }
 
 #[tokio::test]
-async fn members_with_other_topics_wait_for_each_others_items() {
+async fn members_with_other_topics_wait_for_each_others_partitions() {
     let old = Group::new("siblings/old", 2).with_siblings();
     let new = old.sibling("new");
     let first = old.join("a").await;
@@ -147,7 +147,7 @@ async fn members_with_other_topics_wait_for_each_others_items() {
 async fn nodes_are_what_python_members_expect() {
     let group = Group::new("nodes", 1);
     let member = group.join("host.example.com").await;
-    group.until("it owns its item", || member.settled() == Some(1)).await;
+    group.until("it owns its partition", || member.settled() == Some(1)).await;
     let client = Client::connect(&servers()).await.unwrap();
     let folder = group.path();
     let party = client.list_children(&format!("{folder}/party")).await.unwrap();
@@ -182,8 +182,8 @@ async fn a_lock_that_somebody_else_holds_is_told_and_so_is_its_end() {
     let foreign = format!("{folder}/0f9a3c0a5d3c4b0e9d6a0f3a1b2c3d4e__lock__0000000000");
     client.create(&foreign, b"", &CreateMode::Ephemeral.with_acls(Acls::anyone_all())).await.unwrap();
     let member = group.join("a").await;
-    let item: TopicPartition = "t:0".parse().unwrap();
-    group.until("it says behind whom it waits", || member.waiting().get(&item) == Some(&foreign)).await;
+    let partition: TopicPartition = "t:0".parse().unwrap();
+    group.until("it says behind whom it waits", || member.waiting().get(&partition) == Some(&foreign)).await;
     assert_eq!((member.members(), member.settled(), member.has().len()), (1, None, 1));
     client.delete(&foreign, None).await.unwrap();
     group.until("it has both", || member.has().len() == 2 && member.settled() == Some(1)).await;
@@ -230,11 +230,11 @@ async fn classic_offsets_are_read_and_missing_ones_are_none() {
     client.create(&format!("{folder}/2"), b"many", &options).await.unwrap();
     let observer = Observer::connect(&servers(), "", WITHIN).await.unwrap();
     let group = group.parse().unwrap();
-    let offsets = observer.classic_offsets(&group, &items(2)).await.unwrap();
+    let offsets = observer.classic_offsets(&group, &partitions(2)).await.unwrap();
     let expected: Vec<(TopicPartition, _)> =
         vec![("t:0".parse().unwrap(), Some(Offset(42))), ("t:1".parse().unwrap(), None)];
     assert_eq!(offsets.into_iter().collect::<Vec<_>>(), expected);
-    let error = observer.classic_offsets(&group, &items(3)).await.unwrap_err();
+    let error = observer.classic_offsets(&group, &partitions(3)).await.unwrap_err();
     assert!(error.to_string().contains("\"many\""), "{error}");
 }
 

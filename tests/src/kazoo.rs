@@ -12,7 +12,7 @@ use crate::environment::{project, python};
 #[derive(serde::Deserialize)]
 struct Said {
     state: String,
-    items: BTreeSet<String>,
+    partitions: BTreeSet<String>,
 }
 
 /// The member.
@@ -23,12 +23,12 @@ pub struct KazooMember {
 }
 
 impl KazooMember {
-    /// Joins the group at `path`, with items such as `topic-0`.
-    pub fn join(zookeeper: &str, path: &str, identifier: &str, items: &BTreeSet<String>) -> Self {
+    /// Joins the group at `path`, with partitions such as `topic-0`.
+    pub fn join(zookeeper: &str, path: &str, identifier: &str, partitions: &BTreeSet<String>) -> Self {
         let mut child = Command::new(python())
             .arg(project().join("shared/tests/fixtures/kazoo_member.py"))
             .args([zookeeper, path, identifier, "0.5"])
-            .args(items)
+            .args(partitions)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -38,7 +38,7 @@ impl KazooMember {
         thread::spawn(move || {
             for line in said.lines().map_while(Result::ok) {
                 let said: Said = serde_json::from_str(&line).expect("the script says JSON");
-                *known.lock().unwrap() = (said.state, said.items);
+                *known.lock().unwrap() = (said.state, said.partitions);
             }
         });
         Self { child, state }

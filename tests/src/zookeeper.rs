@@ -13,7 +13,7 @@ use crate::waiting::WITHIN;
 pub struct Group {
     /// The members' identifiers.
     pub members: BTreeSet<String>,
-    /// Item to the identifier of the member whose session holds its lock.
+    /// Partition to the identifier of the member whose session holds its lock.
     pub holders: BTreeMap<String, String>,
     /// Lock nodes of sessions that have no member: none in a settled group.
     pub orphans: Vec<String>,
@@ -37,14 +37,14 @@ async fn read(client: &Client, path: &str) -> Group {
         sessions.insert(stat, id.clone());
         group.members.insert(id);
     }
-    for item in children(client, &format!("{path}/locks")).await {
-        let mut contenders = children(client, &format!("{path}/locks/{item}")).await;
+    for partition in children(client, &format!("{path}/locks")).await {
+        let mut contenders = children(client, &format!("{path}/locks/{partition}")).await;
         contenders.sort_by_key(|node| node.rsplit("__lock__").next().map(str::to_owned));
         let Some(first) = contenders.first() else { continue };
-        let lock = format!("{path}/locks/{item}/{first}");
+        let lock = format!("{path}/locks/{partition}/{first}");
         let Some((_, session)) = data(client, &lock).await else { continue };
         match sessions.get(&session) {
-            Some(id) => drop(group.holders.insert(item, id.clone())),
+            Some(id) => drop(group.holders.insert(partition, id.clone())),
             None => group.orphans.push(lock),
         }
     }

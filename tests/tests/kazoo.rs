@@ -14,7 +14,7 @@ use kafkavisor_tests::topic::Topic;
 use kafkavisor_tests::waiting::until;
 use kafkavisor_tests::zookeeper::{Group, read_group};
 
-fn items(topic: &Topic, partitions: i32) -> BTreeSet<String> {
+fn partitions(topic: &Topic, partitions: i32) -> BTreeSet<String> {
     (0..partitions).map(|partition| format!("{}-{partition}", topic.name)).collect()
 }
 
@@ -24,7 +24,7 @@ fn owned(instance: &Instance) -> BTreeSet<String> {
     ready.map(|partition| format!("{}-{}", partition.topic, partition.partition)).collect()
 }
 
-/// Waits until the members' own words and the lock nodes agree, each item owned exactly once.
+/// Waits until the members' own words and the lock nodes agree, each partition owned exactly once.
 #[track_caller]
 fn wait_agreed(
     path: &str,
@@ -32,11 +32,11 @@ fn wait_agreed(
     members: usize,
     words: impl Fn() -> Vec<BTreeSet<String>>,
 ) -> Group {
-    until(&format!("{members} members own each item once"), || {
+    until(&format!("{members} members own each partition once"), || {
         let (said, group) = (words(), read_group(&zookeeper(), path));
         let mut shares: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-        for (item, holder) in &group.holders {
-            shares.entry(holder).or_default().insert(item.clone());
+        for (partition, holder) in &group.holders {
+            shares.entry(holder).or_default().insert(partition.clone());
         }
         let mut by_nodes: Vec<BTreeSet<String>> = shares.into_values().collect();
         let mut by_words: Vec<BTreeSet<String>> =
@@ -55,7 +55,7 @@ fn a_mixed_group_owns_each_item_once() {
     let (topic, records) = (Topic::new(7), Records::new());
     let builder = Builder::of(&topic).set("assignment.cooldown", "500ms").recorder(&Recorder::new(&records));
     let path = format!("/yelp-kafka/{}/{}", builder.group_name(), folder_of(&[&topic.name]));
-    let all = items(&topic, 7);
+    let all = partitions(&topic, 7);
     let mut one = KazooMember::join(&zookeeper(), &path, "a-python-1", &all);
     let mut two = KazooMember::join(&zookeeper(), &path, "z-python-2", &all);
     wait_agreed(&path, &all, 2, || vec![one.owns(), two.owns()]);

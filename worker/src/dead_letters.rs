@@ -1,7 +1,7 @@
 //! Dead letters: a message that can't be handled, read once more and produced to the dead-letter topic, confirmed by its
 //! brokers, before it counts as done.
 //!
-//! All of it on a thread of its own, with clients of its own that exist only once there is a letter: the worker's loop never
+//! All of it on a thread of its own, with clients of its own that exist only once there is a dead letter: the worker's loop never
 //! waits, and messages in flight need not be kept for the few that end here.
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use kafkavisor::ids::{Offset, Topic, TopicPartition};
 use kafkavisor::protocol::Message;
 use kafkavisor_kafka::dead_letter::{Origin, producer_config};
 use kafkavisor_kafka::fetch::{Consumer, Fetched};
-use kafkavisor_link::message::{Letter, Start};
+use kafkavisor_link::message::{DeadLetter, Start};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::gethostname;
 use rdkafka::client::ClientContext;
@@ -30,7 +30,7 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// A confirmation is looked for so often.
 const CONFIRMATION_LOOK: Duration = Duration::from_millis(10);
 
-/// What became of a letter.
+/// What became of a dead letter.
 #[derive(Debug)]
 pub(crate) struct Posted {
     pub(crate) offset: Offset,
@@ -41,7 +41,7 @@ pub(crate) struct Posted {
 /// Letters on their way.
 pub(crate) struct DeadLetters {
     office: Office,
-    letters: Option<Sender<Letter>>,
+    dead_letters: Option<Sender<DeadLetter>>,
     posted: Option<Receiver<Posted>>,
     wake: UnixStream,
     waker: UnixStream,
@@ -52,13 +52,13 @@ impl DeadLetters {
         let (wake, waker) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         let office = Office {
-            item: start.item.clone(),
+            partition: start.partition.clone(),
             group: start.group.to_string(),
             topic: start.handler.poison.topic.clone(),
             max_bytes: start.handler.max_in_flight.bytes,
             kafka: start.kafka.clone(),
         };
-        Ok(Self { office, letters: None, posted: None, wake, waker })
+        Ok(Self { office, dead_letters: None, posted: None, wake, waker })
     }
 
     /// Readable when there is something in [`DeadLetters::posted`].
@@ -66,23 +66,23 @@ impl DeadLetters {
         self.wake.as_fd()
     }
 
-    /// Sends a letter on its way.
-    pub(crate) fn post(&mut self, letter: Letter) -> io::Result<()> {
-        let letters = match &self.letters {
-            Some(letters) => letters,
+    /// Sends a dead letter on its way.
+    pub(crate) fn post(&mut self, dead_letter: DeadLetter) -> io::Result<()> {
+        let dead_letters = match &self.dead_letters {
+            Some(dead_letters) => dead_letters,
             None => self.open()?,
         };
-        letters.send(letter).map_err(|_| io::Error::other("the thread for dead letters has ended"))
+        dead_letters.send(dead_letter).map_err(|_| io::Error::other("the thread for dead letters has ended"))
     }
 
-    fn open(&mut self) -> io::Result<&Sender<Letter>> {
-        let (letters, to_post) = channel::<Letter>();
+    fn open(&mut self) -> io::Result<&Sender<DeadLetter>> {
+        let (dead_letters, to_post) = channel::<DeadLetter>();
         let (done, posted) = channel();
         let (office, mut waker) = (self.office.clone(), self.waker.try_clone()?);
         let work = move || {
-            for letter in to_post {
-                let result = office.post(&letter);
-                let told = done.send(Posted { offset: letter.offset, result });
+            for dead_letter in to_post {
+                let result = office.post(&dead_letter);
+                let told = done.send(Posted { offset: dead_letter.offset, result });
                 if told.is_err() || waker.write_all(b"!").is_err() {
                     return;
                 }
@@ -90,7 +90,7 @@ impl DeadLetters {
         };
         thread::Builder::new().name("dead-letters".to_owned()).spawn(work)?;
         self.posted = Some(posted);
-        Ok(self.letters.insert(letters))
+        Ok(self.dead_letters.insert(dead_letters))
     }
 
     /// What has been settled since.
@@ -104,7 +104,7 @@ impl DeadLetters {
 /// What the thread knows.
 #[derive(Clone)]
 struct Office {
-    item: TopicPartition,
+    partition: TopicPartition,
     group: String,
     topic: Option<Topic>,
     max_bytes: u64,
@@ -112,15 +112,15 @@ struct Office {
 }
 
 impl Office {
-    fn post(&self, letter: &Letter) -> Result<u64, String> {
+    fn post(&self, dead_letter: &DeadLetter) -> Result<u64, String> {
         let topic = self.topic.as_ref().ok_or("no topic for dead letters is configured")?;
-        let consumer = Consumer::start(&self.kafka, self.max_bytes, &self.item, letter.offset);
+        let consumer = Consumer::start(&self.kafka, self.max_bytes, &self.partition, dead_letter.offset);
         let mut consumer = consumer.map_err(|error| error.to_string())?;
         loop {
             consumer.fetch().map_err(|error| error.to_string())?;
             let produced = consumer.front(|fetched| match fetched {
-                Fetched::Message { message, bytes } if message.offset == letter.offset.0 => {
-                    (true, self.produce(topic, letter, &message).map(|()| bytes))
+                Fetched::Message { message, bytes } if message.offset == dead_letter.offset.0 => {
+                    (true, self.produce(topic, dead_letter, &message).map(|()| bytes))
                 }
                 Fetched::Message { .. } | Fetched::End(_) => {
                     (true, Err("it is not in the log any more".to_owned()))
@@ -136,15 +136,18 @@ impl Office {
         }
     }
 
-    fn produce(&self, topic: &Topic, letter: &Letter, message: &Message<'_>) -> Result<(), String> {
+    fn produce(&self, topic: &Topic, dead_letter: &DeadLetter, message: &Message<'_>) -> Result<(), String> {
         let producer = producer_config(&self.kafka).create_with_context(Confirmations);
         let producer = producer.map_err(|error| error.to_string())?;
-        let headers = self.headers(letter, message);
+        let headers = self.headers(dead_letter, message);
         loop {
             match attempt(&producer, topic, message, headers.clone()) {
                 Ok(()) => return Ok(()),
                 Err(error) if passes(&error) => {
-                    log::warn!("offset {} is not dead-lettered yet: {error}; tried again", letter.offset);
+                    log::warn!(
+                        "offset {} is not dead-lettered yet: {error}; tried again",
+                        dead_letter.offset
+                    );
                     thread::park_timeout(TRY_AGAIN);
                 }
                 Err(error) => return Err(format!("topic {topic}: {error}")),
@@ -152,15 +155,15 @@ impl Office {
         }
     }
 
-    fn headers(&self, letter: &Letter, message: &Message<'_>) -> OwnedHeaders {
+    fn headers(&self, dead_letter: &DeadLetter, message: &Message<'_>) -> OwnedHeaders {
         let host = gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let origin = Origin {
-            item: &self.item,
-            offset: letter.offset,
+            partition: &self.partition,
+            offset: dead_letter.offset,
             group: &self.group,
-            attempts: letter.attempts,
-            error: &letter.error,
-            stderr: &letter.stderr,
+            attempts: dead_letter.attempts,
+            error: &dead_letter.error,
+            stderr: &dead_letter.stderr,
             host: &host,
         };
         origin.headers(message)

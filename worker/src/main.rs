@@ -55,7 +55,7 @@ fn main() -> ExitCode {
         );
         return ExitCode::from(USAGE);
     };
-    logging::start(start.log.level, start.log.format, &format!("{} ", start.item), getpid().as_raw());
+    logging::start(start.log.level, start.log.format, &format!("{} ", start.partition), getpid().as_raw());
     let worker = become_subreaper().map_err(|error| error.to_string()).and_then(|()| Worker::new(&start));
     let Ended { ending, stderr, lease_left } = match worker {
         Ok(worker) => worker.run(&mut link),

@@ -13,7 +13,7 @@ use kafkavisor::config::Protocol;
 use kafkavisor::ids::Offset;
 use kafkavisor::protocol::{Answer, Init};
 use kafkavisor_kafka::fetch::{Consumer, Fetched};
-use kafkavisor_link::message::{Ending, FromWorker, Letter, Start, ToWorker};
+use kafkavisor_link::message::{DeadLetter, Ending, FromWorker, Start, ToWorker};
 use kafkavisor_link::page::{Page, Progress};
 use kafkavisor_link::process::Exit;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -45,7 +45,7 @@ pub(crate) struct Worker {
     children: UnixStream,
     dead_letters: DeadLetters,
     /// The one to begin with.
-    letter: Option<Letter>,
+    dead_letter: Option<DeadLetter>,
     position: Offset,
     /// Messages and bytes of the workers before this one.
     before: (u64, u64),
@@ -76,8 +76,8 @@ fn environment(start: &Start) -> Vec<(String, String)> {
     let token = start.fencing_token.map(|token| token.to_string()).unwrap_or_default();
     [
         ("KAFKAVISOR_GROUP", start.group.to_string()),
-        ("KAFKAVISOR_TOPIC", start.item.topic.to_string()),
-        ("KAFKAVISOR_PARTITION", start.item.partition.to_string()),
+        ("KAFKAVISOR_TOPIC", start.partition.topic.to_string()),
+        ("KAFKAVISOR_PARTITION", start.partition.partition.to_string()),
         ("KAFKAVISOR_GENERATION", start.generation.to_string()),
         ("KAFKAVISOR_FENCING_TOKEN", token),
     ]
@@ -96,7 +96,7 @@ fn settings(start: &Start, page: &Page) -> Settings {
         timeouts: (!exec).then_some((handler.start_timeout, handler.timeout)),
         commit_messages: start.commit_messages,
         attempts: page.attempts(),
-        letter: start.letter.is_some(),
+        dead_letter: start.dead_letter.is_some(),
     }
 }
 
@@ -108,15 +108,16 @@ impl Worker {
         children.set_nonblocking(true).map_err(|error| error.to_string())?;
         signal_hook::low_level::pipe::register(Signal::SIGCHLD as i32, waker)
             .map_err(|error| error.to_string())?;
-        // The first message is the letter's, which is read by itself.
-        let first = if start.letter.is_some() { start.offset.next() } else { start.offset };
-        let consumer = Consumer::start(&start.kafka, start.handler.max_in_flight.bytes, &start.item, first)
-            .map_err(|error| error.to_string())?;
+        // The first message is the dead letter's, which is read by itself.
+        let first = if start.dead_letter.is_some() { start.offset.next() } else { start.offset };
+        let consumer =
+            Consumer::start(&start.kafka, start.handler.max_in_flight.bytes, &start.partition, first)
+                .map_err(|error| error.to_string())?;
         let driver = new_driver(Context {
             init: Init {
                 group: start.group.clone(),
-                topic: start.item.topic.clone(),
-                partition: start.item.partition,
+                topic: start.partition.topic.clone(),
+                partition: start.partition.partition,
                 offset: start.offset,
                 generation: start.generation,
                 fencing_token: start.fencing_token,
@@ -138,7 +139,7 @@ impl Worker {
             ending: None,
             children,
             dead_letters: DeadLetters::new(start).map_err(|error| error.to_string())?,
-            letter: start.letter.clone(),
+            dead_letter: start.dead_letter.clone(),
             page,
         })
     }
@@ -157,7 +158,7 @@ impl Worker {
                 give_back();
             }
             if time.saturating_duration_since(last) > wait + STOOD_STILL {
-                let actions = self.core.handle(time, Event::Resumed);
+                let actions = self.core.handle(time, Event::Overslept);
                 self.perform(actions, link);
             }
             last = time;
@@ -270,7 +271,7 @@ impl Worker {
         let backed_up = link.backed_up() && !self.core.is_ending();
         self.driver.hold(backed_up || self.core.holds_answers());
         if backed_up {
-            let actions = self.core.handle(time, Event::Resumed);
+            let actions = self.core.handle(time, Event::Overslept);
             self.perform(actions, link);
         }
     }
@@ -408,13 +409,15 @@ impl Worker {
             match action {
                 Action::StartHandler => self.start_handler(link),
                 Action::DeadLetter { offset, why } => {
-                    let letter = match why {
+                    let dead_letter = match why {
                         Some(Failure { attempts, error }) => {
-                            Some(Letter { offset, attempts, error, stderr: self.driver.last_lines() })
+                            Some(DeadLetter { offset, attempts, error, stderr: self.driver.last_lines() })
                         }
-                        None => self.letter.take(),
+                        None => self.dead_letter.take(),
                     };
-                    if let Some(Err(error)) = letter.map(|letter| self.dead_letters.post(letter)) {
+                    if let Some(Err(error)) =
+                        dead_letter.map(|dead_letter| self.dead_letters.post(dead_letter))
+                    {
                         self.ending = Some(Ending::Unable { error: error.to_string() });
                     }
                 }

@@ -34,7 +34,7 @@ pub fn producer_config(theirs: &BTreeMap<String, String>) -> ClientConfig {
 #[derive(Debug, Clone, Copy)]
 pub struct Origin<'a> {
     /// The partition that it was read from.
-    pub item: &'a TopicPartition,
+    pub partition: &'a TopicPartition,
     /// Its own offset there.
     pub offset: Offset,
     /// The group that could not handle it.
@@ -58,8 +58,8 @@ impl Origin<'_> {
             headers.insert(Header { key: &name, value: header.value })
         });
         let ours = [
-            ("kafkavisor.topic", self.item.topic.to_string()),
-            ("kafkavisor.partition", self.item.partition.to_string()),
+            ("kafkavisor.topic", self.partition.topic.to_string()),
+            ("kafkavisor.partition", self.partition.partition.to_string()),
             ("kafkavisor.offset", self.offset.to_string()),
             ("kafkavisor.timestamp", message.timestamp.to_string()),
             ("kafkavisor.group", self.group.to_owned()),

@@ -21,9 +21,9 @@ pub struct Selector {
 }
 
 impl Selector {
-    /// Whether it means `item`.
-    pub fn matches(&self, item: &TopicPartition) -> bool {
-        self.topic == item.topic && self.partition.is_none_or(|partition| partition == item.partition)
+    /// Whether it means `partition`.
+    pub fn matches(&self, partition: &TopicPartition) -> bool {
+        self.topic == partition.topic && self.partition.is_none_or(|one| one == partition.partition)
     }
 }
 
@@ -32,8 +32,8 @@ impl FromStr for Selector {
 
     fn from_str(given: &str) -> Result<Self, InvalidName> {
         if given.contains(':') {
-            let item: TopicPartition = given.parse()?;
-            return Ok(Self { topic: item.topic, partition: Some(item.partition) });
+            let partition: TopicPartition = given.parse()?;
+            return Ok(Self { topic: partition.topic, partition: Some(partition.partition) });
         }
         Ok(Self { topic: Topic::new(given)?, partition: None })
     }
@@ -154,8 +154,8 @@ mod tests {
 
     #[test]
     fn a_selector_means_a_topic_or_one_partition() {
-        let item: TopicPartition = "orders:3".parse().unwrap();
-        let matches = |text: &str| text.parse::<Selector>().unwrap().matches(&item);
+        let partition: TopicPartition = "orders:3".parse().unwrap();
+        let matches = |text: &str| text.parse::<Selector>().unwrap().matches(&partition);
         assert!(matches("orders") && matches("orders:3"));
         assert!(!matches("orders:4") && !matches("refunds"));
         assert!("orders:x".parse::<Selector>().is_err() && "orders:-1".parse::<Selector>().is_err());

@@ -24,7 +24,7 @@ pub struct Start {
     /// The consumer group.
     pub group: Group,
     /// The partition to consume.
-    pub item: TopicPartition,
+    pub partition: TopicPartition,
     /// The running number of the assignment.
     pub generation: Generation,
     /// What the partition is held under; none with static assignment.
@@ -44,12 +44,12 @@ pub struct Start {
     /// How log lines look.
     pub log: Log,
     /// The message at `offset` goes to the dead-letter topic before anything else is done.
-    pub letter: Option<Letter>,
+    pub dead_letter: Option<DeadLetter>,
 }
 
 /// A message that goes to the dead-letter topic, and what its readers are told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Letter {
+pub struct DeadLetter {
     /// The message.
     pub offset: Offset,
     /// How often it was delivered.

@@ -32,14 +32,14 @@ pub(super) struct EventLoop<S> {
 impl<S: Fn(Notice) + Send + 'static> EventLoop<S> {
     pub(super) fn new(
         options: Options,
-        items: BTreeSet<TopicPartition>,
+        partitions: BTreeSet<TopicPartition>,
         sink: S,
         inputs: mpsc::UnboundedSender<Input>,
     ) -> Self {
         let identity = format!("{}-{}", options.identity.fqdn, options.identity.pid);
         let settings = Settings { identity, cooldown: options.cooldown, siblings: options.siblings };
         let paths = Paths::new(&options.chroot, &options.group_path);
-        let member = Member::new(settings, items);
+        let member = Member::new(settings, partitions);
         Self { options, paths, member, sink, inputs, session: None, opening: None }
     }
 
@@ -126,7 +126,7 @@ impl<S: Fn(Notice) + Send + 'static> EventLoop<S> {
         }
     }
 
-    /// Proofs that were on their way when the last item went, or the session, are of no use to anybody.
+    /// Proofs that were on their way when the last partition went, or the session, are of no use to anybody.
     fn pass_on(&self, proved: Proved) {
         let present = self.session.as_ref().is_some_and(|session| session.epoch() == proved.epoch);
         if present && self.member.holding_as().is_some() {

@@ -19,29 +19,29 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// Joins the group with these items. `sink` is called from the runtime's threads and must not block.
+    /// Joins the group with these partitions. `sink` is called from the runtime's threads and must not block.
     pub fn start(
         runtime: &Handle,
         connection: Connection,
         options: Options,
-        items: BTreeSet<TopicPartition>,
+        partitions: BTreeSet<TopicPartition>,
         sink: impl Fn(Notice) + Send + 'static,
     ) -> Self {
         let (inputs, received) = mpsc::unbounded_channel();
-        let event_loop = EventLoop::new(options, items, sink, inputs.clone());
+        let event_loop = EventLoop::new(options, partitions, sink, inputs.clone());
         runtime.spawn(event_loop.run(connection.client, received));
         Self { inputs }
     }
 
     /// Kafka has these partitions now.
-    pub fn items_changed(&self, items: BTreeSet<TopicPartition>) {
-        self.tell(Input::Event(Event::ItemsChanged { items }));
+    pub fn partitions_changed(&self, partitions: BTreeSet<TopicPartition>) {
+        self.tell(Input::Event(Event::PartitionsChanged { partitions }));
     }
 
-    /// A revoked item's worker is reaped and its last acknowledgement committed: its lock may go. `token` is the one of
+    /// A revoked partition's worker is reaped and its last acknowledgement committed: its lock may go. `token` is the one of
     /// [`Notice::Revoked`].
-    pub fn released(&self, item: TopicPartition, token: FencingToken) {
-        self.tell(Input::Event(Event::Released { item, token }));
+    pub fn released(&self, partition: TopicPartition, token: FencingToken) {
+        self.tell(Input::Event(Event::Released { partition, token }));
     }
 
     /// Leaves the group: everything is revoked, and [`Notice::Left`] follows the last release.

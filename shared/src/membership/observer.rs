@@ -9,7 +9,7 @@ use zookeeper_client::{Client, Error, Stat};
 use super::connection::{ConnectError, connect};
 use super::paths::{Paths, normal};
 use crate::ids::{Group, Offset, TopicPartition};
-use crate::partitioner::allocation::{member_id, parse_item};
+use crate::partitioner::allocation::{member_id, parse_kazoo_name};
 use crate::partitioner::node_names::holder;
 
 /// An observer's session; it owns nothing, so its length matters to nobody.
@@ -85,12 +85,17 @@ impl Observer {
             }
         }
         let mut seen = GroupSeen::default();
-        for item in self.children(&paths.all_locks()).await?.iter().filter_map(|item| parse_item(item).ok()) {
-            match self.holder(&paths.locks(&item)).await? {
-                None => drop(seen.free.insert(item)),
+        for partition in self
+            .children(&paths.all_locks())
+            .await?
+            .iter()
+            .filter_map(|partition| parse_kazoo_name(partition).ok())
+        {
+            match self.holder(&paths.locks(&partition)).await? {
+                None => drop(seen.free.insert(partition)),
                 Some(session) => match members.get_mut(&session) {
-                    Some(member) => drop(member.partitions.insert(item)),
-                    None => drop(seen.orphans.insert(item, format!("{session:#x}"))),
+                    Some(member) => drop(member.partitions.insert(partition)),
+                    None => drop(seen.orphans.insert(partition, format!("{session:#x}"))),
                 },
             }
         }

@@ -24,7 +24,7 @@ pub struct Options {
     pub siblings: bool,
     /// The session timeout to ask for. The server may give another.
     pub session_timeout: Duration,
-    /// How long the party must be unchanged before items are allocated.
+    /// How long the party must be unchanged before partitions are allocated.
     pub cooldown: Duration,
     /// Who this member is.
     pub identity: Identity,

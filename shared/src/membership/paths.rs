@@ -1,7 +1,7 @@
 //! Where a group's nodes are, chroot included.
 
 use crate::ids::TopicPartition;
-use crate::partitioner::allocation::item_text;
+use crate::partitioner::allocation::kazoo_name;
 
 /// The chroot in the form that paths are put behind: empty, or `/a/b`.
 pub(super) fn normal(chroot: &str) -> String {
@@ -32,8 +32,8 @@ impl Paths {
         format!("{}/locks", self.group)
     }
 
-    pub(super) fn locks(&self, item: &TopicPartition) -> String {
-        format!("{}/locks/{}", self.group, item_text(item))
+    pub(super) fn locks(&self, partition: &TopicPartition) -> String {
+        format!("{}/locks/{}", self.group, kazoo_name(partition))
     }
 
     /// The folder of the group's folders, and this one's name in it.

@@ -55,8 +55,8 @@ impl Requests {
                     self.bounded(self.client.list_and_watch_children(&self.paths.party())).await?;
                 Ok((Answer::PartyListed { nodes }, Some(watcher)))
             }
-            Request::WatchPredecessor { item, node } => {
-                let path = format!("{}/{node}", self.paths.locks(item));
+            Request::WatchPredecessor { partition, node } => {
+                let path = format!("{}/{node}", self.paths.locks(partition));
                 match self.bounded(self.client.get_and_watch_data(&path)).await {
                     Ok((_, stat, watcher)) => {
                         let by = self.member_of(stat.ephemeral_owner).await.unwrap_or(path);
@@ -91,15 +91,15 @@ impl Requests {
                     Err(error) => Err(error),
                 }
             }
-            Request::CreateLock { item, prefix } => {
-                self.create_lock(item, prefix).await.map(Answer::LockCreated)
+            Request::CreateLock { partition, prefix } => {
+                self.create_lock(partition, prefix).await.map(Answer::LockCreated)
             }
-            Request::ListLocks { item, prefix } => self.list_locks(item, prefix).await,
-            Request::ListSiblings { item } => {
-                Ok(Answer::SiblingsListed { locks: self.list_siblings(item).await? })
+            Request::ListLocks { partition, prefix } => self.list_locks(partition, prefix).await,
+            Request::ListSiblings { partition } => {
+                Ok(Answer::SiblingsListed { locks: self.list_siblings(partition).await? })
             }
-            Request::DeleteLock { item, node } => {
-                self.delete(&format!("{}/{node}", self.paths.locks(item))).await?;
+            Request::DeleteLock { partition, node } => {
+                self.delete(&format!("{}/{node}", self.paths.locks(partition))).await?;
                 Ok(Answer::LockDeleted)
             }
             Request::LeaveParty { node } => {
@@ -153,8 +153,8 @@ impl Requests {
         self.bounded(async { commit.await.map(|_| ()).map_err(|error: MultiWriteError| error.into()) }).await
     }
 
-    async fn create_lock(&self, item: &TopicPartition, prefix: &str) -> Result<OwnLock, Error> {
-        let folder = self.paths.locks(item);
+    async fn create_lock(&self, partition: &TopicPartition, prefix: &str) -> Result<OwnLock, Error> {
+        let folder = self.paths.locks(partition);
         let path = format!("{folder}/{prefix}");
         let mut created = self.bounded(self.client.create(&path, b"", &LOCK)).await;
         if created == Err(Error::NoNode) {
@@ -165,8 +165,8 @@ impl Requests {
         Ok(OwnLock { node: format!("{prefix}{sequence}"), token: FencingToken(stat.czxid) })
     }
 
-    async fn list_locks(&self, item: &TopicPartition, prefix: &str) -> Result<Answer, Error> {
-        let folder = self.paths.locks(item);
+    async fn list_locks(&self, partition: &TopicPartition, prefix: &str) -> Result<Answer, Error> {
+        let folder = self.paths.locks(partition);
         let children = self.children(&folder).await?;
         let mut own = Vec::new();
         for node in children.iter().filter(|child| child.starts_with(prefix)) {
@@ -177,11 +177,11 @@ impl Requests {
         Ok(Answer::LocksListed { children, own })
     }
 
-    async fn list_siblings(&self, item: &TopicPartition) -> Result<Vec<SiblingLock>, Error> {
+    async fn list_siblings(&self, partition: &TopicPartition) -> Result<Vec<SiblingLock>, Error> {
         let (parent, own) = self.paths.parent_and_name();
         let mut locks = Vec::new();
         for name in self.children(parent).await?.iter().filter(|name| *name != own) {
-            let folder = self.paths.sibling(name).locks(item);
+            let folder = self.paths.sibling(name).locks(partition);
             let children = self.children(&folder).await?;
             let first = holder(&children);
             for node in contenders(&children) {

@@ -130,7 +130,7 @@ async fn follow_state(
         state = if state == SessionState::SyncConnected {
             tokio::select! {
                 () = passed(&requests) => {
-                    tell(Event::Resumed { epoch });
+                    tell(Event::Reconnected { epoch });
                     states.changed().await
                 }
                 state = states.changed() => state,

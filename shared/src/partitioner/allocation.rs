@@ -1,15 +1,15 @@
-//! Items, as Python members write them, and which of them are mine.
+//! Partitions by the names that Python members give them, and which of them are mine.
 //!
-//! Every member computes the same allocation from the same party, so the order of items and members must be exactly
+//! Every member computes the same allocation from the same party, so the order of partitions and members must be exactly
 //! kazoo's: texts by code point (`t-1`, `t-10`, `t-2`). What members do about their shares is left to
 //! [`member`](super::member).
 
 use crate::ids::{InvalidName, Topic, TopicPartition};
 
-/// A text that is no item of a partitioner's set.
+/// A text that is no name in a partitioner's set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{given:?} is no item of a partitioner; expected <topic>-<partition>")]
-pub struct NotAnItem {
+#[error("{given:?} is no partition of a partitioner; expected <topic>-<partition>")]
+pub struct NotAKazooName {
     /// The text as given.
     pub given: String,
     /// What is wrong with the topic, where it is the topic.
@@ -17,14 +17,14 @@ pub struct NotAnItem {
     pub topic: Option<InvalidName>,
 }
 
-/// The partition as an item: `<topic>-<partition>`.
-pub fn item_text(partition: &TopicPartition) -> String {
+/// The partition's name in kazoo's set: `<topic>-<partition>`.
+pub fn kazoo_name(partition: &TopicPartition) -> String {
     format!("{}-{}", partition.topic, partition.partition)
 }
 
-/// The partition that an item names. The *last* dash divides it; topics may hold dashes.
-pub fn parse_item(given: &str) -> Result<TopicPartition, NotAnItem> {
-    let wrong = |topic| NotAnItem { given: given.to_owned(), topic };
+/// The partition that a name in kazoo's set means. The *last* dash divides it; topics may hold dashes.
+pub fn parse_kazoo_name(given: &str) -> Result<TopicPartition, NotAKazooName> {
+    let wrong = |topic| NotAKazooName { given: given.to_owned(), topic };
     let (topic, partition) = given.rsplit_once('-').ok_or_else(|| wrong(None))?;
     let digits = !partition.is_empty() && partition.bytes().all(|b| b.is_ascii_digit());
     let partition = partition.parse().ok().filter(|_| digits).ok_or_else(|| wrong(None))?;
@@ -38,18 +38,19 @@ pub fn member_id(party_node: &str) -> &str {
     party_node.split_once('-').map_or(party_node, |(_, id)| id)
 }
 
-/// My share of `items` among the members `ids`, in kazoo's order. Empty when I am not among them.
+/// My share of `partitions` among the members `ids`, in kazoo's order. Empty when I am not among them.
 pub fn allocate<'a>(
-    items: impl IntoIterator<Item = &'a TopicPartition>,
+    partitions: impl IntoIterator<Item = &'a TopicPartition>,
     ids: &[&str],
     me: &str,
 ) -> Vec<TopicPartition> {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
     let Some(mine) = ids.iter().position(|id| *id == me) else { return Vec::new() };
-    let mut items: Vec<_> = items.into_iter().map(|item| (item_text(item), item)).collect();
-    items.sort_unstable();
-    items.into_iter().skip(mine).step_by(ids.len()).map(|(_, item)| item.clone()).collect()
+    let mut partitions: Vec<_> =
+        partitions.into_iter().map(|partition| (kazoo_name(partition), partition)).collect();
+    partitions.sort_unstable();
+    partitions.into_iter().skip(mine).step_by(ids.len()).map(|(_, partition)| partition.clone()).collect()
 }
 
 #[cfg(test)]
@@ -60,7 +61,7 @@ mod tests {
 
     #[derive(Deserialize)]
     struct Allocation {
-        items: Vec<String>,
+        partitions: Vec<String>,
         party: Vec<String>,
         ids: Vec<String>,
         shares: Vec<Vec<String>>,
@@ -77,11 +78,12 @@ mod tests {
             serde_json::from_str(include_str!("../../tests/fixtures/kazoo-allocations.json")).unwrap();
         assert!(fixture.allocations.len() >= 300);
         for case in fixture.allocations {
-            let items: Vec<_> = case.items.iter().map(|item| parse_item(item).unwrap()).collect();
+            let partitions: Vec<_> =
+                case.partitions.iter().map(|partition| parse_kazoo_name(partition).unwrap()).collect();
             let ids: Vec<_> = case.party.iter().map(|node| member_id(node)).collect();
             assert_eq!(ids, case.ids, "ids in {:?}", case.party);
             for (id, share) in case.ids.iter().zip(&case.shares) {
-                let ours: Vec<_> = allocate(&items, &ids, id).iter().map(item_text).collect();
+                let ours: Vec<_> = allocate(&partitions, &ids, id).iter().map(kazoo_name).collect();
                 assert_eq!(&ours, share, "{id} among {ids:?}");
             }
         }
@@ -89,17 +91,17 @@ mod tests {
 
     #[test]
     fn an_item_is_divided_at_its_last_dash() {
-        let item = parse_item("a-b-12").unwrap();
-        assert_eq!((item.to_string().as_str(), item_text(&item).as_str()), ("a-b:12", "a-b-12"));
+        let partition = parse_kazoo_name("a-b-12").unwrap();
+        assert_eq!((partition.to_string().as_str(), kazoo_name(&partition).as_str()), ("a-b:12", "a-b-12"));
         for bad in ["", "a", "a-", "a-+1", "a- 1", "-1", "a-b", "a/b-1", "a-99999999999"] {
-            assert!(parse_item(bad).is_err(), "{bad}");
+            assert!(parse_kazoo_name(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn who_is_not_in_the_party_owns_nothing() {
-        let items = [parse_item("a-0").unwrap()];
-        assert_eq!(allocate(&items, &["x"], "y"), []);
-        assert_eq!(allocate(&items, &[], "y"), []);
+        let partitions = [parse_kazoo_name("a-0").unwrap()];
+        assert_eq!(allocate(&partitions, &["x"], "y"), []);
+        assert_eq!(allocate(&partitions, &[], "y"), []);
     }
 }

@@ -1,7 +1,7 @@
-//! One lock's way from its creation to its deletion, for one item of one session.
+//! One lock's way from its creation to its deletion, for one partition of one session.
 //!
 //! A lock says which request is [`due`](Lock::due) and takes the answers; when to ask, and what to do about the other
-//! items, is left to [`member`](super::member). A node of ours stays in line however long that takes. It is never
+//! partitions, is left to [`member`](super::member). A node of ours stays in line however long that takes. It is never
 //! deleted between `Acquired` and `Released`.
 //!
 //! | stage | meaning | goes to |
@@ -18,7 +18,7 @@
 //! | Revoking | `Revoked` was reported | Deleting when released |
 //! | Deleting | the node is being deleted | gone |
 //!
-//! An item that is not wanted any more goes from each stage before Held to Deleting, from Creating and Finding once the
+//! A partition that is not wanted any more goes from each stage before Held to Deleting, from Creating and Finding once the
 //! node's name is known. A listing that does not show our node, or two of them, is a [`Step::Doubted`].
 
 use std::time::{Duration, Instant};
@@ -68,10 +68,10 @@ struct Behind {
 
 #[derive(Debug)]
 pub(super) struct Lock {
-    item: TopicPartition,
+    partition: TopicPartition,
     prefix: String,
     stage: Stage,
-    /// Whether the item is mine under the present allocation.
+    /// Whether the partition is mine under the present allocation.
     wanted: bool,
     awaiting: Option<RequestId>,
     /// The connection was lost meanwhile: list the folder before anything else.
@@ -82,9 +82,9 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    pub(super) fn new(item: TopicPartition, prefix: String) -> Self {
+    pub(super) fn new(partition: TopicPartition, prefix: String) -> Self {
         Self {
-            item,
+            partition,
             prefix,
             stage: Stage::Creating,
             wanted: true,
@@ -95,7 +95,7 @@ impl Lock {
         }
     }
 
-    /// The token of an item that the supervisor has: acquired and not yet released.
+    /// The token of a partition that the supervisor has: acquired and not yet released.
     pub(super) fn token_out(&self) -> Option<FencingToken> {
         if let Stage::Held(own) | Stage::Revoking(own) = &self.stage { Some(own.token) } else { None }
     }
@@ -109,20 +109,20 @@ impl Lock {
         if self.awaiting.is_some() {
             return None;
         }
-        let item = self.item.clone();
+        let partition = self.partition.clone();
         let prefix = self.prefix.clone();
         match &self.stage {
-            Stage::Creating => Some(Request::CreateLock { item, prefix }),
-            Stage::Deleting(own) => Some(Request::DeleteLock { item, node: own.node.clone() }),
-            Stage::Finding | Stage::Listing(_) => Some(Request::ListLocks { item, prefix }),
+            Stage::Creating => Some(Request::CreateLock { partition, prefix }),
+            Stage::Deleting(own) => Some(Request::DeleteLock { partition, node: own.node.clone() }),
+            Stage::Finding | Stage::Listing(_) => Some(Request::ListLocks { partition, prefix }),
             Stage::Queued { ahead, .. } if !self.recheck => {
-                Some(Request::WatchPredecessor { item, node: ahead.clone() })
+                Some(Request::WatchPredecessor { partition, node: ahead.clone() })
             }
             Stage::Checking { .. } if !self.recheck && settled && self.wanted => {
-                Some(Request::ListSiblings { item })
+                Some(Request::ListSiblings { partition })
             }
             Stage::Blocked { again_at, .. } if !self.recheck && settled && self.wanted => {
-                (now >= *again_at).then_some(Request::ListSiblings { item })
+                (now >= *again_at).then_some(Request::ListSiblings { partition })
             }
             Stage::Queued { .. }
             | Stage::Waiting { .. }
@@ -130,7 +130,7 @@ impl Lock {
             | Stage::Checking { .. }
             | Stage::Blocked { .. }
             | Stage::Held(_)
-            | Stage::Revoking(_) => self.recheck.then_some(Request::ListLocks { item, prefix }),
+            | Stage::Revoking(_) => self.recheck.then_some(Request::ListLocks { partition, prefix }),
         }
     }
 
@@ -143,12 +143,12 @@ impl Lock {
             return None;
         }
         self.told.clone_from(&by);
-        let item = self.item.clone();
+        let partition = self.partition.clone();
         match by {
-            Some(by) => Some(Notice::Waiting { item, by }),
+            Some(by) => Some(Notice::Waiting { partition, by }),
             // `Acquired` has said it.
             None if self.is_held() => None,
-            None => Some(Notice::NoLongerWaiting { item }),
+            None => Some(Notice::NoLongerWaiting { partition }),
         }
     }
 
@@ -166,7 +166,7 @@ impl Lock {
     }
 
     /// The connection was lost and is back: look whether everything is as it was.
-    pub(super) fn resumed(&mut self) {
+    pub(super) fn reconnected(&mut self) {
         self.recheck = true;
     }
 
@@ -184,12 +184,12 @@ impl Lock {
         Some(self.acquired(own))
     }
 
-    /// The item is mine again, or still.
+    /// The partition is mine again, or still.
     pub(super) fn keep(&mut self) {
         self.wanted = true;
     }
 
-    /// The item is not mine any more.
+    /// The partition is not mine any more.
     pub(super) fn give_up(&mut self) -> Step {
         self.wanted = false;
         self.behind = None;
@@ -197,7 +197,7 @@ impl Lock {
             Stage::Creating if self.awaiting.is_none() => return Step::Gone,
             Stage::Creating | Stage::Finding | Stage::Revoking(_) | Stage::Deleting(_) => {}
             Stage::Held(own) => {
-                let revoked = Notice::Revoked { item: self.item.clone(), token: own.token };
+                let revoked = Notice::Revoked { partition: self.partition.clone(), token: own.token };
                 self.stage = Stage::Revoking(own.clone());
                 return Step::Kept(Some(revoked));
             }
@@ -215,7 +215,7 @@ impl Lock {
         Step::Kept(None)
     }
 
-    /// The supervisor is done with the item.
+    /// The supervisor is done with the partition.
     pub(super) fn released(&mut self, token: FencingToken) {
         let Stage::Revoking(own) = &self.stage else { return };
         // Another token is of an earlier session, or said twice.
@@ -316,7 +316,7 @@ impl Lock {
             }
             Stage::Finding if !several => Step::Gone,
             Stage::Held(own) | Stage::Revoking(own) if !several => {
-                let lost = Notice::Lost { item: self.item.clone(), token: own.token };
+                let lost = Notice::Lost { partition: self.partition.clone(), token: own.token };
                 self.stage = Stage::Deleting(own.clone());
                 Step::Doubted(Some(lost))
             }
@@ -353,13 +353,13 @@ impl Lock {
             return None;
         };
         let news = before != Some(by.as_str());
-        let blocked = news.then(|| Notice::Blocked { item: self.item.clone(), by: by.clone() });
+        let blocked = news.then(|| Notice::Blocked { partition: self.partition.clone(), by: by.clone() });
         self.stage = Stage::Blocked { own, by, again_at: now + SIBLINGS_AGAIN };
         blocked
     }
 
     fn acquired(&mut self, own: OwnLock) -> Notice {
-        let acquired = Notice::Acquired { item: self.item.clone(), token: own.token };
+        let acquired = Notice::Acquired { partition: self.partition.clone(), token: own.token };
         self.stage = Stage::Held(own);
         acquired
     }

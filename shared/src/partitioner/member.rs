@@ -2,7 +2,7 @@
 //!
 //! It decides everything that a member does and does nothing itself: [`Member::handle`] takes an [`Event`] and returns
 //! [`Action`]s. It follows kazoo's `SetPartitioner`, with three liberties that other members never see: what stays ours
-//! under a new allocation stays locked, a waiting node keeps its place in line, and the items are locked all at once.
+//! under a new allocation stays locked, a waiting node keeps its place in line, and the partitions are locked all at once.
 //!
 //! | phase | meaning | goes to |
 //! |---|---|---|
@@ -14,10 +14,10 @@
 //! | Closing | the session is closed | Left; Opening a new session when it was only in doubt |
 //! | Left | nothing follows | |
 //!
-//! From every phase but Left, `SessionEnded` leads to Opening (to Left when leaving) and reports each item that the
+//! From every phase but Left, `SessionEnded` leads to Opening (to Left when leaving) and reports each partition that the
 //! supervisor has as lost. While suspended nothing is sent and nothing is given up: the supervisor's lease decides.
 //! After it, everything is listed once more. *Ending* is leaving, or giving everything up for a new session because
-//! ZooKeeper does not show what it should; the session is closed only after the supervisor has released every item.
+//! ZooKeeper does not show what it should; the session is closed only after the supervisor has released every partition.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ use super::party::Party;
 use crate::ids::TopicPartition;
 
 mod answers;
-mod items;
+mod partitions;
 mod sending;
 
 /// What a member is told once.
@@ -37,7 +37,7 @@ mod sending;
 pub struct Settings {
     /// `<fqdn>-<pid>`: what the member's identifier begins with.
     pub identity: String,
-    /// How long the party must be unchanged before items are allocated.
+    /// How long the party must be unchanged before partitions are allocated.
     pub cooldown: Duration,
     /// Whether the group may have sibling folders.
     pub siblings: bool,
@@ -71,7 +71,7 @@ enum Asked {
 #[derive(Debug)]
 pub struct Member {
     settings: Settings,
-    items: BTreeSet<TopicPartition>,
+    partitions: BTreeSet<TopicPartition>,
     phase: Phase,
     ending: Option<Ending>,
     epoch: Epoch,
@@ -92,10 +92,10 @@ pub struct Member {
 
 impl Member {
     /// A member that waits for its first session, [`Member::FIRST_EPOCH`].
-    pub fn new(settings: Settings, items: BTreeSet<TopicPartition>) -> Self {
+    pub fn new(settings: Settings, partitions: BTreeSet<TopicPartition>) -> Self {
         Self {
             settings,
-            items,
+            partitions,
             phase: Phase::Opening,
             ending: None,
             epoch: Self::FIRST_EPOCH,
@@ -148,7 +148,7 @@ impl Member {
         (self.phase == Phase::Opening).then_some(self.epoch)
     }
 
-    /// The name of the member's party node, while the supervisor has any item: what proofs of life are about.
+    /// The name of the member's party node, while the supervisor has any partition: what proofs of life are about.
     pub fn holding_as(&self) -> Option<&str> {
         self.locks.values().any(|lock| lock.token_out().is_some()).then(|| self.party.node())
     }
@@ -159,13 +159,13 @@ impl Member {
                 self.session_started(nonce, session, timeout);
             }
             Event::Suspended { .. } => self.suspended(out),
-            Event::Resumed { .. } => self.resumed(out),
+            Event::Reconnected { .. } => self.reconnected(out),
             Event::SessionEnded { .. } => self.session_ended(out),
             Event::Answered { id, answer, .. } => self.answered(now, id, answer, out),
             Event::Failed { id, .. } => self.failed(now, id, out),
             Event::WatchFired { id, .. } => self.watch_fired(id, out),
-            Event::ItemsChanged { items } => self.items_changed(items, out),
-            Event::Released { item, token } => self.released(&item, token),
+            Event::PartitionsChanged { partitions } => self.partitions_changed(partitions, out),
+            Event::Released { partition, token } => self.released(&partition, token),
             Event::LeaveRequested => self.end(Ending::Leave, out),
             Event::DeadlineReached => {}
         }
@@ -190,19 +190,19 @@ impl Member {
         }
     }
 
-    fn resumed(&mut self, out: &mut Vec<Action>) {
+    fn reconnected(&mut self, out: &mut Vec<Action>) {
         if std::mem::take(&mut self.suspended) {
-            out.push(Action::Notify(Notice::Resumed));
+            out.push(Action::Notify(Notice::Reconnected));
         }
         self.paused_until = None;
-        self.party.resumed();
-        self.locks.values_mut().for_each(Lock::resumed);
+        self.party.reconnected();
+        self.locks.values_mut().for_each(Lock::reconnected);
     }
 
     fn session_ended(&mut self, out: &mut Vec<Action>) {
-        for (item, lock) in std::mem::take(&mut self.locks) {
+        for (partition, lock) in std::mem::take(&mut self.locks) {
             if let Some(token) = lock.token_out() {
-                out.push(Action::Notify(Notice::Lost { item, token }));
+                out.push(Action::Notify(Notice::Lost { partition, token }));
             }
         }
         let leaving = self.ending == Some(Ending::Leave);

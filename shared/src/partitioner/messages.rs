@@ -39,7 +39,7 @@ pub enum Event {
         epoch: Epoch,
     },
     /// Connected again in the same session, and everything that was sent before has had its effect or never will.
-    Resumed {
+    Reconnected {
         /// Of which session.
         epoch: Epoch,
     },
@@ -72,14 +72,14 @@ pub enum Event {
         id: RequestId,
     },
     /// Kafka has other partitions now.
-    ItemsChanged {
+    PartitionsChanged {
         /// All of them.
-        items: BTreeSet<TopicPartition>,
+        partitions: BTreeSet<TopicPartition>,
     },
-    /// A revoked item's worker is reaped and its last acknowledgement committed.
+    /// A revoked partition's worker is reaped and its last acknowledgement committed.
     Released {
-        /// Which item.
-        item: TopicPartition,
+        /// Which partition.
+        partition: TopicPartition,
         /// The token it was held under.
         token: FencingToken,
     },
@@ -95,12 +95,12 @@ impl Event {
         match self {
             Self::SessionStarted { epoch, .. }
             | Self::Suspended { epoch }
-            | Self::Resumed { epoch }
+            | Self::Reconnected { epoch }
             | Self::SessionEnded { epoch }
             | Self::Answered { epoch, .. }
             | Self::Failed { epoch, .. }
             | Self::WatchFired { epoch, .. } => Some(*epoch),
-            Self::ItemsChanged { .. }
+            Self::PartitionsChanged { .. }
             | Self::Released { .. }
             | Self::LeaveRequested
             | Self::DeadlineReached => None,
@@ -122,36 +122,36 @@ pub enum Request {
     },
     /// List `party` and watch its children once.
     ListParty,
-    /// Create the ephemeral sequential node `locks/<item>/<prefix>`, and the item's folder where it is missing.
+    /// Create the ephemeral sequential node `locks/<partition>/<prefix>`, and the partition's folder where it is missing.
     CreateLock {
-        /// For which item.
-        item: TopicPartition,
+        /// For which partition.
+        partition: TopicPartition,
         /// The name before the sequence.
         prefix: String,
     },
-    /// List `locks/<item>`, and read which of them are ours.
+    /// List `locks/<partition>`, and read which of them are ours.
     ListLocks {
-        /// Of which item.
-        item: TopicPartition,
+        /// Of which partition.
+        partition: TopicPartition,
         /// How the names of our nodes begin.
         prefix: String,
     },
-    /// Read `locks/<item>/<node>` and watch it once.
+    /// Read `locks/<partition>/<node>` and watch it once.
     WatchPredecessor {
-        /// Of which item.
-        item: TopicPartition,
+        /// Of which partition.
+        partition: TopicPartition,
         /// Whose deletion is waited for.
         node: String,
     },
-    /// List the lock nodes of this item in all sibling folders.
+    /// List the lock nodes of this partition in all sibling folders.
     ListSiblings {
-        /// Of which item.
-        item: TopicPartition,
+        /// Of which partition.
+        partition: TopicPartition,
     },
-    /// Delete `locks/<item>/<node>`. That it is missing is success.
+    /// Delete `locks/<partition>/<node>`. That it is missing is success.
     DeleteLock {
-        /// Of which item.
-        item: TopicPartition,
+        /// Of which partition.
+        partition: TopicPartition,
         /// The node's full name.
         node: String,
     },
@@ -264,25 +264,25 @@ pub enum Notice {
         /// The negotiated session timeout.
         timeout: Duration,
     },
-    /// The item is mine: start its worker, once an earlier one of it is reaped.
+    /// The partition is mine: start its worker, once an earlier one of it is reaped.
     Acquired {
-        /// Which item.
-        item: TopicPartition,
+        /// Which partition.
+        partition: TopicPartition,
         /// Grows from owner to owner.
         token: FencingToken,
     },
-    /// The item is to be given up: drain and commit, then say [`Event::Released`] with this token. Its lock is kept
+    /// The partition is to be given up: drain and commit, then say [`Event::Released`] with this token. Its lock is kept
     /// until then.
     Revoked {
-        /// Which item.
-        item: TopicPartition,
+        /// Which partition.
+        partition: TopicPartition,
         /// The token it was acquired with.
         token: FencingToken,
     },
-    /// The item may belong to somebody else already: kill its worker, commit nothing. No `Released` is awaited.
+    /// The partition may belong to somebody else already: kill its worker, commit nothing. No `Released` is awaited.
     Lost {
-        /// Which item.
-        item: TopicPartition,
+        /// Which partition.
+        partition: TopicPartition,
         /// The token it was acquired with.
         token: FencingToken,
     },
@@ -291,29 +291,29 @@ pub enum Notice {
         /// Members of the party, this one included.
         members: usize,
     },
-    /// The party or the items changed: allocating again. What is held stays held meanwhile.
+    /// The party or the partitions changed: allocating again. What is held stays held meanwhile.
     Unsettled,
     /// The party was listed and has so many members, this one included. It may not have settled yet.
     Listed {
         /// How many.
         members: usize,
     },
-    /// Somebody of this group has stood before us in the item's line for a while, and nobody but they can end it.
+    /// Somebody of this group has stood before us in the partition's line for a while, and nobody but they can end it.
     Waiting {
-        /// Which item.
-        item: TopicPartition,
+        /// Which partition.
+        partition: TopicPartition,
         /// The member's identifier, where it is in the party, else its lock node's path.
         by: String,
     },
-    /// Nobody stands before us in the item's line any more, or we have left it. `Acquired` says that too.
+    /// Nobody stands before us in the partition's line any more, or we have left it. `Acquired` says that too.
     NoLongerWaiting {
-        /// Which item.
-        item: TopicPartition,
+        /// Which partition.
+        partition: TopicPartition,
     },
-    /// The item's lock is held, but a member with other topics, in a sibling folder, is still at it.
+    /// The partition's lock is held, but a member with other topics, in a sibling folder, is still at it.
     Blocked {
-        /// Which item.
-        item: TopicPartition,
+        /// Which partition.
+        partition: TopicPartition,
         /// The path of its lock node.
         by: String,
     },
@@ -329,8 +329,8 @@ pub enum Notice {
     /// Cut off from ZooKeeper. What is held stays held as long as the lease says.
     Suspended,
     /// Connected again in the same session.
-    Resumed,
-    /// The session is over; each item held was reported lost. A new session follows by itself.
+    Reconnected,
+    /// The session is over; each partition held was reported lost. A new session follows by itself.
     SessionLost,
     /// Out of the group; nothing follows.
     Left,

@@ -7,7 +7,7 @@
 //!
 //! | module | for |
 //! |---|---|
-//! | [`allocation`] | items, and which of them are mine |
+//! | [`allocation`] | partitions, and which of them are mine |
 //! | [`group_path`] | the group's folder in ZooKeeper, in every form a Python member may use |
 //! | [`node_names`] | names of party and lock nodes; the line before a lock |
 //! | [`messages`] | events, requests, answers, notices |

@@ -80,7 +80,7 @@ impl Party {
         }
     }
 
-    pub(super) fn resumed(&mut self) {
+    pub(super) fn reconnected(&mut self) {
         self.recheck = true;
     }
 

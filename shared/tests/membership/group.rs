@@ -23,7 +23,7 @@ pub(crate) fn servers() -> String {
         .expect("KAFKAVISOR_TEST_ZOOKEEPER is not set; these tests need a ZooKeeper: run `eval \"$(script/cluster env)\"`")
 }
 
-pub(crate) fn items(count: i32) -> BTreeSet<TopicPartition> {
+pub(crate) fn partitions(count: i32) -> BTreeSet<TopicPartition> {
     (0..count).map(|partition| format!("t:{partition}").parse().unwrap()).collect()
 }
 
@@ -63,7 +63,7 @@ struct Known {
     members: usize,
     proofs: usize,
     suspended: usize,
-    resumed: usize,
+    reconnected: usize,
     lost: usize,
     left: bool,
     owned_twice: Option<String>,
@@ -120,8 +120,8 @@ impl Ours {
         self.known(|known| known.suspended)
     }
 
-    pub(crate) fn resumed(&self) -> usize {
-        self.known(|known| known.resumed)
+    pub(crate) fn reconnected(&self) -> usize {
+        self.known(|known| known.reconnected)
     }
 
     pub(crate) fn lost(&self) -> usize {
@@ -151,7 +151,7 @@ type Owners = Arc<Mutex<BTreeSet<TopicPartition>>>;
 
 pub(crate) struct Group {
     path: String,
-    items: BTreeSet<TopicPartition>,
+    partitions: BTreeSet<TopicPartition>,
     siblings: bool,
     changed: Arc<Notify>,
     /// What members of ours own at this moment.
@@ -163,7 +163,7 @@ impl Group {
         let path = format!("/yelp-kafka/{name}");
         Self {
             path,
-            items: items(count),
+            partitions: partitions(count),
             siblings: false,
             changed: Arc::default(),
             owners: Owners::default(),
@@ -179,7 +179,7 @@ impl Group {
         let parent = self.path.rsplit_once('/').unwrap().0;
         Self {
             path: format!("{parent}/{name}"),
-            items: self.items.clone(),
+            partitions: self.partitions.clone(),
             siblings: true,
             changed: Arc::clone(&self.changed),
             owners: Arc::clone(&self.owners),
@@ -202,8 +202,13 @@ impl Group {
         let connection = Connection::establish(&options, WITHIN).await.expect("the test ZooKeeper answers");
         let (sender, mut notices) = tokio::sync::mpsc::unbounded_channel();
         let sink = move |notice| drop(sender.send(notice));
-        let membership =
-            Arc::new(Membership::start(&Handle::current(), connection, options, self.items.clone(), sink));
+        let membership = Arc::new(Membership::start(
+            &Handle::current(),
+            connection,
+            options,
+            self.partitions.clone(),
+            sink,
+        ));
         let ours = Ours { known: Arc::default(), membership: Arc::clone(&membership) };
         let (known, changed, owners) =
             (Arc::clone(&ours.known), Arc::clone(&self.changed), Arc::clone(&self.owners));
@@ -211,10 +216,10 @@ impl Group {
         tokio::spawn(async move {
             while let Some(notice) = notices.recv().await {
                 let release = known.lock().unwrap().learn(notice, &mut owners.lock().unwrap());
-                if let Some((item, token)) = release
+                if let Some((partition, token)) = release
                     && let Some(membership) = weak.upgrade()
                 {
-                    membership.released(item, token);
+                    membership.released(partition, token);
                 }
                 changed.notify_waiters();
             }
@@ -223,12 +228,12 @@ impl Group {
     }
 
     pub(crate) fn python(&self, identifier: &str) -> Python {
-        Python::start(&servers(), &self.path(), identifier, COOLDOWN, &self.items, false)
+        Python::start(&servers(), &self.path(), identifier, COOLDOWN, &self.partitions, false)
     }
 
     /// One that keeps what it has, whoever comes.
     pub(crate) fn stubborn_python(&self, identifier: &str) -> Python {
-        Python::start(&servers(), &self.path(), identifier, COOLDOWN, &self.items, true)
+        Python::start(&servers(), &self.path(), identifier, COOLDOWN, &self.partitions, true)
     }
 
     /// Waits for a condition; what it waited for, and how it stood, is in the failure.
@@ -249,7 +254,7 @@ impl Group {
         observer.read_members(&self.path).await.unwrap()
     }
 
-    /// Waits until the lock nodes and the members' own words agree, each item owned exactly once.
+    /// Waits until the lock nodes and the members' own words agree, each partition owned exactly once.
     pub(crate) async fn is_told_by_its_nodes(&self, members: &[&dyn Owner]) {
         let agree = async {
             while !self.agrees(members, &self.seen().await) {
@@ -265,8 +270,8 @@ impl Group {
         let mut words: Vec<_> = members.iter().map(|member| (member.id(), member.owns())).collect();
         words.sort();
         let nodes: Vec<_> = seen.members.iter().map(|m| (m.id.clone(), m.partitions.clone())).collect();
-        let owned: usize = words.iter().map(|(_, items)| items.len()).sum();
-        nodes == words && seen.orphans.is_empty() && seen.free.is_empty() && owned == self.items.len()
+        let owned: usize = words.iter().map(|(_, partitions)| partitions.len()).sum();
+        nodes == words && seen.orphans.is_empty() && seen.free.is_empty() && owned == self.partitions.len()
     }
 }
 
@@ -279,36 +284,36 @@ impl Known {
     ) -> Option<(TopicPartition, FencingToken)> {
         match notice {
             Notice::Joined { session, member, .. } => (self.session, self.id) = (session, member),
-            Notice::Acquired { item, token } => {
-                if !owners.insert(item.clone()) {
-                    self.owned_twice = Some(format!("{item} with {token}"));
+            Notice::Acquired { partition, token } => {
+                if !owners.insert(partition.clone()) {
+                    self.owned_twice = Some(format!("{partition} with {token}"));
                 }
-                self.blocked.remove(&item);
-                self.waiting.remove(&item);
-                self.has.insert(item, token);
+                self.blocked.remove(&partition);
+                self.waiting.remove(&partition);
+                self.has.insert(partition, token);
             }
-            Notice::Revoked { item, token } => {
-                assert_eq!(self.has.remove(&item), Some(token));
-                owners.remove(&item);
-                return Some((item, token));
+            Notice::Revoked { partition, token } => {
+                assert_eq!(self.has.remove(&partition), Some(token));
+                owners.remove(&partition);
+                return Some((partition, token));
             }
-            Notice::Lost { item, token } => {
-                assert_eq!(self.has.remove(&item), Some(token));
-                owners.remove(&item);
+            Notice::Lost { partition, token } => {
+                assert_eq!(self.has.remove(&partition), Some(token));
+                owners.remove(&partition);
                 self.lost += 1;
             }
             Notice::Settled { members } => self.settled = Some(members),
             Notice::Unsettled | Notice::SessionLost => self.settled = None,
             Notice::Listed { members } => self.members = members,
-            Notice::Waiting { item, by } => drop(self.waiting.insert(item, by)),
-            Notice::NoLongerWaiting { item } => drop(self.waiting.remove(&item)),
-            Notice::Blocked { item, by } => drop(self.blocked.insert(item, by)),
+            Notice::Waiting { partition, by } => drop(self.waiting.insert(partition, by)),
+            Notice::NoLongerWaiting { partition } => drop(self.waiting.remove(&partition)),
+            Notice::Blocked { partition, by } => drop(self.blocked.insert(partition, by)),
             Notice::Evidence { timeout, .. } => {
                 assert_eq!(timeout, SESSION);
                 self.proofs += 1;
             }
             Notice::Suspended => self.suspended += 1,
-            Notice::Resumed => self.resumed += 1,
+            Notice::Reconnected => self.reconnected += 1,
             Notice::Left => self.left = true,
         }
         None

@@ -8,14 +8,14 @@ use std::thread;
 use std::time::Duration;
 
 use kafkavisor::ids::TopicPartition;
-use kafkavisor::partitioner::allocation::{item_text, parse_item};
+use kafkavisor::partitioner::allocation::{kazoo_name, parse_kazoo_name};
 
 use super::group::Owner;
 
 /// A line of the script.
 #[derive(serde::Deserialize)]
 struct Said {
-    items: Vec<String>,
+    partitions: Vec<String>,
 }
 
 pub(crate) struct Python {
@@ -30,7 +30,7 @@ impl Python {
         path: &str,
         identifier: &str,
         boundary: Duration,
-        items: &BTreeSet<TopicPartition>,
+        partitions: &BTreeSet<TopicPartition>,
         stubborn: bool,
     ) -> Self {
         let python = std::env::var("KAFKAVISOR_TEST_PYTHON").expect(
@@ -39,7 +39,7 @@ impl Python {
         let mut child = Command::new(python)
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/kazoo_member.py"))
             .args([servers, path, identifier, &boundary.as_secs_f64().to_string()])
-            .args(items.iter().map(item_text))
+            .args(partitions.iter().map(kazoo_name))
             .env("STUBBORN", if stubborn { "1" } else { "" })
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -50,7 +50,8 @@ impl Python {
         thread::spawn(move || {
             for line in words.lines().map_while(Result::ok) {
                 let said: Said = serde_json::from_str(&line).expect("the script says JSON");
-                *known.lock().unwrap() = said.items.iter().map(|item| parse_item(item).unwrap()).collect();
+                *known.lock().unwrap() =
+                    said.partitions.iter().map(|partition| parse_kazoo_name(partition).unwrap()).collect();
             }
         });
         Self { identifier: identifier.to_owned(), child: Mutex::new(child), has }

@@ -7,7 +7,7 @@ use kafkavisor::config::{Poison, Restart};
 use kafkavisor::ids::{FencingToken, Generation, Offset, TopicPartition};
 use kafkavisor::protocol::StopReason;
 use kafkavisor_link::attempts::Attempts;
-use kafkavisor_link::message::{FromWorker, Letter, Verdict};
+use kafkavisor_link::message::{DeadLetter, FromWorker, Verdict};
 use kafkavisor_link::page::Progress;
 use kafkavisor_link::process::Exit;
 use nix::unistd::Pid;
@@ -170,7 +170,7 @@ pub struct WorkerStart {
     pub offset: Offset,
     pub config: ConfigNumber,
     /// The message at `offset`, where it goes to the dead-letter topic.
-    pub letter: Option<Letter>,
+    pub dead_letter: Option<DeadLetter>,
 }
 
 /// What to do.

@@ -5,7 +5,7 @@ use std::time::Instant;
 use kafkavisor::clock::Boottime;
 use kafkavisor::ids::{FencingToken, Offset};
 use kafkavisor_link::attempts::Attempts;
-use kafkavisor_link::message::Letter;
+use kafkavisor_link::message::DeadLetter;
 
 use crate::failures::Failures;
 use crate::messages::Ticket;
@@ -61,8 +61,8 @@ pub(crate) struct Answering {
 
 /// A message that goes to the dead-letter topic before the next worker's handler starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct DueLetter {
-    pub(crate) letter: Letter,
+pub(crate) struct DueDeadLetter {
+    pub(crate) dead_letter: DeadLetter,
     /// Who asked for it, where an operator did.
     pub(crate) ticket: Option<Ticket>,
 }
@@ -84,10 +84,10 @@ pub struct Tenure {
     /// The topic is another one than that which offsets were known of: only its earliest message will do.
     pub(crate) made_again: bool,
     /// The message that an operator may skip: what parked the partition, or what its handlers die of.
-    pub blocking: Option<Letter>,
+    pub blocking: Option<DeadLetter>,
     /// The handler's worker lives on while it fails (`exec`).
     pub(crate) failing: bool,
-    pub(crate) dead_letter: Option<DueLetter>,
+    pub(crate) dead_letter: Option<DueDeadLetter>,
     pub(crate) seek: Option<Seek>,
     pub(crate) answering: Option<Answering>,
     /// When something of it was last acknowledged.
@@ -140,7 +140,7 @@ impl Tenure {
     /// Its handlers die of this message.
     pub(crate) fn block(&mut self, offset: Offset, attempts: &Attempts, how: &str, stderr: String) {
         let deaths = u32::try_from(attempts.deaths(offset)).unwrap_or(u32::MAX);
-        self.blocking = Some(Letter { offset, attempts: deaths, error: how.to_owned(), stderr });
+        self.blocking = Some(DeadLetter { offset, attempts: deaths, error: how.to_owned(), stderr });
         self.first_delivered = attempts.first_delivered(offset);
     }
 
@@ -148,7 +148,7 @@ impl Tenure {
     pub(crate) fn waiting(&mut self) -> Vec<Ticket> {
         let seek = self.seek.take().map(|seek| seek.ticket);
         let answering = self.answering.take().map(|answering| answering.seek.ticket);
-        let letter = self.dead_letter.take().and_then(|letter| letter.ticket);
-        [seek, answering, letter].into_iter().flatten().collect()
+        let dead_letter = self.dead_letter.take().and_then(|dead_letter| dead_letter.ticket);
+        [seek, answering, dead_letter].into_iter().flatten().collect()
     }
 }

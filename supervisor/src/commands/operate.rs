@@ -20,8 +20,8 @@ pub(super) fn seek(args: &SeekArgs) -> Result<Exit, Failure> {
     operate(&args.which, args.json, &Request::Seek { partition, offset })
 }
 
-fn one(item: &TopicPartition) -> Selector {
-    Selector { topic: item.topic.clone(), partition: Some(item.partition) }
+fn one(partition: &TopicPartition) -> Selector {
+    Selector { topic: partition.topic.clone(), partition: Some(partition.partition) }
 }
 
 fn operate(which: &WhichArgs, json: bool, request: &Request) -> Result<Exit, Failure> {

@@ -75,8 +75,8 @@ pub(super) fn table(status: &Status, style: Style) -> String {
         status.pid,
         duration(status.uptime_seconds),
     );
-    for (item, by) in &assignment.blocked {
-        let _written = writeln!(text, "{item} waits: its lock is held by {by}");
+    for (partition, by) in &assignment.blocked {
+        let _written = writeln!(text, "{partition} waits: its lock is held by {by}");
     }
     if let Some(roll) = &status.roll {
         let why = roll.error.as_ref().map_or_else(String::new, |error| format!(" by {error}"));

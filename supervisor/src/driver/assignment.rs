@@ -54,14 +54,14 @@ impl Assignment {
                 self.connected = true;
                 Meaning::Nothing
             }
-            Notice::Acquired { item, token } => {
-                self.blocked.remove(&item.to_string());
-                Meaning::Event(Event::Assigned { partition: item, token: Some(token) })
+            Notice::Acquired { partition, token } => {
+                self.blocked.remove(&partition.to_string());
+                Meaning::Event(Event::Assigned { partition, token: Some(token) })
             }
-            Notice::Revoked { item, token } => {
-                Meaning::Event(Event::Revoked { partition: item, token: Some(token) })
+            Notice::Revoked { partition, token } => {
+                Meaning::Event(Event::Revoked { partition, token: Some(token) })
             }
-            Notice::Lost { item, .. } => Meaning::Event(Event::Lost { partition: item }),
+            Notice::Lost { partition, .. } => Meaning::Event(Event::Lost { partition }),
             Notice::Settled { members } => {
                 log::info!("the group has settled: {members} members");
                 self.members = members;
@@ -72,19 +72,19 @@ impl Assignment {
                 self.members = members;
                 Meaning::Nothing
             }
-            Notice::Waiting { item, by } => {
-                log::warn!("{item}: its lock is held by {by}: this partition waits until that lets go");
-                self.blocked.insert(item.to_string(), by);
+            Notice::Waiting { partition, by } => {
+                log::warn!("{partition}: its lock is held by {by}: this partition waits until that lets go");
+                self.blocked.insert(partition.to_string(), by);
                 Meaning::Nothing
             }
-            Notice::NoLongerWaiting { item } => {
-                self.blocked.remove(&item.to_string());
+            Notice::NoLongerWaiting { partition } => {
+                self.blocked.remove(&partition.to_string());
                 Meaning::Nothing
             }
             Notice::Unsettled => Meaning::Event(Event::Unsettled),
-            Notice::Blocked { item, by } => {
-                if self.blocked.insert(item.to_string(), by.clone()).is_none() {
-                    log::warn!("{item}: waits for a member of the same group with other topics ({by})");
+            Notice::Blocked { partition, by } => {
+                if self.blocked.insert(partition.to_string(), by.clone()).is_none() {
+                    log::warn!("{partition}: waits for a member of the same group with other topics ({by})");
                 }
                 Meaning::Nothing
             }
@@ -94,7 +94,7 @@ impl Assignment {
                 self.connected = false;
                 Meaning::Nothing
             }
-            Notice::Resumed => {
+            Notice::Reconnected => {
                 log::info!("connected to ZooKeeper again");
                 self.connected = true;
                 Meaning::Nothing

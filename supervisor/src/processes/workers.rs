@@ -51,8 +51,8 @@ pub(crate) enum Heard {
 /// What the core is to know.
 #[derive(Debug)]
 pub(crate) enum News {
-    Spawned { item: TopicPartition, pid: Pid },
-    SpawnFailed { item: TopicPartition, error: String },
+    Spawned { partition: TopicPartition, pid: Pid },
+    SpawnFailed { partition: TopicPartition, error: String },
     Said { pid: Pid, message: FromWorker },
     Gone(Gone),
 }
@@ -60,7 +60,7 @@ pub(crate) enum News {
 /// A worker that is gone with all it had started, but what could not be killed.
 #[derive(Debug)]
 pub(crate) struct Gone {
-    pub(crate) item: TopicPartition,
+    pub(crate) partition: TopicPartition,
     pub(crate) pid: Pid,
     pub(crate) exit: Exit,
     /// What is still there, for people; empty as a rule.
@@ -68,7 +68,7 @@ pub(crate) struct Gone {
 }
 
 struct Worker {
-    item: TopicPartition,
+    partition: TopicPartition,
     words: UnboundedSender<Vec<u8>>,
     /// None until the guardian has started it.
     pid: Option<Pid>,
@@ -149,11 +149,11 @@ impl Workers {
     }
 
     /// Asks for a worker and tells it its work; [`News`] says what came of it.
-    pub(crate) fn spawn(&mut self, item: &TopicPartition, start: &ToWorker) {
+    pub(crate) fn spawn(&mut self, partition: &TopicPartition, start: &ToWorker) {
         let (ours, theirs) =
             match UnixStream::pair().and_then(|(a, b)| a.set_nonblocking(true).map(|()| (a, b))) {
                 Ok(pair) => pair,
-                Err(error) => return self.not_spawned(item.clone(), error.to_string()),
+                Err(error) => return self.not_spawned(partition.clone(), error.to_string()),
             };
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
@@ -161,7 +161,7 @@ impl Workers {
         let _heard_at_once = words.send(line(start));
         self.runtime.spawn(converse(ours, ticket, self.heard.clone(), to_say));
         let worker = Worker {
-            item: item.clone(),
+            partition: partition.clone(),
             words,
             pid: None,
             early: Vec::new(),
@@ -230,7 +230,7 @@ impl Workers {
             Report::Failed { ticket, error } => {
                 self.answered();
                 if let Some(worker) = self.workers.remove(&Ticket(ticket)) {
-                    self.not_spawned(worker.item, error);
+                    self.not_spawned(worker.partition, error);
                 }
             }
             Report::Killed { .. } => self.answered(),
@@ -242,14 +242,14 @@ impl Workers {
         let Some(worker) = self.workers.get_mut(&ticket) else { return };
         worker.pid = Some(pid);
         self.alive.insert(pid, ticket);
-        self.news.push_back(News::Spawned { item: worker.item.clone(), pid });
+        self.news.push_back(News::Spawned { partition: worker.partition.clone(), pid });
         for message in std::mem::take(&mut worker.early) {
             self.news.push_back(News::Said { pid, message });
         }
     }
 
-    fn not_spawned(&mut self, item: TopicPartition, error: String) {
-        self.news.push_back(News::SpawnFailed { item, error });
+    fn not_spawned(&mut self, partition: TopicPartition, error: String) {
+        self.news.push_back(News::SpawnFailed { partition, error });
     }
 
     fn ended(&mut self, pid: Pid, exit: Exit, left: Vec<String>, now: Instant) {
@@ -306,10 +306,10 @@ impl Workers {
                 continue;
             }
             self.going.remove(&ticket);
-            if let Some(Worker { item, pid: Some(pid), exit: Some((exit, _)), left, .. }) =
+            if let Some(Worker { partition, pid: Some(pid), exit: Some((exit, _)), left, .. }) =
                 self.workers.remove(&ticket)
             {
-                self.news.push_back(News::Gone(Gone { item, pid, exit, left }));
+                self.news.push_back(News::Gone(Gone { partition, pid, exit, left }));
             }
         }
     }
@@ -350,7 +350,8 @@ impl Workers {
             }
         }
         for (ticket, stdin) in std::mem::take(&mut self.to_spawn) {
-            let name = self.workers.get(&ticket).map(|worker| format!("kafkavisor-worker: {}", worker.item));
+            let name =
+                self.workers.get(&ticket).map(|worker| format!("kafkavisor-worker: {}", worker.partition));
             if let (Guarded::By(guardian), Some(name)) = (&self.guarded, name) {
                 guardian.spawn(ticket.0, name, stdin.into());
                 self.asked();
@@ -360,7 +361,7 @@ impl Workers {
 
     fn fail(&mut self, ticket: Ticket, error: &str) {
         if let Some(worker) = self.workers.remove(&ticket) {
-            self.not_spawned(worker.item, error.to_owned());
+            self.not_spawned(worker.partition, error.to_owned());
         }
     }
 

@@ -141,17 +141,17 @@ impl EventLoop {
         let any = !all.is_empty();
         for news in all {
             let happened = match news {
-                News::Spawned { item, pid } => {
-                    log::info!("{item}: worker {pid} started");
-                    Happened::Spawned { partition: item, pid }
+                News::Spawned { partition, pid } => {
+                    log::info!("{partition}: worker {pid} started");
+                    Happened::Spawned { partition, pid }
                 }
-                News::SpawnFailed { item, error } => Happened::SpawnFailed { partition: item, error },
+                News::SpawnFailed { partition, error } => Happened::SpawnFailed { partition, error },
                 News::Said { pid, message } => Happened::Said { pid, message },
-                News::Gone(Gone { item, pid, exit, left }) => {
+                News::Gone(Gone { partition, pid, exit, left }) => {
                     if !left.is_empty() {
                         let left = left.join(", ");
                         log::error!(
-                            "{item}: its worker has left what can't be ended (another user's?): {left}"
+                            "{partition}: its worker has left what can't be ended (another user's?): {left}"
                         );
                     }
                     Happened::Gone { pid, exit }
@@ -178,7 +178,7 @@ impl EventLoop {
                 }
                 if let Some(membership) = &self.real.membership {
                     log::info!("the topics have {} partitions now", partitions.len());
-                    membership.items_changed(partitions);
+                    membership.partitions_changed(partitions);
                 }
             }
             KafkaHeard::Ends(ends) => self.ends.extend(ends),

@@ -13,17 +13,17 @@ const REST: usize = "-2147483647.page".len();
 const KEPT: usize = 160;
 
 /// The page's file name. Partitions are never negative, so that the last `-` ends the topic; and no topic holds a `~`.
-pub(super) fn page_name(item: &TopicPartition) -> String {
-    let topic = item.topic.as_str();
+pub(super) fn page_name(partition: &TopicPartition) -> String {
+    let topic = partition.topic.as_str();
     if topic.len() + REST <= LONGEST {
-        return format!("{topic}-{}.page", item.partition);
+        return format!("{topic}-{}.page", partition.partition);
     }
     let kept = topic.get(..KEPT).unwrap_or_default();
     let digest = Sha1::digest(topic).iter().fold(String::new(), |mut text, byte| {
         let _never_fails = write!(text, "{byte:02x}");
         text
     });
-    format!("{kept}~{digest}-{}.page", item.partition)
+    format!("{kept}~{digest}-{}.page", partition.partition)
 }
 
 #[cfg(test)]

@@ -37,40 +37,42 @@ impl Pages {
         }
     }
 
-    /// The topic that offsets of `item` are of, from here on.
-    pub(crate) fn set_topic_id(&mut self, item: TopicPartition, id: Option<String>) {
-        self.topic_ids.insert(item, id);
+    /// The topic that offsets of `partition` are of, from here on.
+    pub(crate) fn set_topic_id(&mut self, partition: TopicPartition, id: Option<String>) {
+        self.topic_ids.insert(partition, id);
     }
 
-    pub(crate) fn topic_id(&self, item: &TopicPartition) -> Option<String> {
-        self.topic_ids.get(item).cloned().flatten()
+    pub(crate) fn topic_id(&self, partition: &TopicPartition) -> Option<String> {
+        self.topic_ids.get(partition).cloned().flatten()
     }
 
     /// As [`Pages::topic_id`]; of a partition that is not ours, what is known of another one of the same topic.
-    pub(crate) fn topic_id_of(&self, item: &TopicPartition) -> Option<String> {
-        let others = || self.topic_ids.iter().filter(|(other, _)| other.topic == item.topic);
-        self.topic_id(item).or_else(|| others().find_map(|(_, id)| id.clone()))
+    pub(crate) fn topic_id_of(&self, partition: &TopicPartition) -> Option<String> {
+        let others = || self.topic_ids.iter().filter(|(other, _)| other.topic == partition.topic);
+        self.topic_id(partition).or_else(|| others().find_map(|(_, id)| id.clone()))
     }
 
-    fn identity_of(&self, item: &TopicPartition) -> String {
-        let topic_id = self.topic_id(item);
-        format!("{} {item} {}", self.identity, topic_id.as_deref().unwrap_or("-"))
+    fn identity_of(&self, partition: &TopicPartition) -> String {
+        let topic_id = self.topic_id(partition);
+        format!("{} {partition} {}", self.identity, topic_id.as_deref().unwrap_or("-"))
     }
 
     /// The page of an earlier tenure of ours, to go on from: only if it is of the same cluster, group, topic and boot, and the
     /// group's offset, which we committed, is still the one that was its last commit, or the one that was on its way. Else the
     /// store wins.
-    pub(crate) fn take_up(&mut self, item: &TopicPartition, committed: Offset) -> Option<TakenUp> {
-        let path = self.path_of(item);
-        let page = match self.entries.remove(item) {
+    pub(crate) fn take_up(&mut self, partition: &TopicPartition, committed: Offset) -> Option<TakenUp> {
+        let path = self.path_of(partition);
+        let page = match self.entries.remove(partition) {
             Some(entry) => entry.page,
             None => Page::open(&path).ok()?,
         };
-        let ours = page.identity() == self.identity_of(item);
+        let ours = page.identity() == self.identity_of(partition);
         let last = [page.committed(), page.commit_sent()];
         let progress = page.progress();
         if !ours || !last.contains(&committed.0) || progress.check(committed).is_err() {
-            log::info!("{item}: an earlier status page is left unused: the group's offset is {committed}");
+            log::info!(
+                "{partition}: an earlier status page is left unused: the group's offset is {committed}"
+            );
             return None;
         }
         let died_alone = progress.in_flight == 1 && progress.handler_pid != 0;
@@ -78,34 +80,34 @@ impl Pages {
         page.set_committed(committed);
         page.set_lease(self.lease);
         let (progress, attempts) = (page.progress(), page.attempts());
-        self.entries.insert(item.clone(), Entry { page, path });
+        self.entries.insert(partition.clone(), Entry { page, path });
         Some(TakenUp { progress, attempts, died_alone })
     }
 
-    fn path_of(&self, item: &TopicPartition) -> PathBuf {
-        self.folder.join(page_name(item))
+    fn path_of(&self, partition: &TopicPartition) -> PathBuf {
+        self.folder.join(page_name(partition))
     }
 
-    pub(crate) fn make(&mut self, item: &TopicPartition, start: Offset) -> Result<(), PageError> {
-        let path = self.path_of(item);
-        let page = Page::create(&path, &self.identity_of(item), start)?;
+    pub(crate) fn make(&mut self, partition: &TopicPartition, start: Offset) -> Result<(), PageError> {
+        let path = self.path_of(partition);
+        let page = Page::create(&path, &self.identity_of(partition), start)?;
         page.set_committed(start);
         page.set_lease(self.lease);
-        self.entries.insert(item.clone(), Entry { page, path });
+        self.entries.insert(partition.clone(), Entry { page, path });
         Ok(())
     }
 
-    /// Makes the page of `item` where it could not be made before, and anew where its next worker could not open it. What the
+    /// Makes the page of `partition` where it could not be made before, and anew where its next worker could not open it. What the
     /// core has believed of it is kept.
-    pub(crate) fn repair(&mut self, item: &TopicPartition, start: Offset) -> Result<(), PageError> {
-        let Some(entry) = self.entries.get(item) else { return self.make(item, start) };
+    pub(crate) fn repair(&mut self, partition: &TopicPartition, start: Offset) -> Result<(), PageError> {
+        let Some(entry) = self.entries.get(partition) else { return self.make(partition, start) };
         let Err(error) = Page::open(&entry.path) else { return Ok(()) };
-        log::warn!("{item}: {error}: made anew");
+        log::warn!("{partition}: {error}: made anew");
         let (progress, attempts) = (entry.page.progress(), entry.page.attempts());
-        self.make(item, start)?;
+        self.make(partition, start)?;
         // Nonsense is nothing that was believed.
         if progress.check(start).is_ok()
-            && let Some(entry) = self.entries.get(item)
+            && let Some(entry) = self.entries.get(partition)
         {
             let Progress { messages, bytes, .. } = progress;
             entry.page.set_progress(&Progress { messages, bytes, ..entry.page.progress() });
@@ -114,16 +116,16 @@ impl Pages {
         Ok(())
     }
 
-    pub(crate) fn forget(&mut self, item: &TopicPartition) {
-        if let Some(entry) = self.entries.remove(item) {
+    pub(crate) fn forget(&mut self, partition: &TopicPartition) {
+        if let Some(entry) = self.entries.remove(partition) {
             // Left over, it is only left over.
             let _gone_or_not = std::fs::remove_file(entry.path);
         }
-        self.topic_ids.remove(item);
+        self.topic_ids.remove(partition);
     }
 
-    pub(crate) fn get(&self, item: &TopicPartition) -> Option<&Entry> {
-        self.entries.get(item)
+    pub(crate) fn get(&self, partition: &TopicPartition) -> Option<&Entry> {
+        self.entries.get(partition)
     }
 
     pub(crate) fn set_lease(&mut self, lease: Lease) {
@@ -132,6 +134,6 @@ impl Pages {
     }
 
     pub(crate) fn progress(&self) -> Vec<(TopicPartition, Progress)> {
-        self.entries.iter().map(|(item, entry)| (item.clone(), entry.page.progress())).collect()
+        self.entries.iter().map(|(partition, entry)| (partition.clone(), entry.page.progress())).collect()
     }
 }

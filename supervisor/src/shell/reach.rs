@@ -139,7 +139,7 @@ fn classic_offsets(config: &Config, runtime: &Handle) -> Box<ClassicOffsets> {
         AssignmentMode::Static { .. } => None,
     };
     let (runtime, group) = (runtime.clone(), config.group.clone());
-    Box::new(move |items: &BTreeSet<TopicPartition>| {
+    Box::new(move |partitions: &BTreeSet<TopicPartition>| {
         let Some(address) = &zookeeper else { return Ok(BTreeSet::new()) };
         let servers = address.servers.join(",");
         runtime.block_on(async {
@@ -147,8 +147,9 @@ fn classic_offsets(config: &Config, runtime: &Handle) -> Box<ClassicOffsets> {
             let observer = Observer::connect(&servers, &address.chroot, within)
                 .await
                 .map_err(|error| error.to_string())?;
-            let offsets = observer.classic_offsets(&group, items).await.map_err(|error| error.to_string())?;
-            Ok(offsets.into_iter().filter_map(|(item, offset)| offset.map(|_| item)).collect())
+            let offsets =
+                observer.classic_offsets(&group, partitions).await.map_err(|error| error.to_string())?;
+            Ok(offsets.into_iter().filter_map(|(partition, offset)| offset.map(|_| partition)).collect())
         })
     })
 }

@@ -113,7 +113,7 @@ impl Real {
         let config = &configured.config;
         Ok(ToWorker::Start(Box::new(Start {
             group: config.group.clone(),
-            item: start.partition.clone(),
+            partition: start.partition.clone(),
             generation: start.generation,
             fencing_token: start.token,
             offset: start.offset,
@@ -123,7 +123,7 @@ impl Real {
             kafka: configured.kafka.clone(),
             commit_messages: config.offsets.commit_messages,
             log: config.log.clone(),
-            letter: start.letter.clone(),
+            dead_letter: start.dead_letter.clone(),
         })))
     }
 

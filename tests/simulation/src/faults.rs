@@ -318,8 +318,8 @@ impl World {
         self.python_dies(process);
         let held: Option<Vec<_>> =
             self.supervisor(process).and_then(|s| Some(s.core()?.partitions().keys().cloned().collect()));
-        for item in held.unwrap_or_default() {
-            self.partitions[Self::partition_of(&item)].excuses.insert(Excuse::TakenOver);
+        for partition in held.unwrap_or_default() {
+            self.partitions[Self::partition_of(&partition)].excuses.insert(Excuse::TakenOver);
         }
         for pid in self.workers_of(process) {
             self.kill_worker(pid)?;
@@ -364,7 +364,7 @@ impl World {
         let place = self.some_place(at);
         let operation = [Operation::Pause, Operation::Resume, Operation::Restart, Operation::Seek(place)]
             [self.random.below(4)];
-        let partition = self.partitions[at].item.clone();
+        let partition = self.partitions[at].partition.clone();
         self.ask(process, partition, operation);
         if operation == Operation::Pause {
             let while_ = self.a_while();
@@ -383,7 +383,7 @@ impl World {
     /// What an operator has left behind is put right: nothing is paused, and the configuration is one that works.
     fn mend(&mut self, process: usize) {
         for at in 0..self.partitions.len() {
-            let partition = self.partitions[at].item.clone();
+            let partition = self.partitions[at].partition.clone();
             self.ask(process, partition, Operation::Resume);
         }
         // Only where one may not work: a roll would mend hung handlers, too.
@@ -398,9 +398,10 @@ impl World {
     fn grow(&mut self) -> Checked {
         let number = i32::try_from(self.partitions.len()).unwrap_or(0);
         self.add_partition(number);
-        let items: std::collections::BTreeSet<_> = self.partitions.iter().map(|p| p.item.clone()).collect();
+        let partitions: std::collections::BTreeSet<_> =
+            self.partitions.iter().map(|p| p.partition.clone()).collect();
         for process in 0..self.processes.len() {
-            self.tell_member(process, MemberEvent::ItemsChanged { items: items.clone() })?;
+            self.tell_member(process, MemberEvent::PartitionsChanged { partitions: partitions.clone() })?;
         }
         Ok(())
     }
@@ -430,7 +431,7 @@ impl World {
             }
             Undo::Undeafen { process, connection } => self.undeafen(process, connection)?,
             Undo::Pause { process, partition } => {
-                let partition = self.partitions[partition].item.clone();
+                let partition = self.partitions[partition].partition.clone();
                 self.ask(process, partition, Operation::Resume);
             }
             Undo::Outage => self.outage = false,

@@ -119,7 +119,7 @@ impl World {
         let (healing, batch) = (self.healing, self.plan.batch);
         let signal = self.random.percent(50);
         let Some(worker) = self.workers.get_mut(&pid) else { return };
-        let at = Self::partition_of(&worker.item);
+        let at = Self::partition_of(&worker.partition);
         let (process, config) = (worker.process, worker.config);
         // The message went with its topic.
         if worker.topic != self.partitions[at].topic {
@@ -162,7 +162,7 @@ impl World {
     /// Everything handled so far is done: this is where a message's fate is settled in truth.
     fn acknowledge(&mut self, pid: i32) {
         let Some(worker) = self.workers.get_mut(&pid) else { return };
-        let at = Self::partition_of(&worker.item);
+        let at = Self::partition_of(&worker.partition);
         let done = std::mem::take(&mut worker.handler.unacknowledged);
         if worker.topic != self.partitions[at].topic {
             return;

@@ -31,7 +31,7 @@ impl World {
             if !worker.paused && went_on && process.machine.boottime(self.now) > dead_by {
                 let detail = format!(
                     "{}: worker {pid} lives {:?} after it had to be dead",
-                    worker.item,
+                    worker.partition,
                     process.machine.boottime(self.now).since(dead_by)
                 );
                 return Err(Violation::new(Invariant::DeadInTime, detail));
@@ -56,19 +56,19 @@ impl World {
 
     /// A member tells its supervisor, or its Python program.
     pub(crate) fn notice(&mut self, process: usize, notice: Notice) -> Checked {
-        if let Notice::Acquired { item, token } = &notice {
+        if let Notice::Acquired { partition, token } = &notice {
             self.figures.count("partitions acquired");
-            self.partitions[Self::partition_of(item)].acquired(*token);
+            self.partitions[Self::partition_of(partition)].acquired(*token);
         }
-        if let Notice::Lost { item, .. } = &notice {
-            self.partitions[Self::partition_of(item)].excuses.insert(Excuse::TakenOver);
+        if let Notice::Lost { partition, .. } = &notice {
+            self.partitions[Self::partition_of(partition)].excuses.insert(Excuse::TakenOver);
         }
         if self.processes[process].python {
             return self.python_notice(process, notice);
         }
         if let Some(supervisor) = self.supervisor(process) {
-            if let Notice::Acquired { item, token } = &notice {
-                supervisor.tokens.insert(item.clone(), *token);
+            if let Notice::Acquired { partition, token } = &notice {
+                supervisor.tokens.insert(partition.clone(), *token);
             }
             supervisor.notices.push_back(notice);
             self.poke(process);
@@ -136,15 +136,16 @@ impl World {
         let others: Vec<_> = self.partitions[at].live.iter().copied().collect();
         for other in others {
             let (excused, held) = self.excused(other, at);
-            let item = &self.partitions[at].item;
+            let partition = &self.partitions[at].partition;
             if !excused {
                 let detail = format!(
-                    "{item}: worker {other} (token {held:?}) lives while another begins (token {token:?})"
+                    "{partition}: worker {other} (token {held:?}) lives while another begins (token {token:?})"
                 );
                 return Err(Violation::new(Invariant::OneWorker, detail));
             }
             if held >= token {
-                let detail = format!("{item}: token {token:?} would not fence the frozen owner's {held:?}");
+                let detail =
+                    format!("{partition}: token {token:?} would not fence the frozen owner's {held:?}");
                 return Err(Violation::new(Invariant::Fencing, detail));
             }
             self.figures.count(if other < 0 {
@@ -181,9 +182,10 @@ impl World {
         pid: i32,
     ) -> Checked {
         let partition = &self.partitions[at];
-        let item = partition.item.clone();
+        let partition = partition.partition.clone();
         if token.is_none_or(|token| !self.zookeeper.has_lock(token)) {
-            let detail = format!("{item}: worker {pid} delivers under token {token:?}, whose lock is gone");
+            let detail =
+                format!("{partition}: worker {pid} delivers under token {token:?}, whose lock is gone");
             return Err(Violation::new(Invariant::Leased, detail));
         }
         self.note_duplicate(at, index)
@@ -198,7 +200,7 @@ impl World {
         let Some(excuse) = partition.excuses.iter().next_back() else {
             let detail = format!(
                 "{}: {} comes again, and nothing has failed",
-                partition.item, partition.log[index].offset
+                partition.partition, partition.log[index].offset
             );
             return Err(Violation::new(Invariant::Duplicates, detail));
         };
@@ -207,12 +209,17 @@ impl World {
     }
 
     /// A supervisor lets go of a partition: drained, committed, reaped; or out of time.
-    pub(crate) fn released(&mut self, process: usize, item: &TopicPartition, token: FencingToken) -> Checked {
-        let at = Self::partition_of(item);
+    pub(crate) fn released(
+        &mut self,
+        process: usize,
+        partition: &TopicPartition,
+        token: FencingToken,
+    ) -> Checked {
+        let at = Self::partition_of(partition);
         self.figures.count("partitions released");
-        let of = |worker: &crate::worker::Worker| worker.process == process && worker.item == *item;
+        let of = |worker: &crate::worker::Worker| worker.process == process && worker.partition == *partition;
         if let Some((pid, _)) = self.workers.iter().find(|(_, worker)| of(worker)) {
-            let detail = format!("{item}: released (token {token}) while worker {pid} lives");
+            let detail = format!("{partition}: released (token {token}) while worker {pid} lives");
             return Err(Violation::new(Invariant::OneWorker, detail));
         }
         self.partitions[at].released(token);
@@ -238,15 +245,15 @@ impl World {
     }
 
     /// The backoff lets so many workers start in a window, and no more.
-    pub(crate) fn restarts_in_bounds(&mut self, process: usize, item: &TopicPartition) -> Checked {
+    pub(crate) fn restarts_in_bounds(&mut self, process: usize, partition: &TopicPartition) -> Checked {
         let now = self.now;
         let Some(supervisor) = self.supervisor(process) else { return Ok(()) };
         // Where the lease ended, or another worker was wanted, nothing has failed.
-        if supervisor.no_failure.remove(item) {
+        if supervisor.no_failure.remove(partition) {
             return Ok(());
         }
-        let token = supervisor.token(item);
-        let (of, spawns) = supervisor.spawns.entry(item.clone()).or_default();
+        let token = supervisor.token(partition);
+        let (of, spawns) = supervisor.spawns.entry(partition.clone()).or_default();
         if *of != token {
             (*of, *spawns) = (token, Vec::new());
         }
@@ -254,7 +261,7 @@ impl World {
         spawns.push(now);
         if spawns.len() > RESTARTS {
             let detail = format!(
-                "{item}: {} workers started within {:?}",
+                "{partition}: {} workers started within {:?}",
                 spawns.len(),
                 Duration::from_nanos(RESTART_WINDOW)
             );

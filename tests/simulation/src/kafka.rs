@@ -17,7 +17,7 @@ use crate::world::{Checked, Due, World};
 struct Look {
     process: usize,
     life: u64,
-    item: TopicPartition,
+    partition: TopicPartition,
     request: u64,
     made_again: bool,
 }
@@ -50,7 +50,7 @@ enum Answer {
 /// One partition's part of a commit, with whoever its sender was at sending.
 #[derive(Debug, Clone)]
 struct Commit {
-    item: TopicPartition,
+    partition: TopicPartition,
     offset: Offset,
     token: Option<FencingToken>,
     /// Only where the group has no offset.
@@ -116,10 +116,16 @@ impl World {
     }
 
     /// One thread looks starts up, one after the other.
-    pub(crate) fn look_up(&mut self, process: usize, item: TopicPartition, request: u64, made_again: bool) {
+    pub(crate) fn look_up(
+        &mut self,
+        process: usize,
+        partition: TopicPartition,
+        request: u64,
+        made_again: bool,
+    ) {
         let life = self.processes[process].life;
         let waiting = self.kafka.lookups.entry((process, life)).or_default();
-        waiting.push_back(Look { process, life, item, request, made_again });
+        waiting.push_back(Look { process, life, partition, request, made_again });
         if waiting.len() == 1 {
             self.look_next(process, life);
         }
@@ -141,15 +147,15 @@ impl World {
     ) {
         let life = self.processes[process].life;
         let Some(supervisor) = self.supervisor(process) else { return };
-        let commit = |(item, offset): (TopicPartition, Offset)| Commit {
-            token: supervisor.token(&item),
-            first: starts.contains(&item),
+        let commit = |(partition, offset): (TopicPartition, Offset)| Commit {
+            token: supervisor.token(&partition),
+            first: starts.contains(&partition),
             ordered: supervisor
                 .tickets
                 .values()
-                .any(|asked| asked.partition == item && asked.operation == Operation::Seek(offset)),
-            topic: supervisor.topic(&item),
-            item,
+                .any(|asked| asked.partition == partition && asked.operation == Operation::Seek(offset)),
+            topic: supervisor.topic(&partition),
+            partition,
             offset,
         };
         let commits = offsets.into_iter().map(commit).collect();
@@ -193,9 +199,9 @@ impl World {
         begins: BTreeMap<TopicPartition, Offset>,
     ) {
         let hop = self.between(millis(1), millis(10));
-        let Look { process, life, item, request, .. } = look.clone();
-        let topic = self.partitions[Self::partition_of(&item)].topic;
-        let heard = Answer::Start(Start { partition: item, request, decision, begins }, topic);
+        let Look { process, life, partition, request, .. } = look.clone();
+        let topic = self.partitions[Self::partition_of(&partition)].topic;
+        let heard = Answer::Start(Start { partition, request, decision, begins }, topic);
         self.later(hop, Pending::Answer { process, life, heard });
         if let Some(waiting) = self.kafka.lookups.get_mut(&(process, life)) {
             waiting.pop_front();
@@ -203,14 +209,14 @@ impl World {
         self.look_next(process, life);
     }
 
-    fn facts(&mut self, process: usize, item: &TopicPartition, made_again: bool) -> Facts {
-        let at = Self::partition_of(item);
+    fn facts(&mut self, process: usize, partition: &TopicPartition, made_again: bool) -> Facts {
+        let at = Self::partition_of(partition);
         let at_first = self.supervisor(process).map_or(0, |supervisor| supervisor.partitions_at_first);
         Facts {
             instance: self.processes[process].name.clone(),
             committed: self.partitions[at].committed.clone().filter(|_| !made_again),
             topic_committed: self.partitions.iter().any(|partition| partition.committed.is_some()),
-            appeared_later: made_again || item.partition.0 >= at_first,
+            appeared_later: made_again || partition.partition.0 >= at_first,
             log: self.partitions[at].offsets(),
             topic_id: Some(self.partitions[at].topic.to_string()),
             in_zookeeper: false,
@@ -239,9 +245,9 @@ impl World {
         {
             supervisor.partitions_at_first = 0;
         }
-        let decision = decide(&self.facts(process, &look.item, look.made_again));
+        let decision = decide(&self.facts(process, &look.partition, look.made_again));
         let begins = if matches!(decision, Decision::At { why: Why::Reset, .. }) {
-            self.others_starts(process, &look.item)
+            self.others_starts(process, &look.partition)
         } else {
             BTreeMap::new()
         };
@@ -249,15 +255,19 @@ impl World {
     }
 
     /// Where a topic is new to the group, the starts of all its partitions are known at once.
-    fn others_starts(&mut self, process: usize, item: &TopicPartition) -> BTreeMap<TopicPartition, Offset> {
-        let others: Vec<_> = self.partitions.iter().map(|partition| partition.item.clone()).collect();
+    fn others_starts(
+        &mut self,
+        process: usize,
+        partition: &TopicPartition,
+    ) -> BTreeMap<TopicPartition, Offset> {
+        let others: Vec<_> = self.partitions.iter().map(|partition| partition.partition.clone()).collect();
         let start = |other: &TopicPartition, decision: Decision| match decision {
             Decision::At { offset, why: Why::Reset } => Some((other.clone(), offset)),
             Decision::At { .. } | Decision::Park(_) => None,
         };
         others
             .iter()
-            .filter(|other| *other != item)
+            .filter(|other| *other != partition)
             .filter_map(|other| start(other, decide(&self.facts(process, other, false))))
             .collect()
     }
@@ -313,16 +323,16 @@ impl World {
         }
         let mut begun = BTreeSet::new();
         for commit in &commits {
-            let Commit { item, offset, token, first, ordered, topic } = commit;
-            let at = Self::partition_of(item);
+            let Commit { partition, offset, token, first, ordered, topic } = commit;
+            let at = Self::partition_of(partition);
             // The program looks a moment before it sends; here that moment is none.
             let there = self.partitions[at].committed.as_ref().map(|committed| committed.offset);
             if *first && there.is_some_and(|there| there != *offset) {
-                begun.insert(item.clone());
+                begun.insert(partition.clone());
                 continue;
             }
             let committed = self.note(process, *offset, *topic);
-            self.say(|| format!("{item}: {offset} is committed by process {process}, token {token:?}"));
+            self.say(|| format!("{partition}: {offset} is committed by process {process}, token {token:?}"));
             self.figures.count("commits");
             if *topic != self.partitions[at].topic {
                 // Of a topic that is gone: its note says so to whoever reads it.
@@ -366,17 +376,17 @@ impl World {
     pub(crate) fn python_commits(
         &mut self,
         process: usize,
-        item: &TopicPartition,
+        partition: &TopicPartition,
         offset: Offset,
         token: FencingToken,
     ) -> Checked {
         if self.kafka.away {
             return Ok(());
         }
-        let topic = self.partitions[Self::partition_of(item)].topic;
+        let topic = self.partitions[Self::partition_of(partition)].topic;
         let committed = Committed { metadata: String::new(), ..self.note(process, offset, topic) };
         self.figures.count("commits of Python members");
-        if self.partitions[Self::partition_of(item)].commit(committed, Some(token))? {
+        if self.partitions[Self::partition_of(partition)].commit(committed, Some(token))? {
             self.figures.fault("late commit of a former owner");
         }
         Ok(())
@@ -410,7 +420,7 @@ impl World {
             return;
         }
         let all: Vec<_> =
-            self.partitions.iter().map(|partition| (partition.item.clone(), partition.topic)).collect();
+            self.partitions.iter().map(|partition| (partition.partition.clone(), partition.topic)).collect();
         if let Some(supervisor) = self.supervisor(process) {
             supervisor.partitions_at_first = 0;
             supervisor.made_again.extend(all);
@@ -455,7 +465,7 @@ impl World {
 
 fn answers(commits: &[Commit], error: Option<&str>) -> Vec<CommitAnswer> {
     let answer = |commit: &Commit| CommitAnswer {
-        partition: commit.item.clone(),
+        partition: commit.partition.clone(),
         offset: commit.offset,
         error: error.map(str::to_owned),
     };

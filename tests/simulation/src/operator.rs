@@ -67,9 +67,9 @@ impl World {
         if offset >= committed.offset.0 {
             return;
         }
-        let item = self.partitions[at].item.clone();
+        let partition = self.partitions[at].partition.clone();
         self.say(|| {
-            format!("{item}: an operator sets the offset back from {} to {offset}", committed.offset)
+            format!("{partition}: an operator sets the offset back from {} to {offset}", committed.offset)
         });
         self.figures.fault("offset set back by an operator");
         self.partitions[at].rewind(offset);
@@ -78,11 +78,11 @@ impl World {
 
     /// Some offset behind us; at times just the one that a page remembers.
     fn some_offset(&mut self, at: usize, committed: i64) -> i64 {
-        let item = &self.partitions[at].item;
+        let partition = &self.partitions[at].partition;
         let remembered: Vec<_> = self
             .processes
             .iter()
-            .filter_map(|process| process.directory.get(item))
+            .filter_map(|process| process.directory.get(partition))
             .flat_map(|page| [self.pages[*page].committed, self.pages[*page].commit_sent])
             .filter(|offset| *offset >= 0)
             .collect();

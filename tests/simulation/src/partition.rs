@@ -79,7 +79,7 @@ impl Excuse {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Partition {
-    pub(crate) item: TopicPartition,
+    pub(crate) partition: TopicPartition,
     /// Counts the makings of the topic.
     pub(crate) topic: u64,
     pub(crate) log: Vec<Message>,
@@ -107,9 +107,9 @@ pub(crate) struct Partition {
 }
 
 impl Partition {
-    pub(crate) fn new(item: TopicPartition, topic: u64) -> Self {
+    pub(crate) fn new(partition: TopicPartition, topic: u64) -> Self {
         Self {
-            item,
+            partition,
             topic,
             log: Vec::new(),
             end: 0,
@@ -174,11 +174,11 @@ impl Partition {
 
     /// A message was passed over: only one that a handler refused or that was the death of enough of them.
     pub(crate) fn skip(&mut self, offset: i64, attempts: u32) -> Result<(), Violation> {
-        let item = self.item.clone();
+        let partition = self.partition.clone();
         let Some(message) = self.message_at(offset) else {
             return Err(Violation::new(
                 Invariant::Isolation,
-                format!("{item}: {offset} is no message, and was skipped"),
+                format!("{partition}: {offset} is no message, and was skipped"),
             ));
         };
         if message.refused || message.deaths >= attempts && message.died_alone {
@@ -187,7 +187,7 @@ impl Partition {
             return Ok(());
         }
         let detail = format!(
-            "{item}: {offset} was skipped after {} deaths of {attempts}, never refused",
+            "{partition}: {offset} was skipped after {} deaths of {attempts}, never refused",
             message.deaths
         );
         Err(Violation::new(Invariant::Isolation, detail))
@@ -229,14 +229,16 @@ impl Partition {
         if offset > unsettled {
             let detail = format!(
                 "{}: offset {offset} was committed by {by:?}, but {unsettled} was never acknowledged",
-                self.item
+                self.partition
             );
             return Err(Violation::new(Invariant::NothingLost, detail));
         }
         let before = self.committed.replace(committed).map_or(0, |before| before.offset.0);
         if by == self.owner && offset < self.owners_commit {
-            let detail =
-                format!("{}: its owner {by:?} went back from {} to {offset}", self.item, self.owners_commit);
+            let detail = format!(
+                "{}: its owner {by:?} went back from {} to {offset}",
+                self.partition, self.owners_commit
+            );
             return Err(Violation::new(Invariant::NoRegress, detail));
         }
         if by == self.owner {
@@ -254,8 +256,10 @@ impl Partition {
     pub(crate) fn begin(&mut self, start: i64) -> Result<(), Violation> {
         let unsettled = self.unsettled();
         if start > unsettled {
-            let detail =
-                format!("{}: reading begins at {start}, but {unsettled} was never acknowledged", self.item);
+            let detail = format!(
+                "{}: reading begins at {start}, but {unsettled} was never acknowledged",
+                self.partition
+            );
             return Err(Violation::new(Invariant::NothingLost, detail));
         }
         let again = self.log.iter().skip(self.index_from(start)).any(|m| m.fate == Fate::Done);
@@ -266,7 +270,7 @@ impl Partition {
         } else if self.excuses.is_empty() {
             let detail = format!(
                 "{}: reading begins at {start}, everything up to {unsettled} was acknowledged, and nothing has failed",
-                self.item
+                self.partition
             );
             return Err(Violation::new(Invariant::Duplicates, detail));
         }

@@ -46,16 +46,16 @@ impl World {
     }
 
     pub(crate) fn python_token(&mut self, process: usize, at: usize) -> Option<FencingToken> {
-        let item = self.partitions[at].item.clone();
-        self.python(process)?.holds.get(&item).map(|holding| holding.token)
+        let partition = self.partitions[at].partition.clone();
+        self.python(process)?.holds.get(&partition).map(|holding| holding.token)
     }
 
     pub(crate) fn python_notice(&mut self, process: usize, notice: Notice) -> Checked {
         let Some(python) = self.python(process) else { return Ok(()) };
         match notice {
-            Notice::Acquired { item, token } => {
-                let at = Self::partition_of(&item);
-                python.holds.insert(item, Holding { token, position: None, uncommitted: 0 });
+            Notice::Acquired { partition, token } => {
+                let at = Self::partition_of(&partition);
+                python.holds.insert(partition, Holding { token, position: None, uncommitted: 0 });
                 // Of one that was frozen meanwhile it may be old news.
                 if self.zookeeper.has_lock(token) {
                     self.alone(at, Some(token))?;
@@ -66,16 +66,16 @@ impl World {
                 self.partitions[at].ordered = None;
                 self.partitions[at].enter(pid(process), self.now);
             }
-            Notice::Revoked { item, token } => {
-                self.python_lets_go(process, &item)?;
-                self.tell_member(process, Event::Released { item, token })?;
+            Notice::Revoked { partition, token } => {
+                self.python_lets_go(process, &partition)?;
+                self.tell_member(process, Event::Released { partition, token })?;
             }
-            Notice::Lost { item, .. } => {
-                python.holds.remove(&item);
-                self.partitions[Self::partition_of(&item)].leave(pid(process), self.now);
+            Notice::Lost { partition, .. } => {
+                python.holds.remove(&partition);
+                self.partitions[Self::partition_of(&partition)].leave(pid(process), self.now);
             }
             Notice::Suspended => python.suspended = true,
-            Notice::Resumed | Notice::SessionLost => python.suspended = false,
+            Notice::Reconnected | Notice::SessionLost => python.suspended = false,
             Notice::Left => python.left = true,
             Notice::Joined { .. }
             | Notice::Settled { .. }
@@ -90,9 +90,9 @@ impl World {
     }
 
     /// Commits what it has done, where Kafka lets it, and forgets the partition.
-    fn python_lets_go(&mut self, process: usize, item: &TopicPartition) -> Checked {
-        let at = Self::partition_of(item);
-        let Some(holding) = self.python(process).and_then(|python| python.holds.remove(item)) else {
+    fn python_lets_go(&mut self, process: usize, partition: &TopicPartition) -> Checked {
+        let at = Self::partition_of(partition);
+        let Some(holding) = self.python(process).and_then(|python| python.holds.remove(partition)) else {
             return Ok(());
         };
         if let Some(position) = holding.position
@@ -101,7 +101,7 @@ impl World {
             if self.kafka.away {
                 self.partitions[at].excuses.insert(Excuse::CutShort);
             }
-            self.python_commits(process, item, Offset(position), holding.token)?;
+            self.python_commits(process, partition, Offset(position), holding.token)?;
         }
         self.partitions[at].released(holding.token);
         self.partitions[at].leave(pid(process), self.now);
@@ -135,16 +135,16 @@ impl World {
         if python.suspended || away {
             return Ok(());
         }
-        let items: Vec<_> = python.holds.keys().cloned().collect();
-        for item in items {
-            self.python_works_on(process, &item)?;
+        let partitions: Vec<_> = python.holds.keys().cloned().collect();
+        for partition in partitions {
+            self.python_works_on(process, &partition)?;
         }
         Ok(())
     }
 
-    fn python_works_on(&mut self, process: usize, item: &TopicPartition) -> Checked {
-        let at = Self::partition_of(item);
-        let Some(mut holding) = self.python(process).and_then(|python| python.holds.get(item).copied())
+    fn python_works_on(&mut self, process: usize, partition: &TopicPartition) -> Checked {
+        let at = Self::partition_of(partition);
+        let Some(mut holding) = self.python(process).and_then(|python| python.holds.get(partition).copied())
         else {
             return Ok(());
         };
@@ -168,9 +168,9 @@ impl World {
         if holding.uncommitted > 4 || (holding.uncommitted > 0 || self.healing) && self.random.percent(20) {
             holding.uncommitted = 0;
             let offset = Offset(holding.position.unwrap_or(position));
-            self.python_commits(process, item, offset, holding.token)?;
+            self.python_commits(process, partition, offset, holding.token)?;
         }
-        if let Some(held) = self.python(process).and_then(|python| python.holds.get_mut(item)) {
+        if let Some(held) = self.python(process).and_then(|python| python.holds.get_mut(partition)) {
             *held = holding;
         }
         Ok(())
@@ -190,16 +190,16 @@ impl World {
         for message in self.partitions[at].log.iter_mut().filter(|message| message.offset < start) {
             message.fate = Fate::Before;
         }
-        let item = self.partitions[at].item.clone();
-        self.python_commits(process, &item, Offset(start), token)?;
+        let partition = self.partitions[at].partition.clone();
+        self.python_commits(process, &partition, Offset(start), token)?;
         Ok(start)
     }
 
     /// The process is killed.
     pub(crate) fn python_dies(&mut self, process: usize) {
-        let items = self.python(process).map(|python| python.holds.keys().cloned().collect::<Vec<_>>());
-        for item in items.unwrap_or_default() {
-            let partition = &mut self.partitions[Self::partition_of(&item)];
+        let partitions = self.python(process).map(|python| python.holds.keys().cloned().collect::<Vec<_>>());
+        for partition in partitions.unwrap_or_default() {
+            let partition = &mut self.partitions[Self::partition_of(&partition)];
             partition.excuses.insert(Excuse::TakenOver);
             partition.leave(pid(process), self.now);
         }

@@ -115,7 +115,7 @@ impl World {
             let committed = partition.committed.as_ref().map_or(0, |committed| committed.offset.0);
             if committed < unsettled.min(last) {
                 let detail =
-                    format!("{}: stopped at rest with {committed} committed of {last}", partition.item);
+                    format!("{}: stopped at rest with {committed} committed of {last}", partition.partition);
                 return Err(Violation::new(Invariant::Duplicates, detail));
             }
         }
@@ -128,9 +128,9 @@ impl World {
         for partition in &mut self.partitions {
             let committed = partition.committed.as_ref().map(|committed| committed.offset.0);
             let (unsettled, end) = (partition.unsettled(), partition.end);
-            let (item, live) = (&partition.item, &partition.live);
+            let (partition, live) = (&partition.partition, &partition.live);
             parts.push(format!(
-                "{item}: unsettled {unsettled}, end {end}, committed {committed:?}, live {live:?}"
+                "{partition}: unsettled {unsettled}, end {end}, committed {committed:?}, live {live:?}"
             ));
         }
         for process in &mut self.processes {

@@ -80,10 +80,10 @@ impl World {
             cooldown: self.plan.cooldown,
             siblings: !self.processes[process].python,
         };
-        let items = self.partitions.iter().map(|partition| partition.item.clone()).collect();
+        let partitions = self.partitions.iter().map(|partition| partition.partition.clone()).collect();
         let up = self.processes[process].network;
         self.processes[process].seat = Some(Seat {
-            member: Member::new(settings, items),
+            member: Member::new(settings, partitions),
             up,
             connection: number << 32,
             deaf: false,
@@ -165,7 +165,7 @@ impl World {
             match heard {
                 Heard::Event(event) => self.handle(process, event)?,
                 Heard::Proof { epoch, sent, proved } => self.proof_ended(process, epoch, sent, proved)?,
-                Heard::Passed { epoch } => self.handle(process, Event::Resumed { epoch })?,
+                Heard::Passed { epoch } => self.handle(process, Event::Reconnected { epoch })?,
             }
         }
         Ok(())

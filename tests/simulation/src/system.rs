@@ -225,7 +225,7 @@ impl System for Simulated<'_> {
         if let Some(supervisor) = self.supervisor() {
             supervisor.tokens.remove(partition);
         }
-        let released = MemberEvent::Released { item: partition.clone(), token };
+        let released = MemberEvent::Released { partition: partition.clone(), token };
         let told = self.world.tell_member(self.process, released);
         self.check(told);
     }

@@ -34,7 +34,7 @@ const ENCODED_AHEAD: usize = 200;
 pub(crate) struct Worker {
     pub(crate) process: usize,
     pub(crate) life: u64,
-    pub(crate) item: TopicPartition,
+    pub(crate) partition: TopicPartition,
     pub(crate) token: Option<FencingToken>,
     pub(crate) config: ConfigNumber,
     pub(crate) started_at: Time,
@@ -62,7 +62,7 @@ pub(crate) struct Worker {
     ending: Option<Ending>,
     to_worker: VecDeque<ToWorker>,
     /// Dead letters on their way, and when they are confirmed.
-    letters: Vec<(Offset, Time)>,
+    dead_letters: Vec<(Offset, Time)>,
     pub(crate) unwritten: VecDeque<ToHandler>,
     close_input: bool,
     last_turn: Instant,
@@ -78,9 +78,9 @@ impl World {
     ) -> Result<i32, Violation> {
         self.last_pid += 1;
         let pid = self.last_pid;
-        let letter = start.letter.is_some();
-        // The letter's message is read by itself.
-        let offset = start.offset.0 + i64::from(letter);
+        let dead_letter = start.dead_letter.is_some();
+        // The dead letter's message is read by itself.
+        let offset = start.offset.0 + i64::from(dead_letter);
         let at = Self::partition_of(&start.partition);
         let known = self.pages[page].topic == self.partitions[at].topic;
         self.began(process, pid, &start, known)?;
@@ -92,14 +92,14 @@ impl World {
             timeouts: Some((self.plan.start_timeout, self.plan.handler_timeout)),
             commit_messages: self.plan.commit_messages,
             attempts: self.pages[page].attempts,
-            letter,
+            dead_letter,
         };
         let before = self.pages[page].progress;
         let first = self.partitions[at].index_from(offset);
         let worker = Worker {
             process,
             life: self.processes[process].life,
-            item: start.partition,
+            partition: start.partition,
             token: start.token,
             config: start.config,
             started_at: self.now,
@@ -121,7 +121,7 @@ impl World {
             stopped_in_order: false,
             ending: None,
             to_worker: VecDeque::new(),
-            letters: Vec::new(),
+            dead_letters: Vec::new(),
             unwritten: VecDeque::new(),
             close_input: false,
             last_turn: self.instant(process),
@@ -185,7 +185,7 @@ impl World {
             worker.last_turn = self.processes[worker.process].machine.instant(now);
             self.handle_in_worker(pid, Event::Begun)?;
         }
-        self.post_letters(pid)?;
+        self.post_dead_letters(pid)?;
         loop {
             let more = self.worker_iterates(pid)?;
             let Some(worker) = self.workers.get(&pid) else { return Ok(()) };
@@ -212,7 +212,7 @@ impl World {
         let stood_still = time.saturating_duration_since(worker.last_turn) > BEAT + STOOD_STILL;
         worker.last_turn = time;
         if stood_still {
-            self.handle_in_worker(pid, Event::Resumed)?;
+            self.handle_in_worker(pid, Event::Overslept)?;
         }
         self.check_lease(pid)?;
         self.hear_supervisor(pid)?;
@@ -328,7 +328,7 @@ impl World {
             let Some(words) = worker.unwritten.pop_front() else { break };
             progress = true;
             if let ToHandler::Message { index, .. } = words
-                && worker.topic == self.partitions[Self::partition_of(&worker.item)].topic
+                && worker.topic == self.partitions[Self::partition_of(&worker.partition)].topic
             {
                 self.delivered(pid, index)?;
             }
@@ -351,7 +351,7 @@ impl World {
         }
         let machine = self.processes[worker.process].machine;
         let (time, at) = (machine.instant(self.now), machine.boottime(self.now));
-        let partition = &self.partitions[Self::partition_of(&worker.item)];
+        let partition = &self.partitions[Self::partition_of(&worker.partition)];
         worker.high_watermark = partition.end;
         let (mut delivered, mut blocked, mut event) = (false, false, None);
         if worker.position > partition.end || worker.topic != partition.topic {
@@ -418,7 +418,7 @@ impl World {
                 Action::DeadLetter { offset, .. } => {
                     let posted = self.now + self.between(millis(5), millis(400));
                     if let Some(worker) = self.workers.get_mut(&pid) {
-                        worker.letters.push((offset, posted));
+                        worker.dead_letters.push((offset, posted));
                     }
                     self.wake_worker(pid, posted);
                 }
@@ -507,10 +507,10 @@ impl World {
             Ending::HandlerExit { .. } | Ending::HandlerSignal { .. } | Ending::HandlerTimeout { .. }
         ) && let Some(worker) = self.workers.get(&pid)
             && let Some(token) = worker.token
-            && worker.topic == self.partitions[Self::partition_of(&worker.item)].topic
+            && worker.topic == self.partitions[Self::partition_of(&worker.partition)].topic
         {
             let until = worker.core.window().delivered().0;
-            let suspects = &mut self.partitions[Self::partition_of(&worker.item)].suspects;
+            let suspects = &mut self.partitions[Self::partition_of(&worker.partition)].suspects;
             let before = suspects.filter(|(of, _)| *of == token).map_or(0, |(_, until)| until);
             *suspects = Some((token, until.max(before)));
         }
@@ -532,7 +532,7 @@ impl World {
         self.heard_from(pid, WorkerHeard::Closed);
         let Some(worker) = self.workers.remove(&pid) else { return };
         self.say(|| format!("worker {pid} is gone: {exit}"));
-        let at = Self::partition_of(&worker.item);
+        let at = Self::partition_of(&worker.partition);
         let (acknowledged, delivered) =
             (worker.core.window().acknowledged().0, worker.core.window().delivered().0);
         let partition = &mut self.partitions[at];
@@ -550,9 +550,9 @@ impl World {
         {
             let wanted = worker.stopped_in_order || worker.lease_ended;
             if wanted {
-                supervisor.no_failure.insert(worker.item);
+                supervisor.no_failure.insert(worker.partition);
             } else {
-                supervisor.no_failure.remove(&worker.item);
+                supervisor.no_failure.remove(&worker.partition);
             }
             // What it leaves behind may take its time to end; only then it is gone.
             let slow = self.random.percent(10) && !self.healing;
@@ -577,17 +577,17 @@ impl World {
     }
 
     /// Dead letters that their broker has confirmed by now.
-    fn post_letters(&mut self, pid: i32) -> Checked {
+    fn post_dead_letters(&mut self, pid: i32) -> Checked {
         let now = self.now;
         let Some(worker) = self.workers.get_mut(&pid) else { return Ok(()) };
-        let (item, topic) = (worker.item.clone(), worker.topic);
-        let posted: Vec<_> = worker.letters.extract_if(.., |(_, posted)| *posted <= now).collect();
-        if let Some((_, next)) = worker.letters.iter().min_by_key(|(_, posted)| *posted).copied() {
+        let (partition, topic) = (worker.partition.clone(), worker.topic);
+        let posted: Vec<_> = worker.dead_letters.extract_if(.., |(_, posted)| *posted <= now).collect();
+        if let Some((_, next)) = worker.dead_letters.iter().min_by_key(|(_, posted)| *posted).copied() {
             self.wake_worker(pid, next);
         }
         for (offset, _) in posted {
             self.figures.count("messages dead-lettered");
-            self.skip(&item, offset.0, topic)?;
+            self.skip(&partition, offset.0, topic)?;
             self.handle_in_worker(pid, Event::DeadLettered { offset, bytes: 1 })?;
         }
         Ok(())
@@ -596,22 +596,22 @@ impl World {
     /// What the supervisor's verdict makes of a message.
     pub(crate) fn verdict(
         &mut self,
-        item: &TopicPartition,
+        partition: &TopicPartition,
         offset: Offset,
         verdict: Verdict,
         topic: u64,
     ) -> Checked {
         if verdict == Verdict::Apply(PoisonAction::Skip) {
             self.figures.count("messages skipped");
-            self.skip(item, offset.0, topic)?;
+            self.skip(partition, offset.0, topic)?;
         }
         Ok(())
     }
 
     /// A message is passed over, if it is not gone with its topic.
-    pub(crate) fn skip(&mut self, item: &TopicPartition, offset: i64, topic: u64) -> Checked {
+    pub(crate) fn skip(&mut self, partition: &TopicPartition, offset: i64, topic: u64) -> Checked {
         let attempts = self.plan.poison.attempts;
-        let partition = &mut self.partitions[Self::partition_of(item)];
+        let partition = &mut self.partitions[Self::partition_of(partition)];
         if partition.topic == topic { partition.skip(offset, attempts) } else { Ok(()) }
     }
 
@@ -619,11 +619,11 @@ impl World {
     fn delivered(&mut self, pid: i32, index: usize) -> Checked {
         self.figures.count("deliveries");
         let Some(worker) = self.workers.get_mut(&pid) else { return Ok(()) };
-        let at = Self::partition_of(&worker.item);
+        let at = Self::partition_of(&worker.partition);
         if index != worker.handler.next {
             let detail = format!(
                 "{}: message {index} was delivered where {} was next",
-                worker.item, worker.handler.next
+                worker.partition, worker.handler.next
             );
             return Err(Violation::new(Invariant::Order, detail));
         }
@@ -634,7 +634,7 @@ impl World {
             self.partitions[at].suspects.is_some_and(|(of, until)| Some(of) == token && offset < until);
         if suspect && in_flight > 1 {
             let detail =
-                format!("{}: {offset} was in flight at a death and is not delivered alone", worker.item);
+                format!("{}: {offset} was in flight at a death and is not delivered alone", worker.partition);
             return Err(Violation::new(Invariant::Isolation, detail));
         }
         self.delivered_by(at, index, token, pid)

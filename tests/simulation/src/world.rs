@@ -221,7 +221,7 @@ impl World {
         self.processes[process].machine.instant(self.now)
     }
 
-    pub(crate) fn partition_of(item: &TopicPartition) -> usize {
-        usize::try_from(item.partition.0).unwrap_or(0)
+    pub(crate) fn partition_of(partition: &TopicPartition) -> usize {
+        usize::try_from(partition.partition.0).unwrap_or(0)
     }
 }

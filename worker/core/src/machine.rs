@@ -64,7 +64,7 @@ pub struct Settings {
     pub commit_messages: u64,
     pub attempts: Attempts,
     /// The message to begin at goes to the dead-letter topic before the handler starts.
-    pub letter: bool,
+    pub dead_letter: bool,
 }
 
 /// Past participles: what happened.
@@ -118,14 +118,14 @@ pub enum Event {
     /// A deadline may have passed.
     Woken,
     /// Time passed without us: stopped, suspended, starved.
-    Resumed,
+    Overslept,
 }
 
 /// Imperatives: what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     StartHandler,
-    /// What the letter says besides; none for the one that the worker was started with.
+    /// What the dead letter says besides; none for the one that the worker was started with.
     DeadLetter {
         offset: Offset,
         why: Option<Failure>,
@@ -399,7 +399,7 @@ impl Core {
 
     pub fn handle(&mut self, now: Instant, event: Event) -> Vec<Action> {
         match event {
-            Event::Begun if self.settings.letter => {
+            Event::Begun if self.settings.dead_letter => {
                 vec![Action::DeadLetter { offset: self.window.acknowledged(), why: None }]
             }
             Event::Begun => vec![Action::StartHandler],
@@ -435,7 +435,7 @@ impl Core {
                 self.stop(now, StopReason::Restart, PARK_WITHIN, Ending::StartLost { error })
             }
             Event::Woken => self.woken(now),
-            Event::Resumed => {
+            Event::Overslept => {
                 self.pace.forget();
                 self.silent_since = self.silent_since.map(|_| now);
                 Vec::new()

@@ -30,7 +30,7 @@ fn settings() -> Settings {
         timeouts: Some((120 * SECOND, 60 * SECOND)),
         commit_messages: 10_000,
         attempts: Attempts::default(),
-        letter: false,
+        dead_letter: false,
     }
 }
 
@@ -125,7 +125,7 @@ fn nobody_is_silent_with_nothing_in_flight_or_when_time_stood_still() {
     assert_eq!(fixture.pass(3600 * SECOND), []);
     fixture.deliver(1);
     fixture.now += 3600 * SECOND;
-    assert_eq!(fixture.event(Event::Resumed), []);
+    assert_eq!(fixture.event(Event::Overslept), []);
     assert_eq!(fixture.pass(119 * SECOND), []);
 }
 
@@ -436,16 +436,16 @@ fn a_drain_waits_for_a_dead_letter_but_not_for_ever() {
 }
 
 #[test]
-fn a_letter_goes_before_the_handler_starts() {
-    let mut core = Core::new(Settings { letter: true, ..settings() }, Offset(5));
+fn a_dead_letter_goes_before_the_handler_starts() {
+    let mut core = Core::new(Settings { dead_letter: true, ..settings() }, Offset(5));
     let time = now();
-    let letter = Action::DeadLetter { offset: Offset(5), why: None };
-    assert_eq!(core.handle(time, Event::Begun), [letter]);
+    let dead_letter = Action::DeadLetter { offset: Offset(5), why: None };
+    assert_eq!(core.handle(time, Event::Begun), [dead_letter]);
     assert!(!core.admits(1));
     let said = core.handle(time, Event::DeadLettered { offset: Offset(5), bytes: 3 });
     assert_eq!(said, [Action::SayDeadLettered { offset: Offset(5) }, Action::StartHandler]);
     assert_eq!((core.window().acknowledged(), core.totals()), (Offset(6), (1, 3)));
-    let mut core = Core::new(Settings { letter: true, ..settings() }, Offset(5));
+    let mut core = Core::new(Settings { dead_letter: true, ..settings() }, Offset(5));
     core.handle(time, Event::Begun);
     let stop = Event::StopRequested { reason: StopReason::Shutdown, within: SECOND };
     let ended = Action::End(Ending::Stopped { cut_short: false, failed: None });

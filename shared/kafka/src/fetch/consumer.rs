@@ -39,11 +39,11 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// Starts fetching `item` at `offset`, some `ahead` bytes before they are asked for.
+    /// Starts fetching `partition` at `offset`, some `ahead` bytes before they are asked for.
     pub fn start(
         properties: &BTreeMap<String, String>,
         ahead: u64,
-        item: &TopicPartition,
+        partition: &TopicPartition,
         offset: Offset,
     ) -> Result<Self, FetchError> {
         let io = |error: std::io::Error| FetchError::Start(error.to_string());
@@ -51,8 +51,13 @@ impl Consumer {
         wake.set_nonblocking(true).map_err(io)?;
         waker.set_nonblocking(true).map_err(io)?;
         let properties = consumer_properties(properties, ahead);
-        let client =
-            Client::start(&properties, item.topic.as_str(), item.partition.0, offset.0, waker.as_fd())?;
+        let client = Client::start(
+            &properties,
+            partition.topic.as_str(),
+            partition.partition.0,
+            offset.0,
+            waker.as_fd(),
+        )?;
         Ok(Self { queue: VecDeque::new(), client, wake, _waker: waker })
     }
 

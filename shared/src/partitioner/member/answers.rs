@@ -16,7 +16,7 @@ impl Member {
         match self.asked.remove(&id) {
             Some(Asked::Itself) => self.phase_answered(&answer, out),
             Some(Asked::Party) => self.party_answered(now, id, answer, out),
-            Some(Asked::Lock(item)) => self.lock_answered(now, id, item, answer, out),
+            Some(Asked::Lock(partition)) => self.lock_answered(now, id, partition, answer, out),
             None => {}
         }
     }
@@ -56,18 +56,18 @@ impl Member {
         &mut self,
         now: Instant,
         id: RequestId,
-        item: TopicPartition,
+        partition: TopicPartition,
         answer: Answer,
         out: &mut Vec<Action>,
     ) {
         let settled = self.party.is_settled();
-        let Some(lock) = self.locks.get_mut(&item) else { return };
+        let Some(lock) = self.locks.get_mut(&partition) else { return };
         match lock.answered(now, id, answer, settled) {
             Step::Kept(notice) => out.extend(notice.map(Action::Notify)),
             Step::Gone => {
-                self.locks.remove(&item);
-                if self.mine.contains(&item) {
-                    self.begin_lock(item);
+                self.locks.remove(&partition);
+                if self.mine.contains(&partition) {
+                    self.begin_lock(partition);
                 }
             }
             Step::Doubted(notice) => {
@@ -89,8 +89,8 @@ impl Member {
                 }
             }
             Asked::Party => self.party.failed(id),
-            Asked::Lock(item) => {
-                if let Some(lock) = self.locks.get_mut(&item) {
+            Asked::Lock(partition) => {
+                if let Some(lock) = self.locks.get_mut(&partition) {
                     lock.failed(id);
                 }
             }

@@ -67,11 +67,12 @@ impl Member {
             return;
         }
         let settled = self.party.is_settled();
-        let due = |(item, lock): (&TopicPartition, &Lock)| Some((item.clone(), lock.due(now, settled)?));
+        let due =
+            |(partition, lock): (&TopicPartition, &Lock)| Some((partition.clone(), lock.due(now, settled)?));
         let requests: Vec<_> = self.locks.iter().filter_map(due).collect();
-        for (item, request) in requests {
-            let id = self.send(Asked::Lock(item.clone()), request, out);
-            if let Some(lock) = self.locks.get_mut(&item) {
+        for (partition, request) in requests {
+            let id = self.send(Asked::Lock(partition.clone()), request, out);
+            if let Some(lock) = self.locks.get_mut(&partition) {
                 lock.sent(id);
             }
         }
@@ -90,7 +91,7 @@ impl Member {
         if !settled || self.reported_settled {
             return;
         }
-        if self.mine.iter().all(|item| self.locks.get(item).is_some_and(Lock::is_held)) {
+        if self.mine.iter().all(|partition| self.locks.get(partition).is_some_and(Lock::is_held)) {
             self.reported_settled = true;
             out.push(Action::Notify(Notice::Settled { members: self.party.ids().len() }));
         }

@@ -9,11 +9,11 @@ use self::alone::{Alone, COOLDOWN, FOLDER};
 use super::super::messages::{Action, Answer, Event, Notice, Request, RequestId};
 use crate::ids::{FencingToken, TopicPartition};
 
-fn items(count: i32) -> BTreeSet<TopicPartition> {
-    (0..count).map(item).collect()
+fn partitions(count: i32) -> BTreeSet<TopicPartition> {
+    (0..count).map(partition).collect()
 }
 
-fn item(partition: i32) -> TopicPartition {
+fn partition(partition: i32) -> TopicPartition {
     format!("t:{partition}").parse().unwrap()
 }
 
@@ -41,41 +41,41 @@ fn alone_it_joins_waits_for_the_cooldown_and_acquires_everything() {
 #[test]
 fn what_stays_mine_is_kept_and_the_rest_is_deleted_only_once_released() {
     let mut alone = Alone::acquired(2);
-    let token = Alone::token(&alone.hears(), &item(1));
+    let token = Alone::token(&alone.hears(), &partition(1));
     alone.other_joins("host-2");
     assert_eq!(alone.hears(), [Notice::Unsettled]);
     alone.settle();
-    // host-1-… sorts before host-2: item 0 stays.
+    // host-1-… sorts before host-2: partition 0 stays.
     let heard = alone.hears();
-    assert_eq!(heard, [Notice::Revoked { item: item(1), token }, Notice::Settled { members: 2 }]);
+    assert_eq!(heard, [Notice::Revoked { partition: partition(1), token }, Notice::Settled { members: 2 }]);
     assert_eq!(alone.lock_nodes(), 2);
-    alone.say(Event::Released { item: item(1), token });
+    alone.say(Event::Released { partition: partition(1), token });
     assert_eq!(alone.lock_nodes(), 1);
 }
 
 #[test]
 fn an_item_that_comes_back_before_it_is_released_is_locked_again_afterwards() {
     let mut alone = Alone::acquired(2);
-    let token = Alone::token(&alone.hears(), &item(1));
+    let token = Alone::token(&alone.hears(), &partition(1));
     let other = alone.other_joins("host-2");
     alone.settle();
     alone.other_closes(other);
     alone.settle();
     alone.hears();
-    alone.say(Event::Released { item: item(1), token });
+    alone.say(Event::Released { partition: partition(1), token });
     let heard = alone.hears();
-    assert!(Alone::token(&heard, &item(1)) > token);
+    assert!(Alone::token(&heard, &partition(1)) > token);
     assert_eq!(heard.last(), Some(&Notice::Settled { members: 1 }));
 }
 
 #[test]
 fn a_release_with_an_old_token_does_nothing() {
     let mut alone = Alone::acquired(2);
-    let token = Alone::token(&alone.hears(), &item(1));
-    alone.say(Event::Released { item: item(1), token });
+    let token = Alone::token(&alone.hears(), &partition(1));
+    alone.say(Event::Released { partition: partition(1), token });
     alone.other_joins("host-2");
     alone.settle();
-    alone.say(Event::Released { item: item(1), token: FencingToken(token.0 - 1) });
+    alone.say(Event::Released { partition: partition(1), token: FencingToken(token.0 - 1) });
     assert_eq!(alone.lock_nodes(), 2);
 }
 
@@ -95,7 +95,7 @@ fn more_members_than_items_leave_one_idle_and_settled() {
 fn it_waits_in_line_behind_a_holder_and_keeps_its_place() {
     let mut alone = Alone::new(1, false);
     let python = alone.zookeeper.open(alone.now);
-    alone.other(python, FOLDER, &Request::CreateLock { item: item(0), prefix: python_prefix() });
+    alone.other(python, FOLDER, &Request::CreateLock { partition: partition(0), prefix: python_prefix() });
     alone.start();
     alone.settle();
     assert_eq!((alone.hears().len(), alone.lock_nodes()), (1, 2));
@@ -110,11 +110,11 @@ fn it_waits_in_line_behind_a_holder_and_keeps_its_place() {
 fn a_waiting_node_of_an_item_that_went_is_deleted_at_once() {
     let mut alone = Alone::new(2, false);
     let python = alone.zookeeper.open(alone.now);
-    alone.other(python, FOLDER, &Request::CreateLock { item: item(1), prefix: python_prefix() });
+    alone.other(python, FOLDER, &Request::CreateLock { partition: partition(1), prefix: python_prefix() });
     alone.start();
     alone.settle();
     assert_eq!(alone.lock_nodes(), 3);
-    alone.say(Event::ItemsChanged { items: items(1) });
+    alone.say(Event::PartitionsChanged { partitions: partitions(1) });
     assert_eq!(alone.lock_nodes(), 2);
     assert_eq!(alone.hears().last(), Some(&Notice::Settled { members: 1 }));
 }
@@ -122,12 +122,12 @@ fn a_waiting_node_of_an_item_that_went_is_deleted_at_once() {
 #[test]
 fn a_changed_set_is_allocated_at_once_and_what_stays_is_kept() {
     let mut alone = Alone::acquired(2);
-    let token = Alone::token(&alone.hears(), &item(0));
-    alone.say(Event::ItemsChanged { items: [item(1), item(2)].into() });
+    let token = Alone::token(&alone.hears(), &partition(0));
+    alone.say(Event::PartitionsChanged { partitions: [partition(1), partition(2)].into() });
     let heard = alone.hears();
-    assert_eq!(heard[..2], [Notice::Unsettled, Notice::Revoked { item: item(0), token }]);
+    assert_eq!(heard[..2], [Notice::Unsettled, Notice::Revoked { partition: partition(0), token }]);
     assert!(matches!(heard[2..], [Notice::Acquired { .. }, Notice::Settled { members: 1 }]));
-    alone.say(Event::ItemsChanged { items: [item(1), item(2)].into() });
+    alone.say(Event::PartitionsChanged { partitions: [partition(1), partition(2)].into() });
     assert_eq!(alone.hears(), []);
 }
 
@@ -137,9 +137,9 @@ fn leaving_waits_for_every_release_and_then_goes_without_a_trace() {
     let heard = alone.hears();
     alone.say(Event::LeaveRequested);
     assert_eq!(alone.hears().len(), 2);
-    for item in items(2) {
+    for partition in partitions(2) {
         assert!(alone.zookeeper.paths().any(|path| path.contains("/party/")));
-        alone.say(Event::Released { token: Alone::token(&heard, &item), item });
+        alone.say(Event::Released { token: Alone::token(&heard, &partition), partition });
     }
     assert_eq!(alone.hears(), [Notice::Left]);
     assert_eq!(alone.zookeeper.paths().count(), 0);
@@ -151,12 +151,12 @@ fn leaving_waits_for_every_release_and_then_goes_without_a_trace() {
 #[test]
 fn leaving_within_the_cooldown_waits_for_releases_alone() {
     let mut alone = Alone::acquired(1);
-    let token = Alone::token(&alone.hears(), &item(0));
+    let token = Alone::token(&alone.hears(), &partition(0));
     alone.other_joins("other");
     assert!(alone.member.next_deadline().is_some(), "the party settles again");
     alone.say(Event::LeaveRequested);
     assert_eq!(alone.member.next_deadline(), None, "it would be waited for without a pause");
-    alone.say(Event::Released { item: item(0), token });
+    alone.say(Event::Released { partition: partition(0), token });
     assert_eq!(alone.hears().last(), Some(&Notice::Left));
 }
 
@@ -172,17 +172,17 @@ fn leaving_before_there_is_a_session_needs_none() {
 fn a_lost_session_loses_everything_and_a_new_one_begins_under_a_new_name() {
     let mut alone = Alone::acquired(1);
     let heard = alone.hears();
-    let token = Alone::token(&heard, &item(0));
+    let token = Alone::token(&heard, &partition(0));
     alone.zookeeper.end(alone.session);
     alone.zookeeper.take_fired();
     alone.session = alone.zookeeper.open(alone.now);
     let epoch = alone.epoch();
     alone.say(Event::SessionEnded { epoch });
-    assert_eq!(alone.hears(), [Notice::Lost { item: item(0), token }, Notice::SessionLost]);
+    assert_eq!(alone.hears(), [Notice::Lost { partition: partition(0), token }, Notice::SessionLost]);
     alone.start();
     alone.settle();
     let heard = alone.hears();
-    assert!(Alone::token(&heard, &item(0)) > token);
+    assert!(Alone::token(&heard, &partition(0)) > token);
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn whatever_is_late_of_an_earlier_session_does_nothing() {
         alone.say(Event::WatchFired { epoch: old, id });
     }
     alone.say(Event::Suspended { epoch: old });
-    alone.say(Event::Resumed { epoch: old });
+    alone.say(Event::Reconnected { epoch: old });
     alone.say(Event::SessionEnded { epoch: old });
     assert_eq!(format!("{:?}", alone.member), before);
     assert_eq!(alone.hears(), []);
@@ -215,13 +215,13 @@ fn while_suspended_nothing_is_sent_and_nothing_given_up() {
     alone.asked.clear();
     alone.hears();
     alone.say(Event::Suspended { epoch });
-    alone.say(Event::ItemsChanged { items: items(2) });
+    alone.say(Event::PartitionsChanged { partitions: partitions(2) });
     assert_eq!(alone.member.next_deadline(), None);
     assert_eq!((alone.asked.len(), alone.hears()), (0, vec![Notice::Suspended, Notice::Unsettled]));
-    alone.say(Event::Resumed { epoch });
+    alone.say(Event::Reconnected { epoch });
     let heard = alone.hears();
     assert!(
-        matches!(heard[..], [Notice::Resumed, Notice::Acquired { .. }, Notice::Settled { .. }]),
+        matches!(heard[..], [Notice::Reconnected, Notice::Acquired { .. }, Notice::Settled { .. }]),
         "{heard:?}"
     );
 }
@@ -234,13 +234,13 @@ fn after_a_disconnection_a_held_lock_that_is_gone_is_lost_and_the_session_is_giv
     alone.say(Event::Suspended { epoch });
     let path = alone.zookeeper.paths().find(|path| path.contains("/locks/t-0/")).unwrap().to_owned();
     alone.zookeeper.delete(&path);
-    alone.say(Event::Resumed { epoch });
-    let (lost, kept) = (Alone::token(&heard, &item(0)), Alone::token(&heard, &item(1)));
+    alone.say(Event::Reconnected { epoch });
+    let (lost, kept) = (Alone::token(&heard, &partition(0)), Alone::token(&heard, &partition(1)));
     let heard = alone.hears();
-    assert_eq!(heard[2], Notice::Lost { item: item(0), token: lost });
-    assert_eq!(heard[3..], [Notice::Unsettled, Notice::Revoked { item: item(1), token: kept }]);
+    assert_eq!(heard[2], Notice::Lost { partition: partition(0), token: lost });
+    assert_eq!(heard[3..], [Notice::Unsettled, Notice::Revoked { partition: partition(1), token: kept }]);
     assert_eq!(alone.epoch(), epoch);
-    alone.say(Event::Released { item: item(1), token: kept });
+    alone.say(Event::Released { partition: partition(1), token: kept });
     assert_eq!(alone.hears(), [Notice::SessionLost]);
 }
 
@@ -261,7 +261,7 @@ fn a_lost_answer_to_a_creation_is_settled_by_listing() {
     assert_eq!(alone.lock_nodes(), 1);
     alone.now = alone.member.next_deadline().unwrap();
     alone.say(Event::DeadlineReached);
-    Alone::token(&alone.hears(), &item(0));
+    Alone::token(&alone.hears(), &partition(0));
     assert_eq!(alone.lock_nodes(), 1);
 }
 
@@ -272,7 +272,7 @@ fn a_member_in_a_sibling_folder_keeps_an_item_from_us_until_it_is_gone() {
     let python = alone.zookeeper.open(alone.now);
     // The later lock node wins nothing against a member that will not look at ours.
     alone.now += COOLDOWN;
-    alone.other(python, "/g/b", &Request::CreateLock { item: item(0), prefix: python_prefix() });
+    alone.other(python, "/g/b", &Request::CreateLock { partition: partition(0), prefix: python_prefix() });
     alone.say(Event::DeadlineReached);
     let heard = alone.hears();
     let Some(Notice::Blocked { by, .. }) = heard.last() else { panic!("{heard:?}") };
@@ -289,14 +289,14 @@ fn a_member_in_a_sibling_folder_keeps_an_item_from_us_until_it_is_gone() {
 fn somebody_before_us_in_line_is_told_after_a_while_and_who_is_in_the_party_at_once() {
     let mut alone = Alone::new(2, false);
     let other = alone.zookeeper.open(alone.now);
-    alone.other(other, FOLDER, &Request::CreateLock { item: item(0), prefix: python_prefix() });
+    alone.other(other, FOLDER, &Request::CreateLock { partition: partition(0), prefix: python_prefix() });
     alone.start();
     assert_eq!(alone.members(), Some(1), "before it has settled");
     alone.settle();
     assert!(matches!(alone.hears()[..], [Notice::Joined { .. }, Notice::Acquired { .. }]));
     alone.now = alone.member.next_deadline().unwrap();
     alone.say(Event::DeadlineReached);
-    assert_eq!(alone.hears(), [Notice::Waiting { item: item(0), by: String::new() }]);
+    assert_eq!(alone.hears(), [Notice::Waiting { partition: partition(0), by: String::new() }]);
     assert_eq!(alone.member.next_deadline(), None, "said once");
     // A party that changes meanwhile does not end it.
     let third = alone.other_joins("host-2");
@@ -307,19 +307,19 @@ fn somebody_before_us_in_line_is_told_after_a_while_and_who_is_in_the_party_at_o
     alone.settle();
     alone.hears();
     alone.other_closes(other);
-    Alone::token(&alone.hears(), &item(0));
+    Alone::token(&alone.hears(), &partition(0));
 }
 
 #[test]
 fn who_waits_for_what_is_not_its_own_any_more_says_that_it_does_not() {
     let mut alone = Alone::new(1, false);
     let other = alone.zookeeper.open(alone.now);
-    alone.other(other, FOLDER, &Request::CreateLock { item: item(0), prefix: python_prefix() });
+    alone.other(other, FOLDER, &Request::CreateLock { partition: partition(0), prefix: python_prefix() });
     alone.start();
     alone.settle();
     alone.settle();
     assert!(matches!(alone.hears()[..], [Notice::Joined { .. }, Notice::Waiting { .. }]));
-    alone.say(Event::ItemsChanged { items: BTreeSet::new() });
-    assert_eq!(alone.hears()[0], Notice::NoLongerWaiting { item: item(0) });
+    alone.say(Event::PartitionsChanged { partitions: BTreeSet::new() });
+    assert_eq!(alone.hears()[0], Notice::NoLongerWaiting { partition: partition(0) });
     assert_eq!(alone.lock_nodes(), 1);
 }

@@ -23,21 +23,21 @@ pub struct Group {
     random: Random,
     players: Vec<Player>,
     folders: Vec<String>,
-    items: BTreeSet<TopicPartition>,
+    partitions: BTreeSet<TopicPartition>,
     tokens: BTreeMap<TopicPartition, FencingToken>,
     acquisitions: usize,
 }
 
 impl Group {
-    /// So many members in each of these folders, sharing these items. More than one folder means siblings.
-    pub fn new(seed: u64, folders: &[&str], members: usize, items: BTreeSet<TopicPartition>) -> Self {
+    /// So many members in each of these folders, sharing these partitions. More than one folder means siblings.
+    pub fn new(seed: u64, folders: &[&str], members: usize, partitions: BTreeSet<TopicPartition>) -> Self {
         let mut group = Self {
             now: crate::clock::now(),
             zookeeper: ZooKeeper::new(SESSION_TIMEOUT),
             random: Random::new(seed),
             players: Vec::new(),
             folders: folders.iter().map(|folder| (*folder).to_owned()).collect(),
-            items,
+            partitions,
             tokens: BTreeMap::new(),
             acquisitions: 0,
         };
@@ -66,7 +66,7 @@ impl Group {
     pub fn join(&mut self, folder: usize) {
         let siblings = self.folders.len() > 1;
         let Some(folder) = self.folders.get(folder) else { return };
-        let player = Player::new(self.players.len(), folder, self.items.clone(), siblings, self.now);
+        let player = Player::new(self.players.len(), folder, self.partitions.clone(), siblings, self.now);
         self.players.push(player);
     }
 
@@ -100,7 +100,7 @@ impl Group {
                 let folder = self.random.below(self.folders.len());
                 self.join(folder);
             }
-            _ => self.change_items(),
+            _ => self.change_partitions(),
         }
         self.check()
     }
@@ -142,24 +142,28 @@ impl Group {
         Ok(())
     }
 
-    /// Every item has exactly one owner, and everyone has settled who is not kept waiting by a sibling.
+    /// Every partition has exactly one owner, and everyone has settled who is not kept waiting by a sibling.
     fn is_at_rest(&self) -> bool {
-        let owners = |item| self.players.iter().filter(|player| player.has.contains_key(item)).count();
+        let owners =
+            |partition| self.players.iter().filter(|player| player.has.contains_key(partition)).count();
         let settled = |player: &Player| {
             player.left
                 || player.opening.is_none() && (player.settled.is_some() || !player.blocked.is_empty())
         };
-        let extra = self.players.iter().any(|p| p.has.keys().any(|item| !self.items.contains(item)));
-        !extra && self.items.iter().all(|item| owners(item) == 1) && self.players.iter().all(settled)
+        let extra =
+            self.players.iter().any(|p| p.has.keys().any(|partition| !self.partitions.contains(partition)));
+        !extra
+            && self.partitions.iter().all(|partition| owners(partition) == 1)
+            && self.players.iter().all(settled)
     }
 
     fn check(&self) -> Result<(), String> {
         let mut owners = BTreeMap::new();
         for (at, player) in self.players.iter().enumerate() {
-            for item in player.works_on(self.now) {
-                if let Some(other) = owners.insert(item, at) {
+            for partition in player.works_on(self.now) {
+                if let Some(other) = owners.insert(partition, at) {
                     return Err(format!(
-                        "{item} has two owners: {:#?} and {player:#?}",
+                        "{partition} has two owners: {:#?} and {player:#?}",
                         self.players.get(other)
                     ));
                 }

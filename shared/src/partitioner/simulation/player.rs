@@ -46,13 +46,13 @@ impl Player {
     pub(super) fn new(
         name: usize,
         folder: &str,
-        items: BTreeSet<TopicPartition>,
+        partitions: BTreeSet<TopicPartition>,
         siblings: bool,
         now: Instant,
     ) -> Self {
         let settings = Settings { identity: format!("host-{name}"), cooldown: COOLDOWN, siblings };
         Self {
-            member: Member::new(settings, items),
+            member: Member::new(settings, partitions),
             folder: folder.to_owned(),
             connected: true,
             opening: Some(Member::FIRST_EPOCH),
@@ -84,29 +84,29 @@ impl Player {
 
     pub(super) fn notice(&mut self, notice: Notice) -> Result<(), String> {
         match notice {
-            Notice::Acquired { item, token } => {
-                self.blocked.remove(&item);
-                if let Some(had) = self.has.insert(item.clone(), (token, false)) {
-                    return Err(format!("{item} was acquired with {token} while held with {had:?}"));
+            Notice::Acquired { partition, token } => {
+                self.blocked.remove(&partition);
+                if let Some(had) = self.has.insert(partition.clone(), (token, false)) {
+                    return Err(format!("{partition} was acquired with {token} while held with {had:?}"));
                 }
             }
-            Notice::Revoked { item, token } => match self.has.get_mut(&item) {
+            Notice::Revoked { partition, token } => match self.has.get_mut(&partition) {
                 Some((held, revoked)) if *held == token && !*revoked => *revoked = true,
-                other => return Err(format!("{item} was revoked with {token}, held is {other:?}")),
+                other => return Err(format!("{partition} was revoked with {token}, held is {other:?}")),
             },
-            Notice::Lost { item, token } => match self.has.remove(&item) {
+            Notice::Lost { partition, token } => match self.has.remove(&partition) {
                 Some((held, _)) if held == token => {}
-                other => return Err(format!("{item} was lost with {token}, held was {other:?}")),
+                other => return Err(format!("{partition} was lost with {token}, held was {other:?}")),
             },
             Notice::Settled { members } => self.settled = Some(members),
             Notice::Unsettled | Notice::SessionLost => self.settled = None,
-            Notice::Blocked { item, .. } => {
-                self.blocked.insert(item);
+            Notice::Blocked { partition, .. } => {
+                self.blocked.insert(partition);
             }
             Notice::Left if self.has.is_empty() => self.left = true,
             Notice::Left => return Err(format!("left while holding {:?}", self.has)),
             Notice::Listed { .. } | Notice::Waiting { .. } | Notice::NoLongerWaiting { .. } => {}
-            Notice::Joined { .. } | Notice::Evidence { .. } | Notice::Suspended | Notice::Resumed => {}
+            Notice::Joined { .. } | Notice::Evidence { .. } | Notice::Suspended | Notice::Reconnected => {}
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::ids::{FencingToken, TopicPartition};
-use crate::partitioner::allocation::item_text;
+use crate::partitioner::allocation::kazoo_name;
 use crate::partitioner::messages::{Answer, OwnLock, Request, RequestId, SiblingLock};
 use crate::partitioner::node_names::{contenders, holder};
 
@@ -147,19 +147,23 @@ impl ZooKeeper {
                 self.delete(&format!("{folder}/party/{node}"));
                 Answer::PartyLeft
             }
-            Request::CreateLock { item, prefix } => self.create_lock(session, &locks(folder, item), prefix),
-            Request::ListLocks { item, prefix } => self.list_locks(&locks(folder, item), prefix),
-            Request::WatchPredecessor { item, node } => {
-                let path = format!("{}/{node}", locks(folder, item));
+            Request::CreateLock { partition, prefix } => {
+                self.create_lock(session, &locks(folder, partition), prefix)
+            }
+            Request::ListLocks { partition, prefix } => self.list_locks(&locks(folder, partition), prefix),
+            Request::WatchPredecessor { partition, node } => {
+                let path = format!("{}/{node}", locks(folder, partition));
                 if !self.nodes.contains_key(&path) {
                     return Answer::PredecessorGone;
                 }
                 self.watch(session, id, path, Watched::Node);
                 Answer::PredecessorWatched { by: String::new() }
             }
-            Request::ListSiblings { item } => Answer::SiblingsListed { locks: self.siblings(folder, item) },
-            Request::DeleteLock { item, node } => {
-                self.delete(&format!("{}/{node}", locks(folder, item)));
+            Request::ListSiblings { partition } => {
+                Answer::SiblingsListed { locks: self.siblings(folder, partition) }
+            }
+            Request::DeleteLock { partition, node } => {
+                self.delete(&format!("{}/{node}", locks(folder, partition)));
                 Answer::LockDeleted
             }
         }
@@ -180,14 +184,14 @@ impl ZooKeeper {
         Answer::LocksListed { children, own }
     }
 
-    fn siblings(&self, folder: &str, item: &TopicPartition) -> Vec<SiblingLock> {
+    fn siblings(&self, folder: &str, partition: &TopicPartition) -> Vec<SiblingLock> {
         let parent = folder.rsplit_once('/').map_or("", |(parent, _)| parent);
         let mut folders: Vec<_> = self.paths().filter_map(|path| group_folder(path, parent)).collect();
         folders.dedup();
         folders.retain(|sibling| *sibling != folder);
         let mut found = Vec::new();
         for sibling in folders {
-            let folder = locks(sibling, item);
+            let folder = locks(sibling, partition);
             let children = self.children(&folder);
             let first = holder(&children).map(str::to_owned);
             found.extend(contenders(&children).map(|node| SiblingLock {
@@ -239,8 +243,8 @@ impl ZooKeeper {
     }
 }
 
-fn locks(folder: &str, item: &TopicPartition) -> String {
-    format!("{folder}/locks/{}", item_text(item))
+fn locks(folder: &str, partition: &TopicPartition) -> String {
+    format!("{folder}/locks/{}", kazoo_name(partition))
 }
 
 /// The group's folder that a node lies in, if that lies in `parent`.

@@ -15,7 +15,7 @@ use crate::failures::Run;
 use crate::messages::{Action, Refusal};
 use crate::phase::{Phase, Purpose, Worker};
 use crate::reason::{Reason, describe};
-use crate::tenure::DueLetter;
+use crate::tenure::DueDeadLetter;
 
 /// A worker that is gone: how it said it would end, how it did, and what its page holds.
 struct End {
@@ -179,8 +179,8 @@ impl Core {
         if let Some(partition) = self.partitions.get_mut(key) {
             let tenure = &mut partition.tenure;
             tenure.block(offset, &end.attempts, error, end.worker.stderr.clone());
-            if let Some(letter) = &mut tenure.blocking {
-                letter.attempts = end.attempts.attempt(offset);
+            if let Some(dead_letter) = &mut tenure.blocking {
+                dead_letter.attempts = end.attempts.attempt(offset);
             }
             let ticket = tenure.dead_letter.take().and_then(|due| due.ticket);
             let result = Err(Refusal::Failed(how.clone()));
@@ -276,8 +276,9 @@ impl Core {
             }
             PoisonAction::DeadLetter => {
                 log::error!("{key}: {what}: it goes to the dead-letter topic");
-                let letter = partition.tenure.blocking.clone();
-                partition.tenure.dead_letter = letter.map(|letter| DueLetter { letter, ticket: None });
+                let dead_letter = partition.tenure.blocking.clone();
+                partition.tenure.dead_letter =
+                    dead_letter.map(|dead_letter| DueDeadLetter { dead_letter, ticket: None });
                 Vec::new()
             }
             PoisonAction::Park => {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor::text;
-use kafkavisor_link::message::{FromWorker, Letter, Verdict};
+use kafkavisor_link::message::{DeadLetter, FromWorker, Verdict};
 use kafkavisor_link::page::Progress;
 use nix::unistd::Pid;
 
@@ -55,7 +55,7 @@ impl Core {
             }
             FromWorker::DeadLettered { offset } => {
                 log::warn!("{key}: offset {offset} is in the dead-letter topic");
-                let due = partition.tenure.dead_letter.take_if(|due| due.letter.offset == offset);
+                let due = partition.tenure.dead_letter.take_if(|due| due.dead_letter.offset == offset);
                 self.record_mut(key).dead_lettered += 1;
                 let ticket = due.and_then(|due| due.ticket);
                 let result = Ok(format!("offset {offset} is in the dead-letter topic"));
@@ -96,7 +96,7 @@ impl Core {
                     tenure.first_delivered = first_delivered.or(Some(at));
                 }
                 let error = error.to_owned();
-                tenure.blocking = Some(Letter { offset, attempts, error, stderr });
+                tenure.blocking = Some(DeadLetter { offset, attempts, error, stderr });
             }
         }
         self.record_mut(key).last_exit = Some(how.clone());

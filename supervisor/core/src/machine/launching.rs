@@ -35,15 +35,15 @@ impl Core {
             partition.enter(Phase::AwaitingTurn { at });
             return Vec::new();
         }
-        // A letter is about the message to begin with, or about none any more.
-        partition.tenure.dead_letter.take_if(|due| due.ticket.is_none() && due.letter.offset != offset);
+        // A dead letter is about the message to begin with, or about none any more.
+        partition.tenure.dead_letter.take_if(|due| due.ticket.is_none() && due.dead_letter.offset != offset);
         partition.tenure.failing = false;
         let config = partition.tenure.config;
         partition.enter(Phase::Spawning { config, wanted: None });
         let tenure = &partition.tenure;
-        let letter = tenure.dead_letter.as_ref().map(|due| due.letter.clone());
+        let dead_letter = tenure.dead_letter.as_ref().map(|due| due.dead_letter.clone());
         let (token, partition) = (tenure.token, key.clone());
-        vec![Action::SpawnWorker(WorkerStart { partition, generation, token, offset, config, letter })]
+        vec![Action::SpawnWorker(WorkerStart { partition, generation, token, offset, config, dead_letter })]
     }
 
     pub(super) fn spawned(&mut self, now: Instant, key: &TopicPartition, pid: Pid) -> Vec<Action> {

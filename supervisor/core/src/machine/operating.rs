@@ -9,7 +9,7 @@ use std::time::Instant;
 use kafkavisor::config::PoisonAction;
 use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor::protocol::StopReason;
-use kafkavisor_link::message::Letter;
+use kafkavisor_link::message::DeadLetter;
 
 use super::{Core, KILL_AFTER};
 use crate::messages::{Action, Refusal, Ticket};
@@ -17,7 +17,7 @@ use crate::operator::Operation;
 use crate::phase::{Phase, Purpose};
 use crate::reason::Reason;
 use crate::record::Pause;
-use crate::tenure::{Answering, DueLetter, Place, Seek};
+use crate::tenure::{Answering, DueDeadLetter, Place, Seek};
 
 /// What was done at once, in words, or nothing yet.
 type Done = Result<(Option<String>, Vec<Action>), String>;
@@ -108,16 +108,16 @@ impl Core {
         let paused = self.records.get(key).is_some_and(|record| record.paused.is_some());
         let Some(partition) = self.partitions.get_mut(key) else { return Ok((None, Vec::new())) };
         let tenure = &partition.tenure;
-        let blocks = |letter: &Letter| Some(letter.offset) == tenure.acknowledged();
+        let blocks = |dead_letter: &DeadLetter| Some(dead_letter.offset) == tenure.acknowledged();
         let parked = matches!(partition.phase(), Phase::Parked { .. });
         let stuck = parked || partition.pid().is_none() || tenure.failures.looping() || tenure.failing;
-        let Some(letter) = tenure.blocking.clone().filter(blocks).filter(|_| stuck) else {
+        let Some(dead_letter) = tenure.blocking.clone().filter(blocks).filter(|_| stuck) else {
             let state = partition.state();
             return Err(format!(
                 "it is {state}, and no message blocks it; `seek` moves a partition to any offset"
             ));
         };
-        let offset = letter.offset;
+        let offset = dead_letter.offset;
         if rule.action != PoisonAction::DeadLetter && rule.topic.is_none() {
             let said = format!("offset {offset} is skipped");
             let actions = self.order(now, key, Seek { offset: offset.next(), ticket, said });
@@ -126,7 +126,8 @@ impl Core {
         if paused {
             return Err("it is paused, and its dead letter needs a worker: resume it first".to_owned());
         }
-        let before = partition.tenure.dead_letter.replace(DueLetter { letter, ticket: Some(ticket) });
+        let before =
+            partition.tenure.dead_letter.replace(DueDeadLetter { dead_letter, ticket: Some(ticket) });
         let ticket = before.and_then(|due| due.ticket).into_iter().collect();
         let mut actions = super::not_done(ticket, "another word of an operator came first");
         actions.extend(self.replace(now, key, Reason::Requested));

@@ -3,7 +3,7 @@
 use kafkavisor::config::{Poison, PoisonAction};
 use kafkavisor::ids::{FencingToken, Offset};
 use kafkavisor::protocol::StopReason;
-use kafkavisor_link::message::{Ending, FromWorker, Letter};
+use kafkavisor_link::message::{DeadLetter, Ending, FromWorker};
 use kafkavisor_link::process::Exit;
 
 use super::fixture::*;
@@ -235,12 +235,12 @@ fn seek_frees_a_partition_that_never_began() {
     assert_eq!(spawns(&actions), [Offset(20)]);
 }
 
-fn letters(actions: &[Action]) -> Vec<Letter> {
-    let letter = |action: &Action| match action {
-        Action::SpawnWorker(start) => start.letter.clone(),
+fn dead_letters(actions: &[Action]) -> Vec<DeadLetter> {
+    let dead_letter = |action: &Action| match action {
+        Action::SpawnWorker(start) => start.dead_letter.clone(),
         _ => None,
     };
-    actions.iter().filter_map(letter).collect()
+    actions.iter().filter_map(dead_letter).collect()
 }
 
 #[test]
@@ -248,22 +248,22 @@ fn poison_goes_to_the_dead_letter_topic_before_anything_else() {
     let mut fixture = Fixture::with(settings(PoisonAction::DeadLetter));
     fixture.ready(0);
     fixture.poison(0, 10);
-    let letter = Letter {
+    let dead_letter = DeadLetter {
         offset: Offset(10),
         attempts: 3,
         error: "handler exited with status 1".to_owned(),
         stderr: "its last words".to_owned(),
     };
-    assert_eq!(letters(&fixture.done), std::slice::from_ref(&letter));
+    assert_eq!(dead_letters(&fixture.done), std::slice::from_ref(&dead_letter));
     // Until it is confirmed the next worker has it too.
     fixture.exits(0, None, KILLED, progress(10, 10));
-    assert_eq!(letters(&fixture.pass(60 * SECOND)), [letter]);
+    assert_eq!(dead_letters(&fixture.pass(60 * SECOND)), [dead_letter]);
     let dead_lettered = |fixture: &Fixture| fixture.core.record(&orders(0)).unwrap().dead_lettered;
     assert_eq!(dead_lettered(&fixture), 0);
     fixture.says(0, FromWorker::DeadLettered { offset: Offset(10) });
     assert_eq!(dead_lettered(&fixture), 1);
     fixture.exits(0, None, KILLED, progress(11, 11));
-    assert_eq!(letters(&fixture.pass(60 * SECOND)), []);
+    assert_eq!(dead_letters(&fixture.pass(60 * SECOND)), []);
 }
 
 #[test]
@@ -273,7 +273,7 @@ fn skip_sends_a_dead_letter_where_there_is_a_topic_for_them_and_answers_when_it_
     let parked = Ending::Parked { offset: Offset(4), error: "refused".to_owned() };
     fixture.exits(0, Some(parked.clone()), Exit::Status(1), progress(4, 5));
     let (actions, answer) = fixture.operate(Operation::Skip);
-    assert_eq!(letters(&actions).first().map(|letter| letter.error.as_str()), Some("refused"));
+    assert_eq!(dead_letters(&actions).first().map(|dead_letter| dead_letter.error.as_str()), Some("refused"));
     assert_eq!((spawns(&actions), answer), (vec![Offset(4)], None));
     let failed = fixture.exits(0, Some(parked), Exit::Status(1), progress(4, 4));
     assert!(matches!(answer_of(&failed), Some(Err(Refusal::Failed(_)))), "{failed:?}");

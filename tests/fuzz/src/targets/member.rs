@@ -11,9 +11,9 @@
 //! | `o` | the oldest request is answered with the answer to another question |
 //! | `f` | the oldest request's answer is lost |
 //! | `w` | the oldest watch fires; `v`: the newest |
-//! | `z`, `r`, `x` | suspended, resumed, the session has ended |
+//! | `z`, `r`, `x` | suspended, reconnected, the session has ended |
 //! | `i N` | there are N partitions now |
-//! | `d` | the first item that is to be given up is released |
+//! | `d` | the first partition that is to be given up is released |
 //! | `t` | time passes until the member's deadline |
 //! | `l` | somebody wants it to leave |
 
@@ -55,7 +55,7 @@ pub(super) fn member(data: &[u8]) {
     let siblings = text.starts_with('S');
     let settings = Settings { identity: "host-1".to_owned(), cooldown: Duration::from_secs(1), siblings };
     let mut world = World {
-        member: Member::new(settings, items(2)),
+        member: Member::new(settings, partitions(2)),
         now: clock::now(),
         epoch: Member::FIRST_EPOCH,
         suspended: false,
@@ -73,7 +73,7 @@ pub(super) fn member(data: &[u8]) {
     }
 }
 
-fn items(count: usize) -> BTreeSet<TopicPartition> {
+fn partitions(count: usize) -> BTreeSet<TopicPartition> {
     let topic = Topic::new("t").expect("a topic's name");
     (0..count.min(MOST_ITEMS))
         .filter_map(|n| Some(TopicPartition::new(topic.clone(), i32::try_from(n).ok()?)))
@@ -107,13 +107,13 @@ impl World {
                 Event::WatchFired { epoch, id }
             }
             "z" => Event::Suspended { epoch },
-            "r" => Event::Resumed { epoch },
+            "r" => Event::Reconnected { epoch },
             "x" => Event::SessionEnded { epoch },
-            "i" => Event::ItemsChanged { items: items(rest.trim().parse().unwrap_or(0)) },
+            "i" => Event::PartitionsChanged { partitions: partitions(rest.trim().parse().unwrap_or(0)) },
             "d" => {
-                let Some((item, token)) = self.to_be_given_up() else { return };
-                self.has.remove(&item);
-                Event::Released { item, token }
+                let Some((partition, token)) = self.to_be_given_up() else { return };
+                self.has.remove(&partition);
+                Event::Released { partition, token }
             }
             "t" => return self.wait(),
             "l" => Event::LeaveRequested,
@@ -124,7 +124,7 @@ impl World {
 
     fn to_be_given_up(&self) -> Option<(TopicPartition, FencingToken)> {
         let mut revoked = self.has.iter().filter(|(_, (_, revoked))| *revoked);
-        revoked.next().map(|(item, (token, _))| (item.clone(), *token))
+        revoked.next().map(|(partition, (token, _))| (partition.clone(), *token))
     }
 
     /// A deadline that was obeyed is over: else the loop around the member would spin.
@@ -172,24 +172,24 @@ impl World {
 
     fn notice(&mut self, notice: Notice) {
         match notice {
-            Notice::Acquired { item, token } => {
-                let had = self.has.insert(item.clone(), (token, false));
-                assert_eq!(had, None, "{item} is acquired with {token}");
+            Notice::Acquired { partition, token } => {
+                let had = self.has.insert(partition.clone(), (token, false));
+                assert_eq!(had, None, "{partition} is acquired with {token}");
             }
-            Notice::Revoked { item, token } => {
-                let had = self.has.insert(item.clone(), (token, true));
-                assert_eq!(had, Some((token, false)), "{item} is revoked with {token}");
+            Notice::Revoked { partition, token } => {
+                let had = self.has.insert(partition.clone(), (token, true));
+                assert_eq!(had, Some((token, false)), "{partition} is revoked with {token}");
             }
-            Notice::Lost { item, token } => {
-                let had = self.has.remove(&item).map(|(token, _)| token);
-                assert_eq!(had, Some(token), "{item} is lost");
+            Notice::Lost { partition, token } => {
+                let had = self.has.remove(&partition).map(|(token, _)| token);
+                assert_eq!(had, Some(token), "{partition} is lost");
             }
             Notice::Left | Notice::SessionLost => {
                 assert!(self.has.is_empty(), "{notice:?} with {:?}", self.has);
                 self.left |= notice == Notice::Left;
             }
             Notice::Suspended => self.suspended = true,
-            Notice::Resumed => self.suspended = false,
+            Notice::Reconnected => self.suspended = false,
             Notice::Joined { .. }
             | Notice::Settled { .. }
             | Notice::Unsettled

@@ -1,11 +1,11 @@
-//! Names of nodes as anybody may have made them in ZooKeeper, one a line, and other text that leads there: items, paths,
+//! Names of nodes as anybody may have made them in ZooKeeper, one a line, and other text that leads there: partitions, paths,
 //! addresses.
 
 use std::collections::BTreeSet;
 
 use kafkavisor::config::ZookeeperAddress;
 use kafkavisor::ids::TopicPartition;
-use kafkavisor::partitioner::allocation::{allocate, item_text, member_id, parse_item};
+use kafkavisor::partitioner::allocation::{allocate, kazoo_name, member_id, parse_kazoo_name};
 use kafkavisor::partitioner::group_path::GroupFolder;
 use kafkavisor::partitioner::node_names::{checks_siblings, contenders, holder, predecessor};
 
@@ -19,7 +19,7 @@ pub(super) fn names(data: &[u8]) {
     line_before_a_lock(&children);
     shares(&children);
     for name in &children {
-        item(name);
+        partition(name);
         path(name);
         address(name);
         if checks_siblings(name) {
@@ -49,33 +49,37 @@ fn line_before_a_lock(children: &[String]) {
     }
 }
 
-/// Whoever is in the party: every item belongs to exactly one of them.
+/// Whoever is in the party: every partition belongs to exactly one of them.
 fn shares(party: &[String]) {
     let mut ids: Vec<&str> = party.iter().map(|node| member_id(node)).collect();
     for (node, id) in party.iter().zip(&ids) {
         assert!(node.ends_with(id), "{node:?} {id:?}");
     }
-    let items: BTreeSet<TopicPartition> = party.iter().filter_map(|name| parse_item(name).ok()).collect();
+    let partitions: BTreeSet<TopicPartition> =
+        party.iter().filter_map(|name| parse_kazoo_name(name).ok()).collect();
     ids.sort_unstable();
     ids.dedup();
     let mut all = Vec::new();
     for id in &ids {
-        let share = allocate(&items, &ids, id);
-        assert!(share.len() <= items.len().div_ceil(ids.len()), "an unfair share: {share:?} of {items:?}");
+        let share = allocate(&partitions, &ids, id);
+        assert!(
+            share.len() <= partitions.len().div_ceil(ids.len()),
+            "an unfair share: {share:?} of {partitions:?}"
+        );
         all.extend(share);
     }
-    assert_eq!(all.len(), items.len(), "{all:?} {items:?}");
-    assert_eq!(all.into_iter().collect::<BTreeSet<_>>(), items);
-    assert!(allocate(&items, &ids, "nobody's id\n").is_empty());
+    assert_eq!(all.len(), partitions.len(), "{all:?} {partitions:?}");
+    assert_eq!(all.into_iter().collect::<BTreeSet<_>>(), partitions);
+    assert!(allocate(&partitions, &ids, "nobody's id\n").is_empty());
 }
 
-fn item(name: &str) {
-    if let Ok(item) = parse_item(name) {
-        assert_eq!(parse_item(&item_text(&item)).as_ref(), Ok(&item));
-        assert!(item.partition.0 >= 0);
+fn partition(name: &str) {
+    if let Ok(partition) = parse_kazoo_name(name) {
+        assert_eq!(parse_kazoo_name(&kazoo_name(&partition)).as_ref(), Ok(&partition));
+        assert!(partition.partition.0 >= 0);
     }
-    if let Ok(item) = name.parse::<TopicPartition>() {
-        assert_eq!(item.to_string().parse::<TopicPartition>().as_ref(), Ok(&item));
+    if let Ok(partition) = name.parse::<TopicPartition>() {
+        assert_eq!(partition.to_string().parse::<TopicPartition>().as_ref(), Ok(&partition));
     }
 }
 

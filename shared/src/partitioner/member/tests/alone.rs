@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::items;
+use super::partitions;
 use crate::ids::{FencingToken, TopicPartition};
 use crate::partitioner::member::{Member, Settings};
 use crate::partitioner::messages::{Action, Answer, Epoch, Event, Notice, Request, RequestId};
@@ -29,7 +29,7 @@ impl Alone {
         let mut zookeeper = ZooKeeper::new(Duration::from_secs(3600));
         let session = zookeeper.open(now);
         let settings = Settings { identity: "host-1".to_owned(), cooldown: COOLDOWN, siblings };
-        let member = Member::new(settings, items(count));
+        let member = Member::new(settings, partitions(count));
         Self { member, zookeeper, session, now, heard: Vec::new(), asked: Vec::new(), last_epoch: 0 }
     }
 
@@ -120,7 +120,7 @@ impl Alone {
         }
     }
 
-    /// What is news of the items.
+    /// What is news of the partitions.
     pub(super) fn hears(&mut self) -> Vec<Notice> {
         let mut heard = std::mem::take(&mut self.heard);
         heard.retain(|notice| !matches!(notice, Notice::Listed { .. }));
@@ -136,8 +136,8 @@ impl Alone {
 
     pub(super) fn token(notices: &[Notice], of: &TopicPartition) -> FencingToken {
         let token = |notice: &Notice| {
-            let Notice::Acquired { item, token } = notice else { return None };
-            (item == of).then_some(*token)
+            let Notice::Acquired { partition, token } = notice else { return None };
+            (partition == of).then_some(*token)
         };
         notices.iter().find_map(token).unwrap_or_else(|| panic!("{of} was not acquired: {notices:?}"))
     }

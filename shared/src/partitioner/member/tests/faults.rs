@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::items;
+use super::partitions;
 use crate::partitioner::simulation::group::Group;
 
 /// How many schedules each test runs; `KAFKAVISOR_SCHEDULES` for more.
@@ -12,7 +12,7 @@ fn schedules() -> u64 {
 
 /// How often a partition was acquired in the schedule of that seed.
 fn survives(seed: u64, folders: &[&str], steps: usize) -> usize {
-    let mut group = Group::new(seed, folders, 2, items(5));
+    let mut group = Group::new(seed, folders, 2, partitions(5));
     for step in 0..steps {
         group.step().unwrap_or_else(|error| panic!("seed {seed}, step {step}: {error}"));
     }

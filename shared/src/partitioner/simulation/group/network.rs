@@ -87,11 +87,11 @@ impl Group {
                     player.to_server.push_back(Pending { id, epoch, request, abandoned: false });
                 }
                 Action::Notify(notice) => {
-                    if let Notice::Acquired { item, token } = &notice {
+                    if let Notice::Acquired { partition, token } = &notice {
                         self.acquisitions += 1;
-                        let before = self.tokens.insert(item.clone(), *token);
+                        let before = self.tokens.insert(partition.clone(), *token);
                         if before.is_some_and(|before| before >= *token) {
-                            return Err(format!("{item}: {token} follows {before:?}"));
+                            return Err(format!("{partition}: {token} follows {before:?}"));
                         }
                     }
                     player.notice(notice)?;
@@ -102,16 +102,16 @@ impl Group {
         Ok(())
     }
 
-    /// The supervisor is done with one of the items that it is to give back.
+    /// The supervisor is done with one of the partitions that it is to give back.
     pub(super) fn release(&mut self, at: usize) -> Result<(), String> {
         let Some(player) = self.players.get_mut(at) else { return Ok(()) };
-        let Some((item, token)) =
+        let Some((partition, token)) =
             player.has.iter().find(|(_, (_, revoked))| *revoked).map(|(i, (t, _))| (i.clone(), *t))
         else {
             return Ok(());
         };
-        player.has.remove(&item);
-        self.handle(at, Event::Released { item, token })
+        player.has.remove(&partition);
+        self.handle(at, Event::Released { partition, token })
     }
 
     /// The connection breaks: some of what was sent has reached the server, no answer comes back.
@@ -139,7 +139,7 @@ impl Group {
         if self.zookeeper.is_alive(session) {
             self.zookeeper.hear(session, now);
             player.last_connected = now;
-            player.to_member.push_back(Event::Resumed { epoch });
+            player.to_member.push_back(Event::Reconnected { epoch });
         } else {
             player.session = None;
             player.to_member.push_back(Event::SessionEnded { epoch });
@@ -155,18 +155,18 @@ impl Group {
         }
     }
 
-    pub(super) fn change_items(&mut self) {
-        let all: Vec<_> = self.items.iter().cloned().collect();
+    pub(super) fn change_partitions(&mut self) {
+        let all: Vec<_> = self.partitions.iter().cloned().collect();
         let Some(last) = all.last() else { return };
         let mut next = last.clone();
         next.partition.0 += 1;
         if self.random.percent(50) || all.len() < 3 {
-            self.items.insert(next);
-        } else if let Some(item) = self.random.choose(&all) {
-            self.items.remove(item);
+            self.partitions.insert(next);
+        } else if let Some(partition) = self.random.choose(&all) {
+            self.partitions.remove(partition);
         }
         (0..self.players.len())
-            .for_each(|at| self.tell(at, Event::ItemsChanged { items: self.items.clone() }));
+            .for_each(|at| self.tell(at, Event::PartitionsChanged { partitions: self.partitions.clone() }));
     }
 
     pub(super) fn pass(&mut self, time: Duration) -> Result<(), String> {

@@ -1,4 +1,4 @@
-//! The member's share: allocated when the party has settled or the items change, taken up lock by lock.
+//! The member's share: allocated when the party has settled or the partitions change, taken up lock by lock.
 
 use std::collections::BTreeSet;
 
@@ -10,19 +10,19 @@ use crate::partitioner::messages::{Action, Notice};
 use crate::partitioner::node_names::lock_prefix;
 
 impl Member {
-    pub(super) fn items_changed(&mut self, items: BTreeSet<TopicPartition>, out: &mut Vec<Action>) {
-        if self.items == items {
+    pub(super) fn partitions_changed(&mut self, partitions: BTreeSet<TopicPartition>, out: &mut Vec<Action>) {
+        if self.partitions == partitions {
             return;
         }
-        self.items = items;
+        self.partitions = partitions;
         if self.party.is_settled() && self.ending.is_none() {
             self.unsettle(out);
             self.allocate(out);
         }
     }
 
-    pub(super) fn released(&mut self, item: &TopicPartition, token: FencingToken) {
-        if let Some(lock) = self.locks.get_mut(item) {
+    pub(super) fn released(&mut self, partition: &TopicPartition, token: FencingToken) {
+        if let Some(lock) = self.locks.get_mut(partition) {
             lock.released(token);
         }
     }
@@ -34,15 +34,15 @@ impl Member {
     }
 
     pub(super) fn allocate(&mut self, out: &mut Vec<Action>) {
-        self.mine = allocate(&self.items, &self.party.ids(), self.party.me()).into_iter().collect();
+        self.mine = allocate(&self.partitions, &self.party.ids(), self.party.me()).into_iter().collect();
         self.take_up_mine(out);
     }
 
     /// Keeps the locks of what is mine, gives up the others, and begins those that are missing.
     pub(super) fn take_up_mine(&mut self, out: &mut Vec<Action>) {
         let mine = &self.mine;
-        self.locks.retain(|item, lock| {
-            if mine.contains(item) {
+        self.locks.retain(|partition, lock| {
+            if mine.contains(partition) {
                 lock.keep();
                 return true;
             }
@@ -55,15 +55,15 @@ impl Member {
             }
         });
         let missing: Vec<_> =
-            self.mine.iter().filter(|item| !self.locks.contains_key(item)).cloned().collect();
-        for item in missing {
-            self.begin_lock(item);
+            self.mine.iter().filter(|partition| !self.locks.contains_key(partition)).cloned().collect();
+        for partition in missing {
+            self.begin_lock(partition);
         }
     }
 
-    pub(super) fn begin_lock(&mut self, item: TopicPartition) {
+    pub(super) fn begin_lock(&mut self, partition: TopicPartition) {
         let prefix = lock_prefix(&self.next_uuid());
-        self.locks.insert(item.clone(), Lock::new(item, prefix));
+        self.locks.insert(partition.clone(), Lock::new(partition, prefix));
     }
 
     pub(super) fn next_uuid(&mut self) -> String {
