@@ -7,7 +7,7 @@
 //! | [`text`] | texts from outside: bounded, and without raw control characters |
 //! | [`config`] | the configuration file: parsed once, every error at once with line and column |
 //! | [`partitioner`] | who owns which partition: kazoo's `SetPartitioner` as a pure state machine |
-//! | `membership` | the partitioner on a real ZooKeeper (feature `zookeeper`) |
+//! | [`membership`] | who owns what, behind one trait: static lists, the partitioner on a real ZooKeeper (feature `zookeeper`) |
 //! | [`protocol`] | codecs of the handler protocols, both directions |
 //! | [`handler`] | a small typed helper for handlers written in Rust |
 
@@ -15,7 +15,6 @@ pub mod clock;
 pub mod config;
 pub mod handler;
 pub mod ids;
-#[cfg(feature = "zookeeper")]
 pub mod membership;
 pub mod partitioner;
 pub mod protocol;

@@ -1,36 +1,20 @@
-//! A group's membership on a real ZooKeeper (feature `zookeeper`).
-//!
-//! [`Membership`] performs what the pure [`Member`](crate::partitioner::member::Member) decides, and tells the supervisor in
-//! [`Notice`]s. It decides nothing about ownership itself. It adds what a state machine can't have: sessions that are
-//! opened again for ever, time limits on every request, and proofs of life for the supervisor's lease.
-//! [`Observer`] only reads: who is in a group, who holds what, offsets in the classic layout.
+//! Who owns what: a group's membership behind one trait.
 //!
 //! | module | for |
 //! |---|---|
-//! | [`options`] | what a membership is told |
-//! | `paths` | where its nodes are |
-//! | [`connection`] | sessions: the first within a time limit, later ones for ever |
-//! | `names` | whose a session is |
-//! | `requests` | one request of the member, performed |
-//! | `session` | one session: its state, its requests, its watches, its proofs of life |
-//! | `input` | what comes into the loop |
-//! | `event_loop` | the member's loop: wait, handle, perform |
-//! | [`handle`] | the supervisor's end of it |
-//! | [`observer`] | reading a group from outside |
+//! | [`member`] | [`Member`]: what a supervisor asks of its membership |
+//! | [`notice`] | [`Notice`]: what it hears from it |
+//! | [`listed`] | static assignment: everything that is listed is ours |
+//! | `zookeeper` | a member in ZooKeeper, beside Python members (feature `zookeeper`) |
 
-pub mod connection;
-mod event_loop;
-pub mod handle;
-mod input;
-mod names;
-pub mod observer;
-pub mod options;
-mod paths;
-mod requests;
-mod session;
+pub mod listed;
+pub mod member;
+pub mod notice;
+#[cfg(feature = "zookeeper")]
+pub mod zookeeper;
 
-pub use self::connection::{ConnectError, Connection};
-pub use self::handle::Membership;
-pub use self::observer::Observer;
-pub use self::options::{Identity, Options};
-pub use crate::partitioner::messages::{Epoch, Notice};
+pub use self::listed::ListedMember;
+pub use self::member::Member;
+pub use self::notice::Notice;
+#[cfg(feature = "zookeeper")]
+pub use self::zookeeper::{ConnectError, Connection, Identity, Observer, Options, ZookeeperMember};

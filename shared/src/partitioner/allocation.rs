@@ -2,7 +2,7 @@
 //!
 //! Every member computes the same allocation from the same party, so the order of partitions and members must be exactly
 //! kazoo's: texts by code point (`t-1`, `t-10`, `t-2`). What members do about their shares is left to
-//! [`member`](super::member).
+//! [`set_partitioner`](super::set_partitioner).
 
 use crate::ids::{InvalidName, Topic, TopicPartition};
 

@@ -1,7 +1,7 @@
 //! One lock's way from its creation to its deletion, for one partition of one session.
 //!
 //! A lock says which request is [`due`](Lock::due) and takes the answers; when to ask, and what to do about the other
-//! partitions, is left to [`member`](super::member). A node of ours stays in line however long that takes. It is never
+//! partitions, is left to [`set_partitioner`](super::set_partitioner). A node of ours stays in line however long that takes. It is never
 //! deleted between `Acquired` and `Released`.
 //!
 //! | stage | meaning | goes to |

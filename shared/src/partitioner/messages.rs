@@ -1,4 +1,4 @@
-//! What goes into a [`Member`](super::member::Member) and what comes out of it.
+//! What goes into a [`SetPartitioner`](super::set_partitioner::Member) and what comes out of it.
 //!
 //! Everything from ZooKeeper carries the [`Epoch`] of the session it belongs to, and answers the [`RequestId`] they
 //! answer, so that what is late can be told from what is awaited. The shell owes every [`Request`] exactly one
@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::node_names::Nonce;
-use crate::clock::Boottime;
 use crate::ids::{FencingToken, TopicPartition};
 
 /// The running number of a member's session, from 1.
@@ -255,8 +254,6 @@ pub enum Action {
 pub enum Notice {
     /// The member is in the party.
     Joined {
-        /// The session's running number, as in `Evidence`.
-        epoch: Epoch,
         /// The session's id, `0x1000…`.
         session: String,
         /// The member's identifier, new with each session.
@@ -316,15 +313,6 @@ pub enum Notice {
         partition: TopicPartition,
         /// The path of its lock node.
         by: String,
-    },
-    /// The member proved to the quorum that its session lives. Made by the shell while anything is held.
-    Evidence {
-        /// Which session.
-        epoch: Epoch,
-        /// Taken before the proof was sent: a lease counts from here.
-        sent: Boottime,
-        /// The negotiated session timeout.
-        timeout: Duration,
     },
     /// Cut off from ZooKeeper. What is held stays held as long as the lease says.
     Suspended,

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use kafkavisor::ids::{FencingToken, TopicPartition};
-use kafkavisor::membership::observer::GroupSeen;
-use kafkavisor::membership::{Connection, Identity, Membership, Notice, Observer, Options};
+use kafkavisor::membership::zookeeper::observer::GroupSeen;
+use kafkavisor::membership::{Connection, Identity, Member, Notice, Observer, Options, ZookeeperMember};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
@@ -72,7 +72,7 @@ struct Known {
 /// One of ours, whose supervisor releases at once.
 pub(crate) struct Ours {
     known: Arc<Mutex<Known>>,
-    membership: Arc<Membership>,
+    membership: Arc<ZookeeperMember>,
 }
 
 impl Ours {
@@ -202,7 +202,7 @@ impl Group {
         let connection = Connection::establish(&options, WITHIN).await.expect("the test ZooKeeper answers");
         let (sender, mut notices) = tokio::sync::mpsc::unbounded_channel();
         let sink = move |notice| drop(sender.send(notice));
-        let membership = Arc::new(Membership::start(
+        let membership = Arc::new(ZookeeperMember::start(
             &Handle::current(),
             connection,
             options,
@@ -219,7 +219,7 @@ impl Group {
                 if let Some((partition, token)) = release
                     && let Some(membership) = weak.upgrade()
                 {
-                    membership.released(partition, token);
+                    membership.released(partition, Some(token));
                 }
                 changed.notify_waiters();
             }
@@ -283,8 +283,11 @@ impl Known {
         owners: &mut BTreeSet<TopicPartition>,
     ) -> Option<(TopicPartition, FencingToken)> {
         match notice {
-            Notice::Joined { session, member, .. } => (self.session, self.id) = (session, member),
-            Notice::Acquired { partition, token } => {
+            Notice::Joined { session, member } => {
+                (self.session, self.id) = (session.unwrap(), member.unwrap());
+            }
+            Notice::Assigned { partition, token } => {
+                let token = token.unwrap();
                 if !owners.insert(partition.clone()) {
                     self.owned_twice = Some(format!("{partition} with {token}"));
                 }
@@ -293,12 +296,12 @@ impl Known {
                 self.has.insert(partition, token);
             }
             Notice::Revoked { partition, token } => {
-                assert_eq!(self.has.remove(&partition), Some(token));
+                assert_eq!(self.has.remove(&partition), token);
                 owners.remove(&partition);
-                return Some((partition, token));
+                return Some((partition, token?));
             }
-            Notice::Lost { partition, token } => {
-                assert_eq!(self.has.remove(&partition), Some(token));
+            Notice::Lost { partition } => {
+                assert!(self.has.remove(&partition).is_some(), "{partition}");
                 owners.remove(&partition);
                 self.lost += 1;
             }

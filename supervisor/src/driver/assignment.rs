@@ -1,8 +1,8 @@
-//! ZooKeeper's notices as events of the core, and the lease that follows from its evidence.
+//! Membership's notices as events of the core, and the lease that follows from its evidence.
 
 use std::collections::BTreeMap;
 
-use kafkavisor::partitioner::messages::Notice;
+use kafkavisor::membership::Notice;
 use kafkavisor_link::page::Lease;
 
 use kafkavisor_supervisor_core::Event;
@@ -14,6 +14,8 @@ pub struct Assignment {
     pub session: Option<String>,
     pub member: Option<String>,
     pub members: usize,
+    /// Whether the group counts us in.
+    pub joined: bool,
     pub connected: bool,
     pub blocked: BTreeMap<String, String>,
 }
@@ -27,41 +29,35 @@ pub(crate) enum Meaning {
 }
 
 impl Assignment {
-    pub fn zookeeper() -> Self {
-        let blocked = BTreeMap::new();
-        Self { mode: "zookeeper", session: None, member: None, members: 0, connected: true, blocked }
-    }
-
-    pub fn fixed() -> Self {
-        Self { mode: "static", members: 1, ..Self::zookeeper() }
+    pub fn new(mode: &'static str) -> Self {
+        let (session, member, blocked) = (None, None, BTreeMap::new());
+        Self { mode, session, member, members: 0, joined: false, connected: true, blocked }
     }
 
     pub fn state(&self, settled: bool) -> &'static str {
-        match (self.connected, self.mode, settled) {
-            (_, "static", _) => "acquired",
-            (false, ..) => "suspended",
-            (true, _, true) => "acquired",
-            (true, _, false) => "allocating",
+        match (self.connected, settled) {
+            (false, _) => "suspended",
+            (true, true) => "acquired",
+            (true, false) => "allocating",
         }
     }
 
     pub(crate) fn understand(&mut self, notice: Notice) -> Meaning {
         match notice {
-            Notice::Joined { session, member, timeout, .. } => {
-                log::info!("joined the group as {member} (session {session}, timeout {timeout:?})");
-                self.session = Some(session);
-                self.member = Some(member);
-                self.connected = true;
+            Notice::Joined { session, member } => {
+                if let (Some(session), Some(member)) = (&session, &member) {
+                    log::info!("joined the group as {member} (session {session})");
+                }
+                (self.session, self.member) = (session, member);
+                (self.joined, self.connected) = (true, true);
                 Meaning::Nothing
             }
-            Notice::Acquired { partition, token } => {
+            Notice::Assigned { partition, token } => {
                 self.blocked.remove(&partition.to_string());
-                Meaning::Event(Event::Assigned { partition, token: Some(token) })
+                Meaning::Event(Event::Assigned { partition, token })
             }
-            Notice::Revoked { partition, token } => {
-                Meaning::Event(Event::Revoked { partition, token: Some(token) })
-            }
-            Notice::Lost { partition, .. } => Meaning::Event(Event::Lost { partition }),
+            Notice::Revoked { partition, token } => Meaning::Event(Event::Revoked { partition, token }),
+            Notice::Lost { partition } => Meaning::Event(Event::Lost { partition }),
             Notice::Settled { members } => {
                 log::info!("the group has settled: {members} members");
                 self.members = members;
@@ -88,7 +84,7 @@ impl Assignment {
                 }
                 Meaning::Nothing
             }
-            Notice::Evidence { sent, timeout, .. } => Meaning::Lease(Lease::from_evidence(sent, timeout)),
+            Notice::Evidence { sent, timeout } => Meaning::Lease(Lease::from_evidence(sent, timeout)),
             Notice::Suspended => {
                 log::warn!("cut off from ZooKeeper");
                 self.connected = false;
@@ -101,8 +97,7 @@ impl Assignment {
             }
             Notice::SessionLost => {
                 log::error!("the session with ZooKeeper is lost: everything is given up; joining again");
-                self.session = None;
-                self.member = None;
+                (self.session, self.member, self.joined) = (None, None, false);
                 self.blocked.clear();
                 Meaning::Lease(Lease::NONE)
             }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use kafkavisor::clock::Boottime;
 use kafkavisor::ids::{Offset, TopicPartition};
-use kafkavisor::partitioner::messages::Notice;
+use kafkavisor::membership::Notice;
 use kafkavisor_link::attempts::Attempts;
 use kafkavisor_link::message::FromWorker;
 use kafkavisor_link::page::{Lease, Progress};
@@ -56,8 +56,6 @@ pub enum Happened {
         exit: Exit,
     },
     Notice(Notice),
-    /// There is no group to leave any more.
-    Left,
     Start(Start),
     TopicMadeAgain(TopicPartition),
     Committed(Vec<CommitAnswer>),
@@ -161,7 +159,6 @@ impl Driver {
             Happened::Said { pid, message } => self.said(system, pid, message),
             Happened::Gone { pid, exit } => self.gone(system, pid, exit),
             Happened::Notice(notice) => self.noticed(system, notice),
-            Happened::Left => self.decide(system, Event::Left),
             Happened::Start(start) => self.found(system, start),
             Happened::TopicMadeAgain(partition) => self.decide(system, Event::TopicMadeAgain { partition }),
             Happened::Committed(answers) => self.decide(system, Event::Committed { answers }),
@@ -187,17 +184,6 @@ impl Driver {
         let (progress, attempts) =
             system.page(&partition).unwrap_or((Progress::default(), Attempts::default()));
         self.decide(system, Event::WorkerExited { partition, pid, exit, progress, attempts });
-    }
-
-    /// Static assignment: everything is ours from the start and for ever.
-    pub fn assign_fixed<S: System>(&mut self, system: &mut S, partitions: Vec<TopicPartition>) {
-        self.lease = Lease::UNLIMITED;
-        system.set_lease(self.lease);
-        self.look_at_lease(system);
-        for partition in partitions {
-            self.decide(system, Event::Assigned { partition, token: None });
-        }
-        self.decide(system, Event::Settled);
     }
 
     fn noticed<S: System>(&mut self, system: &mut S, notice: Notice) {

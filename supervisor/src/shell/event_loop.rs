@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, at, never, select};
 use kafkavisor::clock::now;
-use kafkavisor::config::Assignment as AssignmentMode;
 use kafkavisor::ids::{Offset, TopicPartition};
-use kafkavisor::partitioner::messages::Notice;
+use kafkavisor::membership::Notice;
 use kafkavisor_driver::{Driver, Happened, Start};
 use kafkavisor_supervisor_core::{CommitAnswer, Partition, Stop, Ticket};
 use nix::sys::signal::Signal;
@@ -176,10 +175,8 @@ impl EventLoop {
                         self.turn(Happened::TopicMadeAgain(partition));
                     }
                 }
-                if let Some(membership) = &self.real.membership {
-                    log::info!("the topics have {} partitions now", partitions.len());
-                    membership.partitions_changed(partitions);
-                }
+                log::info!("the topics have {} partitions now", partitions.len());
+                self.real.member.partitions_changed(partitions);
             }
             KafkaHeard::Ends(ends) => self.ends.extend(ends),
             KafkaHeard::Log { partition, ticket, log } => self.log_known(partition, ticket, log),
@@ -202,7 +199,7 @@ impl EventLoop {
     }
 
     fn tell_service(&mut self, time: Instant) {
-        if self.real.membership.is_none() || self.driver.assignment().member.is_some() {
+        if self.driver.assignment().joined {
             self.service.ready();
         }
         let partitions = self.driver.core().partitions();
@@ -234,15 +231,6 @@ impl EventLoop {
             self.real.lookups.ask(Ask::Unfetched(unfetched.clone()));
             self.unfetched = unfetched;
         }
-    }
-
-    /// Static assignment: everything is ours from the start.
-    pub(crate) fn assign_fixed(&mut self) {
-        let AssignmentMode::Static { partitions } = self.real.config().assignment.clone() else { return };
-        let all = partitions.into_iter().flat_map(|(topic, numbers)| {
-            numbers.into_iter().map(move |partition| TopicPartition { topic: topic.clone(), partition })
-        });
-        self.driver.assign_fixed(&mut self.real, all.collect());
     }
 }
 

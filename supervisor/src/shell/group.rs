@@ -1,6 +1,9 @@
-//! The group in ZooKeeper, as the configuration means it.
+//! The group, as the configuration means it.
+
+use std::collections::BTreeSet;
 
 use kafkavisor::config::{Assignment as AssignmentMode, Config, GroupPathStyle};
+use kafkavisor::ids::{Partition, Topic, TopicPartition};
 use kafkavisor::membership::{Identity, Options};
 use kafkavisor::partitioner::group_path::{GroupFolder, TopicsRepr};
 use nix::unistd::gethostname;
@@ -38,6 +41,21 @@ pub(super) fn membership_options(config: &Config) -> Result<Option<Options>, Fai
         cooldown: *cooldown,
         identity: Identity { fqdn: host_name(), pid: std::process::id() },
     }))
+}
+
+/// Which of the partitions that there are can become ours.
+pub(super) fn eligible(config: &Config, existing: BTreeSet<TopicPartition>) -> BTreeSet<TopicPartition> {
+    match &config.assignment {
+        AssignmentMode::Zookeeper { .. } => existing,
+        AssignmentMode::Static { partitions } => {
+            let of = |topic: Topic, numbers: BTreeSet<Partition>| {
+                numbers
+                    .into_iter()
+                    .map(move |number| TopicPartition { topic: topic.clone(), partition: number })
+            };
+            partitions.clone().into_iter().flat_map(|(topic, numbers)| of(topic, numbers)).collect()
+        }
+    }
 }
 
 /// The machine's name, without what a node's name must not hold.

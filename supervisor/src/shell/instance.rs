@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crossbeam_channel::{Receiver, never, unbounded};
+use crossbeam_channel::{Receiver, unbounded};
 use kafkavisor::clock::now;
 use kafkavisor::config::Config;
-use kafkavisor::membership::Membership;
+use kafkavisor::membership::{ListedMember, Member, ZookeeperMember};
 use kafkavisor_link::process::become_subreaper;
 use kafkavisor_link::truncation;
 use nix::sys::signal::Signal;
@@ -15,6 +15,7 @@ use nix::sys::signal::Signal;
 use super::control::Control;
 use super::deployments::Deployments;
 use super::event_loop::{EventLoop, Sources, sink};
+use super::group::eligible;
 use super::instance_id::instance_id;
 use super::pages::Pages;
 use super::reach::{Reached, reach_all, start_runtime};
@@ -52,6 +53,7 @@ pub(crate) fn run(
     };
     let Some(reached) = reached else { return Ok(Exit::Clean) };
     let Reached { connection, store, cluster_id, lookups, partitions } = reached?;
+    let partitions = eligible(&config, partitions);
     limits::check(partitions.len()).map_err(Failure::configuration)?;
 
     let socket = config.admin.socket.clone().unwrap_or_else(|| directory.socket());
@@ -71,13 +73,14 @@ pub(crate) fn run(
     let identity = format!("{} {} {}", boot.trim(), cluster_id, config.group);
     let commits = Commits::start(store, lease.clone(), sink(commits_in))
         .map_err(|error| Failure::bug(format!("failed to start a thread: {error}")))?;
-    let membership = connection.map(|(connection, options)| {
-        Membership::start(&runtime, connection, options, partitions, sink(notices_in))
-    });
-
-    // A channel whose sender is gone is always ready: without ZooKeeper there is nothing to wait for.
-    let notices = if membership.is_some() { notices } else { never() };
-    let assignment = if membership.is_some() { Assignment::zookeeper() } else { Assignment::fixed() };
+    let notices_in = sink(notices_in);
+    let (mode, member): (_, Box<dyn Member>) = match connection {
+        Some((connection, options)) => {
+            let member = ZookeeperMember::start(&runtime, connection, options, partitions, notices_in);
+            ("zookeeper", Box::new(member))
+        }
+        None => ("static", Box::new(ListedMember::start(partitions, notices_in))),
+    };
     let (real, settings) = Real::new(Parts {
         instance_id,
         deployments: Deployments::read(directory.path()),
@@ -85,12 +88,12 @@ pub(crate) fn run(
         shared_lease: lease,
         config,
         workers,
-        membership,
+        member,
         lookups,
         commits,
     });
-    let mut event_loop = EventLoop {
-        driver: Driver::new(Core::new(settings, fastrand::u64(..)), assignment, now()),
+    let event_loop = EventLoop {
+        driver: Driver::new(Core::new(settings, fastrand::u64(..)), Assignment::new(mode), now()),
         real,
         started: now(),
         seeks: BTreeMap::new(),
@@ -102,7 +105,6 @@ pub(crate) fn run(
         published: None,
         beat_at: now(),
     };
-    event_loop.assign_fixed();
     let sources =
         Sources { signals, workers: workers_out, notices, kafka, commits: commits_out, asked, loaded };
     let cut_short = event_loop.run(&sources);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use kafkavisor::clock::{Boottime, now};
 use kafkavisor::config::Config;
 use kafkavisor::ids::{FencingToken, Offset, TopicPartition};
-use kafkavisor::membership::Membership;
+use kafkavisor::membership::Member;
 use kafkavisor::protocol::StopReason;
 use kafkavisor_driver::{Happened, System};
 use kafkavisor_link::attempts::Attempts;
@@ -41,7 +41,7 @@ pub(crate) struct Real {
     deployments: Deployments,
     pub(crate) workers: Workers,
     pub(crate) pages: Pages,
-    pub(crate) membership: Option<Membership>,
+    pub(crate) member: Box<dyn Member>,
     pub(crate) lookups: Lookups,
     pub(crate) commits: Commits,
     pub(crate) shared_lease: SharedLease,
@@ -57,7 +57,7 @@ pub(crate) struct Parts {
     pub(crate) deployments: Deployments,
     pub(crate) workers: Workers,
     pub(crate) pages: Pages,
-    pub(crate) membership: Option<Membership>,
+    pub(crate) member: Box<dyn Member>,
     pub(crate) lookups: Lookups,
     pub(crate) commits: Commits,
     pub(crate) shared_lease: SharedLease,
@@ -73,7 +73,7 @@ impl Real {
             deployments: parts.deployments,
             workers: parts.workers,
             pages: parts.pages,
-            membership: parts.membership,
+            member: parts.member,
             lookups: parts.lookups,
             commits: parts.commits,
             shared_lease: parts.shared_lease,
@@ -231,16 +231,11 @@ impl System for Real {
     }
 
     fn release(&mut self, partition: &TopicPartition, token: Option<FencingToken>) {
-        if let (Some(membership), Some(token)) = (&self.membership, token) {
-            membership.released(partition.clone(), token);
-        }
+        self.member.released(partition.clone(), token);
     }
 
     fn leave_group(&mut self) {
-        match &self.membership {
-            Some(membership) => membership.leave(),
-            None => self.happened.push_back(Happened::Left),
-        }
+        self.member.leave();
     }
 
     fn answer(&mut self, ticket: Ticket, result: Result<String, Refusal>) {

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
+use kafkavisor::clock::Boottime;
 use kafkavisor::ids::{FencingToken, TopicPartition};
+use kafkavisor::membership;
 use kafkavisor::partitioner::messages::Notice;
 use kafkavisor_supervisor_core::{ConfigNumber, WorkerStart};
 
@@ -70,7 +72,16 @@ impl World {
             if let Notice::Acquired { partition, token } = &notice {
                 supervisor.tokens.insert(partition.clone(), *token);
             }
-            supervisor.notices.push_back(notice);
+            supervisor.notices.push_back(notice.into());
+            self.poke(process);
+        }
+        Ok(())
+    }
+
+    /// A proof of life reached the supervisor of a member.
+    pub(crate) fn evidence(&mut self, process: usize, sent: Boottime, timeout: Duration) -> Checked {
+        if let Some(supervisor) = self.supervisor(process) {
+            supervisor.notices.push_back(membership::Notice::Evidence { sent, timeout });
             self.poke(process);
         }
         Ok(())

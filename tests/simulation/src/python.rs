@@ -83,8 +83,7 @@ impl World {
             | Notice::Listed { .. }
             | Notice::Waiting { .. }
             | Notice::NoLongerWaiting { .. }
-            | Notice::Blocked { .. }
-            | Notice::Evidence { .. } => {}
+            | Notice::Blocked { .. } => {}
         }
         Ok(())
     }

@@ -8,9 +8,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use kafkavisor::clock::Boottime;
-use kafkavisor::partitioner::member::{Member, Settings};
-use kafkavisor::partitioner::messages::{Action, Epoch, Event, Notice, Request, RequestId};
+use kafkavisor::partitioner::messages::{Action, Epoch, Event, Request, RequestId};
 use kafkavisor::partitioner::node_names::Nonce;
+use kafkavisor::partitioner::set_partitioner::{SetPartitioner, Settings};
 use kafkavisor::partitioner::simulation::zookeeper::Session;
 
 use crate::machine::{Time, millis, nanos};
@@ -48,7 +48,7 @@ pub(crate) enum Heard {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Seat {
-    pub(crate) member: Member,
+    pub(crate) member: SetPartitioner,
     pub(crate) up: bool,
     /// Changes with every cut: what is on its way on another connection never arrives.
     pub(crate) connection: u64,
@@ -83,11 +83,11 @@ impl World {
         let partitions = self.partitions.iter().map(|partition| partition.partition.clone()).collect();
         let up = self.processes[process].network;
         self.processes[process].seat = Some(Seat {
-            member: Member::new(settings, partitions),
+            member: SetPartitioner::new(settings, partitions),
             up,
             connection: number << 32,
             deaf: false,
-            opening: Some(Member::FIRST_EPOCH),
+            opening: Some(SetPartitioner::FIRST_EPOCH),
             session: None,
             to_server: VecDeque::new(),
             to_client: VecDeque::new(),
@@ -574,7 +574,7 @@ impl World {
         let Some(seat) = self.seat(process) else { return Ok(()) };
         let present = seat.session.is_some_and(|(present, _)| present == epoch);
         if proved && present && seat.member.holding_as().is_some() {
-            return self.notice(process, Notice::Evidence { epoch, sent, timeout });
+            return self.evidence(process, sent, timeout);
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use kafkavisor::clock::Boottime;
 use kafkavisor::ids::{FencingToken, Offset, TopicPartition};
-use kafkavisor::partitioner::messages::Notice;
+use kafkavisor::membership::Notice;
 use kafkavisor_driver::{Assignment, Driver, Happened, Start};
 use kafkavisor_link::message::FromWorker;
 use kafkavisor_link::page::Lease;
@@ -196,7 +196,7 @@ impl World {
         let now = self.instant(process);
         let core = Core::new(self.settings(), self.random.number());
         let supervisor = Supervisor {
-            driver: Some(Driver::new(core, Assignment::zookeeper(), now)),
+            driver: Some(Driver::new(core, Assignment::new("zookeeper"), now)),
             pages: BTreeMap::new(),
             lease: Lease::NONE,
             shared_lease: Boottime(0),

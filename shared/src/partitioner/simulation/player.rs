@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::zookeeper::Session;
 use crate::ids::{FencingToken, TopicPartition};
-use crate::partitioner::member::{Member, Settings};
 use crate::partitioner::messages::{Epoch, Event, Notice, Request, RequestId};
+use crate::partitioner::set_partitioner::{SetPartitioner, Settings};
 
 /// Every session's timeout.
 pub const SESSION_TIMEOUT: Duration = Duration::from_secs(1);
@@ -27,7 +27,7 @@ pub(super) struct Pending {
 /// A member, its connection and its supervisor.
 #[derive(Debug)]
 pub struct Player {
-    pub(super) member: Member,
+    pub(super) member: SetPartitioner,
     pub(super) folder: String,
     pub(super) connected: bool,
     pub(super) opening: Option<Epoch>,
@@ -52,10 +52,10 @@ impl Player {
     ) -> Self {
         let settings = Settings { identity: format!("host-{name}"), cooldown: COOLDOWN, siblings };
         Self {
-            member: Member::new(settings, partitions),
+            member: SetPartitioner::new(settings, partitions),
             folder: folder.to_owned(),
             connected: true,
-            opening: Some(Member::FIRST_EPOCH),
+            opening: Some(SetPartitioner::FIRST_EPOCH),
             session: None,
             last_connected: now,
             to_server: VecDeque::new(),
@@ -106,7 +106,7 @@ impl Player {
             Notice::Left if self.has.is_empty() => self.left = true,
             Notice::Left => return Err(format!("left while holding {:?}", self.has)),
             Notice::Listed { .. } | Notice::Waiting { .. } | Notice::NoLongerWaiting { .. } => {}
-            Notice::Joined { .. } | Notice::Evidence { .. } | Notice::Suspended | Notice::Reconnected => {}
+            Notice::Joined { .. } | Notice::Suspended | Notice::Reconnected => {}
         }
         Ok(())
     }

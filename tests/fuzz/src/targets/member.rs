@@ -22,11 +22,11 @@ use std::time::{Duration, Instant};
 
 use kafkavisor::clock;
 use kafkavisor::ids::{FencingToken, Topic, TopicPartition};
-use kafkavisor::partitioner::member::{Member, Settings};
 use kafkavisor::partitioner::messages::{
     Action, Answer, Epoch, Event, Notice, OwnLock, Request, RequestId, SiblingLock,
 };
 use kafkavisor::partitioner::node_names::Nonce;
+use kafkavisor::partitioner::set_partitioner::{SetPartitioner, Settings};
 
 /// Lines that are followed, and partitions.
 const MOST_LINES: usize = 400;
@@ -34,7 +34,7 @@ const MOST_ITEMS: usize = 5;
 
 #[derive(Debug)]
 struct World {
-    member: Member,
+    member: SetPartitioner,
     now: Instant,
     epoch: Epoch,
     suspended: bool,
@@ -55,9 +55,9 @@ pub(super) fn member(data: &[u8]) {
     let siblings = text.starts_with('S');
     let settings = Settings { identity: "host-1".to_owned(), cooldown: Duration::from_secs(1), siblings };
     let mut world = World {
-        member: Member::new(settings, partitions(2)),
+        member: SetPartitioner::new(settings, partitions(2)),
         now: clock::now(),
-        epoch: Member::FIRST_EPOCH,
+        epoch: SetPartitioner::FIRST_EPOCH,
         suspended: false,
         opening: true,
         closing: false,
@@ -196,8 +196,7 @@ impl World {
             | Notice::Listed { .. }
             | Notice::Waiting { .. }
             | Notice::NoLongerWaiting { .. }
-            | Notice::Blocked { .. }
-            | Notice::Evidence { .. } => {}
+            | Notice::Blocked { .. } => {}
         }
     }
 

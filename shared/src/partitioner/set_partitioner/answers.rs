@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Asked, Ending, Member, Phase};
+use super::{Asked, Ending, Phase, SetPartitioner};
 use crate::ids::TopicPartition;
 use crate::partitioner::locks::Step;
 use crate::partitioner::messages::{Action, Answer, Notice, RequestId};
@@ -11,7 +11,7 @@ use crate::partitioner::party::Listed;
 /// After a lost answer nothing is asked for this long.
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
 
-impl Member {
+impl SetPartitioner {
     pub(super) fn answered(&mut self, now: Instant, id: RequestId, answer: Answer, out: &mut Vec<Action>) {
         match self.asked.remove(&id) {
             Some(Asked::Itself) => self.phase_answered(&answer, out),
@@ -29,7 +29,6 @@ impl Member {
                 self.phase = Phase::Joined;
                 let (session, timeout) = self.session.clone();
                 out.push(Action::Notify(Notice::Joined {
-                    epoch: self.epoch,
                     session,
                     timeout,
                     member: self.party.me().to_owned(),

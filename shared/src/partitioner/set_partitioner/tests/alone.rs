@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::partitions;
 use crate::ids::{FencingToken, TopicPartition};
-use crate::partitioner::member::{Member, Settings};
 use crate::partitioner::messages::{Action, Answer, Epoch, Event, Notice, Request, RequestId};
 use crate::partitioner::node_names::Nonce;
+use crate::partitioner::set_partitioner::{SetPartitioner, Settings};
 use crate::partitioner::simulation::zookeeper::{Session, ZooKeeper};
 
 pub(super) const FOLDER: &str = "/g/a";
@@ -14,7 +14,7 @@ pub(super) const COOLDOWN: Duration = Duration::from_secs(1);
 
 /// See the module.
 pub(super) struct Alone {
-    pub(super) member: Member,
+    pub(super) member: SetPartitioner,
     pub(super) zookeeper: ZooKeeper,
     pub(super) session: Session,
     pub(super) now: Instant,
@@ -29,7 +29,7 @@ impl Alone {
         let mut zookeeper = ZooKeeper::new(Duration::from_secs(3600));
         let session = zookeeper.open(now);
         let settings = Settings { identity: "host-1".to_owned(), cooldown: COOLDOWN, siblings };
-        let member = Member::new(settings, partitions(count));
+        let member = SetPartitioner::new(settings, partitions(count));
         Self { member, zookeeper, session, now, heard: Vec::new(), asked: Vec::new(), last_epoch: 0 }
     }
 

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::Member;
+use super::SetPartitioner;
 use crate::ids::{FencingToken, TopicPartition};
 use crate::partitioner::allocation::allocate;
 use crate::partitioner::locks::{Lock, Step};
 use crate::partitioner::messages::{Action, Notice};
 use crate::partitioner::node_names::lock_prefix;
 
-impl Member {
+impl SetPartitioner {
     pub(super) fn partitions_changed(&mut self, partitions: BTreeSet<TopicPartition>, out: &mut Vec<Action>) {
         if self.partitions == partitions {
             return;

@@ -1,6 +1,6 @@
 //! A member of the group: joins, settles, locks its share, gives it back, leaves.
 //!
-//! It decides everything that a member does and does nothing itself: [`Member::handle`] takes an [`Event`] and returns
+//! It decides everything that a member does and does nothing itself: [`SetPartitioner::handle`] takes an [`Event`] and returns
 //! [`Action`]s. It follows kazoo's `SetPartitioner`, with three liberties that other members never see: what stays ours
 //! under a new allocation stays locked, a waiting node keeps its place in line, and the partitions are locked all at once.
 //!
@@ -69,7 +69,7 @@ enum Asked {
 
 /// See the module.
 #[derive(Debug)]
-pub struct Member {
+pub struct SetPartitioner {
     settings: Settings,
     partitions: BTreeSet<TopicPartition>,
     phase: Phase,
@@ -90,8 +90,8 @@ pub struct Member {
     reported_settled: bool,
 }
 
-impl Member {
-    /// A member that waits for its first session, [`Member::FIRST_EPOCH`].
+impl SetPartitioner {
+    /// A member that waits for its first session, [`SetPartitioner::FIRST_EPOCH`].
     pub fn new(settings: Settings, partitions: BTreeSet<TopicPartition>) -> Self {
         Self {
             settings,

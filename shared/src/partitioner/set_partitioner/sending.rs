@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use super::{Asked, Member, Phase};
+use super::{Asked, Phase, SetPartitioner};
 use crate::ids::TopicPartition;
 use crate::partitioner::locks::Lock;
 use crate::partitioner::messages::{Action, Notice, Request, RequestId};
 
-impl Member {
+impl SetPartitioner {
     pub(super) fn advance(&mut self, now: Instant, out: &mut Vec<Action>) {
         if self.paused_until.is_some_and(|until| now >= until) {
             self.paused_until = None;

@@ -15,14 +15,15 @@ use super::paths::Paths;
 use super::session::Session;
 use crate::clock;
 use crate::ids::TopicPartition;
-use crate::partitioner::member::{Member, Settings};
-use crate::partitioner::messages::{Action, Epoch, Event, Notice};
+use crate::membership::Notice;
+use crate::partitioner::messages::{Action, Epoch, Event, Notice as Partitioned};
 use crate::partitioner::node_names::Nonce;
+use crate::partitioner::set_partitioner::{SetPartitioner, Settings};
 
 pub(super) struct EventLoop<S> {
     options: Options,
     paths: Paths,
-    member: Member,
+    member: SetPartitioner,
     sink: S,
     inputs: mpsc::UnboundedSender<Input>,
     session: Option<Session>,
@@ -39,13 +40,13 @@ impl<S: Fn(Notice) + Send + 'static> EventLoop<S> {
         let identity = format!("{}-{}", options.identity.fqdn, options.identity.pid);
         let settings = Settings { identity, cooldown: options.cooldown, siblings: options.siblings };
         let paths = Paths::new(&options.chroot, &options.group_path);
-        let member = Member::new(settings, partitions);
+        let member = SetPartitioner::new(settings, partitions);
         Self { options, paths, member, sink, inputs, session: None, opening: None }
     }
 
     /// Until the member has left, or the handle is dropped.
     pub(super) async fn run(mut self, client: Client, mut inputs: mpsc::UnboundedReceiver<Input>) {
-        let mut input = Some(Input::Opened { epoch: Member::FIRST_EPOCH, client });
+        let mut input = Some(Input::Opened { epoch: SetPartitioner::FIRST_EPOCH, client });
         while let Some(happened) = input {
             let event = match happened {
                 Input::Event(event) => Some(event),
@@ -73,7 +74,7 @@ impl<S: Fn(Notice) + Send + 'static> EventLoop<S> {
     fn handle(&mut self, event: Event) -> bool {
         let mut left = false;
         for action in self.member.handle(clock::now(), event) {
-            left |= action == Action::Notify(Notice::Left);
+            left |= action == Action::Notify(Partitioned::Left);
             self.perform(action);
         }
         if let Some(session) = &self.session {
@@ -90,7 +91,7 @@ impl<S: Fn(Notice) + Send + 'static> EventLoop<S> {
                 Some(session) if session.epoch() == epoch => session.send(id, request),
                 _ => self.tell(Event::Failed { epoch, id }),
             },
-            Action::Notify(notice) => (self.sink)(notice),
+            Action::Notify(notice) => (self.sink)(notice.into()),
         }
     }
 
@@ -130,8 +131,8 @@ impl<S: Fn(Notice) + Send + 'static> EventLoop<S> {
     fn pass_on(&self, proved: Proved) {
         let present = self.session.as_ref().is_some_and(|session| session.epoch() == proved.epoch);
         if present && self.member.holding_as().is_some() {
-            let Proved { epoch, sent, timeout } = proved;
-            (self.sink)(Notice::Evidence { epoch, sent, timeout });
+            let Proved { sent, timeout, .. } = proved;
+            (self.sink)(Notice::Evidence { sent, timeout });
         }
     }
 

@@ -1,0 +1,35 @@
+//! A group's membership in ZooKeeper, beside Python members (feature `zookeeper`).
+//!
+//! [`ZookeeperMember`] performs what the pure [`SetPartitioner`](crate::partitioner::set_partitioner::SetPartitioner) decides. It decides nothing about
+//! ownership itself. It adds what a state machine can't have: sessions that are opened again for ever, time limits on every
+//! request, and proofs of life for the supervisor's lease.
+//! [`Observer`] only reads: who is in a group, who holds what, offsets in the classic layout.
+//!
+//! | module | for |
+//! |---|---|
+//! | [`options`] | what a member is told |
+//! | `paths` | where its nodes are |
+//! | [`connection`] | sessions: the first within a time limit, later ones for ever |
+//! | `names` | whose a session is |
+//! | `requests` | one request of the member, performed |
+//! | `session` | one session: its state, its requests, its watches, its proofs of life |
+//! | `input` | what comes into the loop |
+//! | `event_loop` | the member's loop: wait, handle, perform |
+//! | [`member`] | the supervisor's end of it |
+//! | [`observer`] | reading a group from outside |
+
+pub mod connection;
+mod event_loop;
+mod input;
+pub mod member;
+mod names;
+pub mod observer;
+pub mod options;
+mod paths;
+mod requests;
+mod session;
+
+pub use self::connection::{ConnectError, Connection};
+pub use self::member::ZookeeperMember;
+pub use self::observer::Observer;
+pub use self::options::{Identity, Options};
