@@ -13,6 +13,8 @@ use nix::unistd::{Pid, pipe2};
 
 /// The handler's input pipe is grown to this where the system lets us.
 const INPUT_PIPE: i32 = 256 * 1024;
+/// No pipe holds more, unless an administrator allows it.
+pub(super) const PIPE: usize = 1 << 20;
 /// Descriptors of the protocol `binary`, as the handler sees them.
 const BINARY_IN: RawFd = 3;
 const BINARY_OUT: RawFd = 4;

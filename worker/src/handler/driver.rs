@@ -5,18 +5,14 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
-use kafkavisor::config::{Handler, Protocol, Restart};
+use kafkavisor::config::{Handler, Restart};
 use kafkavisor::ids::Offset;
-use kafkavisor::protocol::{Answer, Binary, Init, Jsonl, Message, StopReason};
+use kafkavisor::protocol::{Answer, Init, Message, StopReason};
 use kafkavisor_link::message::Verdict;
 use kafkavisor_link::process::Exit;
 use nix::poll::PollFlags;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
-
-use super::child::Wiring;
-use super::exec::Exec;
-use super::session::Session;
 
 /// What a handler did.
 #[derive(Debug, PartialEq, Eq)]
@@ -80,13 +76,4 @@ pub(crate) trait Driver {
     fn next_deadline(&self, now: Instant) -> Option<Instant>;
     /// Sends a signal to all of it.
     fn signal(&self, signal: Signal);
-}
-
-/// The driver for the configured protocol.
-pub(crate) fn new_driver(context: Context) -> Box<dyn Driver> {
-    match context.handler.protocol {
-        Protocol::Jsonl => Box::new(Session::new(context, Box::new(Jsonl::new()), Wiring::Standard)),
-        Protocol::Binary => Box::new(Session::new(context, Box::new(Binary::new()), Wiring::OwnDescriptors)),
-        Protocol::Exec => Box::new(Exec::new(context)),
-    }
 }

@@ -14,13 +14,12 @@ use nix::poll::PollFlags;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, write};
 
-use super::child::{Child, Spec, Wiring};
+use super::child::{Child, PIPE, Spec, Wiring};
 use super::descendants::Descendants;
 use super::driver::{Context, Driver, Said};
 use super::exec_backoff::Run;
 use super::exec_batches::{Batches, Outcome, Queued};
 use super::log_lines::LogLines;
-use super::session::{PIPE, read_log};
 
 /// After ABRT, before KILL.
 const KILL_AFTER: Duration = Duration::from_millis(500);
@@ -116,8 +115,8 @@ impl Exec {
     /// What the process says of itself is log output, wherever it writes it.
     fn read_logs(&mut self, now: Instant, chunks: usize) -> bool {
         let Some(running) = &mut self.running else { return false };
-        let mut more = read_log(&mut running.child.log, &mut self.chunk, &mut self.log, now, chunks);
-        more |= read_log(&mut running.child.output, &mut self.chunk, &mut self.log, now, chunks);
+        let mut more = self.log.read(&mut running.child.log, &mut self.chunk, now, chunks);
+        more |= self.log.read(&mut running.child.output, &mut self.chunk, now, chunks);
         more
     }
 

@@ -2,11 +2,13 @@
 //! counted, and of what it said at its end the last lines are passed on however much it said before: they tell why it died.
 
 use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use kafkavisor::text;
 use kafkavisor_link::logging::{HANDLER, note_lost};
-use nix::unistd::Pid;
+use nix::errno::Errno;
+use nix::unistd::{Pid, read};
 
 /// Lines passed on in each period, and their bytes.
 const LINES: u32 = 1000;
@@ -40,6 +42,29 @@ impl LogLines {
     /// The process that speaks from here on.
     pub(crate) fn of(&mut self, pid: Pid) {
         self.pid = pid.as_raw();
+    }
+
+    /// Reads up to `chunks` of what a handler wrote to its log; true when there may be more at once.
+    pub(super) fn read(
+        &mut self,
+        log: &mut Option<OwnedFd>,
+        chunk: &mut [u8],
+        now: Instant,
+        chunks: usize,
+    ) -> bool {
+        for _ in 0..chunks {
+            let Some(descriptor) = log.as_ref() else { return false };
+            match read(descriptor, chunk) {
+                Ok(0) => {
+                    *log = None;
+                    return false;
+                }
+                Ok(count) => self.push(now, chunk.get(..count).unwrap_or_default()),
+                Err(Errno::EINTR) => {}
+                Err(_) => return false,
+            }
+        }
+        true
     }
 
     pub(crate) fn push(&mut self, now: Instant, bytes: &[u8]) {

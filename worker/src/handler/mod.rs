@@ -11,4 +11,19 @@ mod log_lines;
 mod near_answers;
 mod session;
 
-pub(crate) use driver::{Context, Driver, Said, new_driver};
+use kafkavisor::config::Protocol;
+use kafkavisor::protocol::{Binary, Jsonl};
+
+use self::child::Wiring;
+pub(crate) use self::driver::{Context, Driver, Said};
+use self::exec::Exec;
+use self::session::Session;
+
+/// The driver for the configured protocol.
+pub(crate) fn new_driver(context: Context) -> Box<dyn Driver> {
+    match context.handler.protocol {
+        Protocol::Jsonl => Box::new(Session::new(context, Box::new(Jsonl::new()), Wiring::Standard)),
+        Protocol::Binary => Box::new(Session::new(context, Box::new(Binary::new()), Wiring::OwnDescriptors)),
+        Protocol::Exec => Box::new(Exec::new(context)),
+    }
+}

@@ -4,7 +4,7 @@
 //! handler may write faster than it is read, never read, or do both at once: neither side of the pipe ever blocks us.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use kafkavisor::protocol::{Codec, Message, Output, StopReason};
@@ -15,7 +15,7 @@ use nix::poll::PollFlags;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, read, write};
 
-use super::child::{Child, Spec, Wiring};
+use super::child::{Child, PIPE, Spec, Wiring};
 use super::descendants::Descendants;
 use super::driver::{Context, Driver, Said};
 use super::log_lines::LogLines;
@@ -25,8 +25,6 @@ use super::near_answers::NearAnswers;
 const CHUNK: usize = 64 * 1024;
 /// Chunks read in one turn, so that a handler that never stops writing does not keep the loop from turning.
 const CHUNKS: usize = 16;
-/// No pipe holds more, unless an administrator allows it.
-pub(super) const PIPE: usize = 1 << 20;
 /// A handler that lives so long after the end of its output has closed it, and is not just exiting.
 const LIVES_ON: Duration = Duration::from_millis(500);
 
@@ -164,7 +162,7 @@ impl Session {
 
     fn read_log(&mut self, now: Instant, chunks: usize) -> bool {
         let Some(child) = &mut self.child else { return false };
-        read_log(&mut child.log, &mut self.chunk, &mut self.log, now, chunks)
+        self.log.read(&mut child.log, &mut self.chunk, now, chunks)
     }
 
     /// If the handler has exited: reads what it left in its pipes, ends what it started, reaps it.
@@ -180,29 +178,6 @@ impl Session {
         self.child = None;
         said.push(Said::Exited(exit));
     }
-}
-
-/// Passes on what a handler wrote to its log; true when there may be more at once.
-pub(super) fn read_log(
-    log: &mut Option<OwnedFd>,
-    chunk: &mut [u8],
-    lines: &mut LogLines,
-    now: Instant,
-    chunks: usize,
-) -> bool {
-    for _ in 0..chunks {
-        let Some(descriptor) = log.as_ref() else { return false };
-        match read(descriptor, chunk) {
-            Ok(0) => {
-                *log = None;
-                return false;
-            }
-            Ok(count) => lines.push(now, chunk.get(..count).unwrap_or_default()),
-            Err(Errno::EINTR) => {}
-            Err(_) => return false,
-        }
-    }
-    true
 }
 
 impl Driver for Session {
