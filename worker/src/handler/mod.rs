@@ -9,6 +9,7 @@ mod exec_backoff;
 mod exec_batches;
 mod log_lines;
 mod near_answers;
+mod outgoing;
 mod session;
 
 use kafkavisor::config::Protocol;

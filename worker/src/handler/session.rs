@@ -13,13 +13,14 @@ use kafkavisor_link::process::{KillScope, ended_pid, send};
 use nix::errno::Errno;
 use nix::poll::PollFlags;
 use nix::sys::signal::Signal;
-use nix::unistd::{Pid, read, write};
+use nix::unistd::{Pid, read};
 
 use super::child::{Child, PIPE, Spec, Wiring};
 use super::descendants::Descendants;
 use super::driver::{Context, Driver, Said};
 use super::log_lines::LogLines;
 use super::near_answers::NearAnswers;
+use super::outgoing::{Outgoing, Written};
 
 /// Read at once.
 const CHUNK: usize = 64 * 1024;
@@ -34,9 +35,7 @@ pub(crate) struct Session {
     codec: Box<dyn Codec>,
     wiring: Wiring,
     child: Option<Child>,
-    buffer: Vec<u8>,
-    /// Bytes of `buffer` already written.
-    written: usize,
+    outgoing: Outgoing,
     /// A frame may be open in the codec.
     open: bool,
     close_input: bool,
@@ -58,8 +57,7 @@ impl Session {
             codec,
             wiring,
             child: None,
-            buffer: Vec::new(),
-            written: 0,
+            outgoing: Outgoing::default(),
             open: false,
             close_input: false,
             broken: false,
@@ -72,35 +70,19 @@ impl Session {
         }
     }
 
-    fn write(&mut self) -> bool {
-        let Some(child) = &mut self.child else { return false };
-        let Some(input) = &child.input else { return false };
+    fn write(&mut self) {
+        let Some(child) = &mut self.child else { return };
+        let Some(input) = &child.input else { return };
         if self.open {
-            self.codec.end_batch(&mut self.buffer);
+            self.codec.end_batch(self.outgoing.end());
             self.open = false;
         }
-        let mut progress = false;
-        while let Some(rest) = self.buffer.get(self.written..).filter(|rest| !rest.is_empty()) {
-            match write(input, rest) {
-                Ok(count) => {
-                    self.written += count;
-                    progress = true;
-                }
-                Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => return progress,
-                // It closed its input. What it has may still be answered; if not, its silence is measured.
-                Err(_) => {
-                    child.input = None;
-                    break;
-                }
-            }
+        match self.outgoing.write(input) {
+            Written::Some => {}
+            Written::All if !self.close_input => {}
+            // It closed its input, or we do. What it has may still be answered; if not, its silence is measured.
+            Written::All | Written::Closed => child.input = None,
         }
-        self.buffer.clear();
-        self.written = 0;
-        if self.close_input {
-            child.input = None;
-        }
-        progress
     }
 
     /// Reads answers; true when there may be more at once.
@@ -190,7 +172,7 @@ impl Driver for Session {
         let child = spec.start()?;
         self.log.of(child.pid);
         self.child = Some(child);
-        self.codec.init(&mut self.buffer, &self.context.init);
+        self.codec.init(self.outgoing.end(), &self.context.init);
         Ok(())
     }
 
@@ -199,16 +181,16 @@ impl Driver for Session {
     }
 
     fn deliver(&mut self, _now: Instant, message: &Message<'_>, attempt: u32) {
-        self.codec.message(&mut self.buffer, message, attempt);
+        self.codec.message(self.outgoing.end(), message, attempt);
         self.open = true;
     }
 
     fn flush(&mut self, _full: bool) {
-        self.codec.flush(&mut self.buffer);
+        self.codec.flush(self.outgoing.end());
     }
 
     fn stop(&mut self, reason: StopReason) {
-        self.codec.stop(&mut self.buffer, reason);
+        self.codec.stop(self.outgoing.end(), reason);
     }
 
     fn close_input(&mut self) {
@@ -217,13 +199,12 @@ impl Driver for Session {
 
     fn drop_unwritten(&mut self) {
         // In the middle of a message nothing can be said any more but the end of the input.
-        if (self.written > 0 || self.open)
+        if (self.outgoing.is_begun() || self.open)
             && let Some(child) = &mut self.child
         {
             child.input = None;
         }
-        self.buffer.clear();
-        self.written = 0;
+        self.outgoing.clear();
     }
 
     fn decided(&mut self, _verdict: Verdict) {}
@@ -237,7 +218,7 @@ impl Driver for Session {
     }
 
     fn unwritten(&self) -> usize {
-        self.buffer.len() - self.written
+        self.outgoing.len()
     }
 
     fn descriptors(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
