@@ -25,8 +25,9 @@ const WORDS: usize = 64;
 const IDENTITY_AT: u64 = 1024;
 const WORDS_SIZE: usize = 1024;
 const IDENTITY_SIZE: usize = SIZE - WORDS_SIZE;
-/// "kafkavsr" and the layout's number: another layout is another page.
+/// "kafkavsr": it and the layout's number stand first in every layout, so that each version knows the others' pages.
 const MAGIC: u64 = 0x6b61_666b_6176_7372;
+/// Another word, place or meaning of anything on the page is another number: pages are never converted, only left unused.
 const LAYOUT: u64 = 2;
 
 /// What stands in which word.
@@ -74,12 +75,27 @@ pub enum PageError {
         /// What the system said.
         source: io::Error,
     },
-    /// Not a page of this layout.
-    #[error("status page {path} has another layout; it is left unused")]
+    /// Not a page of this layout: an earlier or a later version's.
+    #[error("status page {path} has layout {layout}, and this version has {LAYOUT}: it is left unused")]
     Layout {
         /// The page's file.
         path: String,
+        /// The page's.
+        layout: u64,
     },
+    /// No page at all, or a part of one.
+    #[error("{path} is no status page: it is left unused")]
+    NoPage {
+        /// The file.
+        path: String,
+    },
+}
+
+impl PageError {
+    /// Whether there is no such file.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
 }
 
 /// A mapped status page.
@@ -214,16 +230,21 @@ impl Page {
     /// Opens the page at `path`, which must exist and have this layout.
     pub fn open(path: &Path) -> Result<Self, PageError> {
         let io = |source| PageError::Io { path: path.display().to_string(), source };
-        let layout = || PageError::Layout { path: path.display().to_string() };
+        let no_page = || PageError::NoPage { path: path.display().to_string() };
         let file = OpenOptions::new().read(true).write(true).open(path).map_err(io)?;
+        let word = |word| word_of(&file, word).ok_or_else(no_page);
+        if word(Word::Magic)? != MAGIC {
+            return Err(no_page());
+        }
+        // Before its size: another layout may have another.
+        let layout = word(Word::Layout)?;
+        if layout != LAYOUT {
+            return Err(PageError::Layout { path: path.display().to_string(), layout });
+        }
         if file.metadata().map_err(io)?.len() != SIZE as u64 {
-            return Err(layout());
+            return Err(no_page());
         }
-        let page = Self::map(path, file)?;
-        if page.get(Word::Magic) != MAGIC || page.get(Word::Layout) != LAYOUT {
-            return Err(layout());
-        }
-        Ok(page)
+        Self::map(path, file)
     }
 
     fn map(path: &Path, file: File) -> Result<Self, PageError> {
@@ -418,6 +439,13 @@ impl Page {
     }
 }
 
+/// A word of a file that may be no page.
+fn word_of(file: &File, word: Word) -> Option<u64> {
+    let mut bytes = [0; size_of::<u64>()];
+    file.read_exact_at(&mut bytes, word as u64 * size_of::<u64>() as u64).ok()?;
+    Some(u64::from_ne_bytes(bytes))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -460,13 +488,95 @@ mod tests {
     }
 
     #[test]
-    fn another_layout_is_not_read() {
+    fn another_layout_is_not_read_and_named_whatever_its_size() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("page");
-        std::fs::write(&path, vec![0u8; SIZE]).unwrap();
-        assert!(matches!(Page::open(&path), Err(PageError::Layout { .. })));
-        std::fs::write(&path, b"short").unwrap();
-        assert!(matches!(Page::open(&path), Err(PageError::Layout { .. })));
+        drop(Page::create(&path, "orders-3 in g", Offset(42)).unwrap());
+        let ours = std::fs::read(&path).unwrap();
+        for other in [LAYOUT - 1, LAYOUT + 1, u64::MAX] {
+            for size in [16, SIZE, 3 * SIZE] {
+                let mut page = ours.clone();
+                page[8..16].copy_from_slice(&other.to_ne_bytes());
+                page.resize(size, 0);
+                std::fs::write(&path, page).unwrap();
+                let found = Page::open(&path).unwrap_err();
+                assert!(matches!(found, PageError::Layout { layout, .. } if layout == other), "{found:?}");
+            }
+        }
+        for none in [vec![0; SIZE], b"short".to_vec(), Vec::new(), ours[..SIZE - 1].to_vec()] {
+            std::fs::write(&path, none).unwrap();
+            assert!(matches!(Page::open(&path), Err(PageError::NoPage { .. })));
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(Page::open(&path).unwrap_err().is_missing());
+    }
+
+    /// What a page of layout 2 looks like, whoever wrote it. Where this fails, the layout has changed: give it the next number
+    /// and renew the table.
+    #[test]
+    fn each_thing_has_its_place_in_this_layout() {
+        const PLACES: [(usize, u64); 27] = [
+            (0, 0x6b61_666b_6176_7372),
+            (1, 2),
+            (8, 108),
+            (9, 109),
+            (10, 110),
+            (11, 111),
+            (12, 1),
+            (13, 113),
+            (14, 114),
+            (15, 115),
+            (16, 116),
+            (17, 117),
+            (18, 118),
+            (19, 119),
+            (20, 120),
+            (24, 124),
+            (25, 125),
+            (26, 126),
+            (27, 127),
+            (28, 128),
+            (29, 129),
+            (32, 132),
+            (33, 133),
+            (34, 134),
+            (35, 135),
+            (128, u64::from_ne_bytes(*b"orders-3")),
+            (129, u64::from_ne_bytes(*b" in g\0\0\0")),
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("page");
+        let page = Page::create(&path, "orders-3 in g", Offset(42)).unwrap();
+        page.set_progress(&Progress {
+            position: 108,
+            acknowledged: 109,
+            delivered: 110,
+            high_watermark: 111,
+            in_flight: 1,
+            oldest_in_flight: Boottime(113),
+            head_timestamp: 114,
+            messages: 115,
+            bytes: 116,
+            heartbeat: Boottime(117),
+            handler_pid: 118,
+            window: 119,
+            acknowledged_at: Boottime(120),
+        });
+        page.set_attempts(Attempts {
+            range_until: 124,
+            range_deaths: 125,
+            head: 126,
+            head_deaths: 127,
+            range_delivered: Boottime(128),
+            head_delivered: Boottime(129),
+        });
+        page.set_lease(Lease { deliver_until: Boottime(132), dead_by: Boottime(133) });
+        page.set_committed(Offset(134));
+        page.set_commit_sent(Offset(135));
+        let bytes = std::fs::read(&path).unwrap();
+        let words = bytes.chunks_exact(8).map(|word| u64::from_ne_bytes(word.try_into().unwrap()));
+        let there: Vec<_> = words.enumerate().filter(|(_, word)| *word != 0).collect();
+        assert_eq!((there.as_slice(), bytes.len()), (PLACES.as_slice(), 4096));
     }
 
     #[test]

@@ -16,8 +16,9 @@ use kafkavisor::ids::Offset;
 use serde::Serialize;
 use serde_json::Value;
 
-/// The format of a note, as `format` in it. Keys keep their meaning from format to format, unknown ones are ignored; a note
-/// without a number is of format 0, which had no `instance_id`.
+/// The format of a note, as `format` in it; a new key is a new number. Keys keep their meaning and the form of their values from
+/// format to format, and unknown ones are ignored, so that a higher number is read like this one. A note without a number is of
+/// format 0, which had no `instance_id`.
 const FORMAT: u64 = 1;
 /// Longer metadata is none of ours: brokers take 4096 bytes unless told otherwise.
 const LONGEST: usize = 16 * 1024;
@@ -213,16 +214,72 @@ mod tests {
         begins(&Facts { committed: before, ..facts() }, 50, Why::Committed { by_us: false });
     }
 
+    /// Notes as versions have written them, which stand beside offsets for years: format, instance's id, topic's id. Where this
+    /// version does not read them so any more, it is this version that is wrong: rows are added and never changed.
+    const WRITTEN: [(&str, u64, Option<&str>, Option<&str>); 4] = [
+        (r#"{"kafkavisor":"orders-1"}"#, 0, None, None),
+        (r#"{"kafkavisor":"orders-1","topic_id":"AAAAAAAAAAAAAAAAAAAAAQ"}"#, 0, None, Some(TOPIC)),
+        (r#"{"format":1,"kafkavisor":"orders-1","instance_id":"5eed"}"#, 1, Some("5eed"), None),
+        (
+            r#"{"format":1,"kafkavisor":"orders-1","instance_id":"5eed","topic_id":"AAAAAAAAAAAAAAAAAAAAAQ"}"#,
+            1,
+            Some("5eed"),
+            Some(TOPIC),
+        ),
+    ];
+    const TOPIC: &str = "AAAAAAAAAAAAAAAAAAAAAQ";
+
+    fn note((_, format, instance_id, topic_id): (&str, u64, Option<&str>, Option<&str>)) -> CommitNote {
+        CommitNote {
+            format,
+            instance: "orders-1".to_owned(),
+            instance_id: instance_id.map(str::to_owned),
+            topic_id: topic_id.map(str::to_owned),
+        }
+    }
+
     #[test]
-    fn notes_are_read_from_version_to_version() {
-        let note = CommitNote::new("orders-1", "5eed", Some("topic".to_owned()));
-        let text = r#"{"format":1,"kafkavisor":"orders-1","instance_id":"5eed","topic_id":"topic"}"#;
-        assert_eq!(note.to_text(), text);
-        assert_eq!(CommitNote::of(text), Some(note.clone()));
-        let before = CommitNote::of(r#"{"kafkavisor":"orders-1","topic_id":"topic"}"#);
-        assert_eq!(before, Some(CommitNote { format: 0, instance_id: None, ..note.clone() }));
-        let later = r#"{"format":7,"kafkavisor":"orders-1","instance_id":"5eed","topic_id":"topic","done":[{"a":1}]}"#;
-        assert_eq!(CommitNote::of(later), Some(CommitNote { format: 7, ..note }));
+    fn what_earlier_versions_wrote_is_read() {
+        for row in WRITTEN {
+            let (text, _, instance_id, topic_id) = row;
+            assert_eq!(CommitNote::of(text), Some(note(row)), "{text}");
+            let committed = Some(Committed { offset: Offset(50), metadata: text.to_owned() });
+            let facts = Facts { instance: "5eed".to_owned(), committed, ..facts() };
+            let same = Facts { topic_id: Some(TOPIC.to_owned()), ..facts.clone() };
+            begins(&same, 50, Why::Committed { by_us: instance_id.is_some() });
+            match topic_id {
+                Some(_) => begins(&facts, 10, Why::TopicMadeAgain),
+                None => begins(&facts, 50, Why::Committed { by_us: instance_id.is_some() }),
+            }
+        }
+    }
+
+    /// A change of what is written is a new row, with the next number.
+    #[test]
+    fn what_this_version_writes_is_the_last_that_is_known() {
+        for (row, topic_id) in [(WRITTEN[2], None), (WRITTEN[3], Some(TOPIC.to_owned()))] {
+            let written = CommitNote::new("orders-1", "5eed", topic_id);
+            assert_eq!((written.to_text().as_str(), written.format), (row.0, FORMAT));
+        }
+    }
+
+    #[test]
+    fn what_later_versions_add_is_passed_over() {
+        for (text, row) in [
+            (r#"{"format":2,"kafkavisor":"orders-1","instance_id":"5eed","done":[{"a":1}]}"#, WRITTEN[2]),
+            (
+                r#"{"done":"4-7","instance_id":"5eed","format":9007199254740993,"kafkavisor":"orders-1"}"#,
+                WRITTEN[2],
+            ),
+            // A number that can't be one; who signed it still counts.
+            (r#"{"format":"two","kafkavisor":"orders-1","instance_id":"5eed"}"#, WRITTEN[2]),
+        ] {
+            let read = CommitNote::of(text).unwrap();
+            assert_eq!(CommitNote { format: 1, ..read }, note(row), "{text}");
+            let committed = Some(Committed { offset: Offset(50), metadata: text.to_owned() });
+            let facts = Facts { instance: "5eed".to_owned(), committed, ..facts() };
+            begins(&facts, 50, Why::Committed { by_us: true });
+        }
     }
 
     #[test]

@@ -64,7 +64,15 @@ impl Pages {
         let path = self.path_of(partition);
         let page = match self.entries.remove(partition) {
             Some(entry) => entry.page,
-            None => Page::open(&path).ok()?,
+            None => match Page::open(&path) {
+                Ok(page) => page,
+                Err(error) => {
+                    if !error.is_missing() {
+                        log::info!("{partition}: {error}: the group's offset is {committed}");
+                    }
+                    return None;
+                }
+            },
         };
         let ours = page.identity() == self.identity_of(partition);
         let last = [page.committed(), page.commit_sent()];
