@@ -44,12 +44,16 @@ fn what_is_no_request_is_answered_with_what_is_wrong() {
         "[1,2]\n",
         "{\"command\":\"explode\"}\n",
         "{\"command\":7}\n",
+        // What a later version may ask, that is.
+        "{\"command\":\"log-level\",\"level\":\"debug\"}\n",
+        "{\"command\":\"skip\",\"partition\":\"orders:0\",\"dry_run\":true}\n",
         "\u{7f}\0\n",
     ] {
         let mut stream = connect(&instance);
         stream.write_all(request.as_bytes()).unwrap();
         let answer = answer(stream);
         assert!(answer.contains("error") && answer.contains("not understood"), "{request:?}: {answer}");
+        assert!(answer.contains(r#""unknown":true"#) && answer.contains("version"), "{request:?}: {answer}");
     }
     instance.stop();
 }

@@ -1,8 +1,14 @@
-//! Two versions of Kafkavisor on one host and in one group: what one leaves behind the other finds.
+//! Two versions of Kafkavisor on one host and in one group: what one leaves behind the other finds, and either's commands ask
+//! the other's supervisor. `script/upgrade` shows the same with real programs of an earlier commit.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::FileExt as _;
+use std::os::unix::net::UnixListener;
+use std::process::{Command, Output};
+use std::thread;
 
 use kafkavisor_tests::checks::History;
+use kafkavisor_tests::environment::kafkavisor;
 use kafkavisor_tests::instance::{Builder, Instance};
 use kafkavisor_tests::message::numbered;
 use kafkavisor_tests::offsets::{commit_with_metadata, committed, committed_with_metadata};
@@ -115,4 +121,86 @@ fn a_note_of_format_0_is_nobodys_and_the_groups_offset_wins() {
     }
     commit_with_metadata(&killed.topic, &killed.instance.group(), 0, (*offset, note.to_string()));
     assert_eq!(killed.goes_on_at(), *offset);
+}
+
+/// A supervisor that answers every request so; what a command makes of it.
+fn asks(arguments: &[&str], answer: &Value) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = UnixListener::bind(folder.path().join("control.sock")).unwrap();
+    let answer = format!("{answer}\n");
+    let answering = thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = String::new();
+            BufReader::new(&stream).read_line(&mut request).unwrap();
+            if request == "end\n" {
+                return;
+            }
+            // A command that has heard enough is gone.
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    let Output { status, stdout, stderr } = Command::new(kafkavisor())
+        .args(arguments)
+        .env("RUNTIME_DIRECTORY", folder.path())
+        .output()
+        .expect("kafkavisor runs");
+    let mut end = std::os::unix::net::UnixStream::connect(folder.path().join("control.sock")).unwrap();
+    end.write_all(b"end\n").unwrap();
+    answering.join().unwrap();
+    (status.code(), String::from_utf8([stdout, stderr].concat()).unwrap())
+}
+
+#[track_caller]
+fn says((code, text): (Option<i32>, String), expected: i32, words: &[&str]) {
+    assert_eq!(code, Some(expected), "{text}");
+    for word in words {
+        assert!(text.contains(word), "{word:?} in {text}");
+    }
+}
+
+#[test]
+fn status_of_an_earlier_or_later_version_is_shown_with_what_is_known() {
+    let partition = json!({"topic": "orders", "partition": 3, "state": "ready"});
+    let earlier = json!({"name": "n", "group": "billing", "partitions": [partition]});
+    let later = json!({
+        "name": "n", "group": "billing", "state": "running", "zone": {"a": 1}, "topics": ["orders"],
+        "assignment": {"mode": "quorum", "state": "acquired", "epoch": 7},
+        "partitions": [{"topic": "orders", "partition": 3, "state": "resting", "held": 4, "lag": null}],
+    });
+    for answer in [&earlier, &later] {
+        for which in [&["status"][..], &["status", "-g", "billing"], &["status", "--name", "n"]] {
+            says(asks(which, answer), 0, &["billing", "orders:3"]);
+        }
+    }
+    says(asks(&["status"], &later), 0, &["resting"]);
+    // Programs get what the supervisor says, all of it.
+    says(asks(&["status", "--json"], &later), 0, &["\"epoch\": 7"]);
+    let wrong_type = json!({"name": "n", "group": ["billing"], "partitions": []});
+    says(asks(&["status", "--socket", "control.sock"], &wrong_type), 69, &[]);
+    for nothing in [json!({}), json!([]), json!("running"), json!({"name": 7})] {
+        says(asks(&["status", "-g", "billing"], &nothing), 69, &["no supervisor of group billing"]);
+    }
+}
+
+#[test]
+fn a_supervisor_that_does_not_know_a_request_is_not_taken_for_none() {
+    let why = "not understood: unknown variant `skip`";
+    let today = json!({"error": why, "unknown": true, "version": "9.0.1"});
+    for command in [&["skip", "orders:3"][..], &["stop"], &["pause"], &["seek", "orders:3", "7"]] {
+        let arguments = [command, &["--name", "n"]].concat();
+        says(asks(&arguments, &today), 64, &[why, "9.0.1", env!("CARGO_PKG_VERSION")]);
+    }
+    // An earlier one says no more than that, and what else is wrong is no refusal.
+    says(asks(&["skip", "orders:3", "--name", "n"], &json!({"error": why})), 69, &[why]);
+}
+
+#[test]
+fn an_answer_that_this_version_does_not_know_is_no_success() {
+    let later = json!([{"partition": "orders:3", "pending": "when it is quiet"}]);
+    says(asks(&["restart", "orders:3", "--name", "n"], &later), 1, &["orders:3", "another version"]);
+    let both = json!([{"partition": "orders:3", "done": "restarted", "after": "5 s"}]);
+    says(asks(&["restart", "orders:3", "--name", "n"], &both), 0, &["orders:3: restarted"]);
+    let no_list = json!({"accepted": true});
+    says(asks(&["restart", "orders:3", "--name", "n"], &no_list), 69, &["not understood by this version"]);
 }

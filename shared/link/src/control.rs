@@ -1,4 +1,8 @@
 //! What can be asked over the control socket: one JSON object a line.
+//!
+//! `kafkavisor` of one version asks supervisors of others. So a command keeps its name and its keys; a new key may be left out, and
+//! is written only where it says something. What is not known is refused whole, never half done. Answers are read with
+//! whatever keys they have.
 
 use std::fmt;
 use std::str::FromStr;
@@ -71,7 +75,7 @@ pub enum Request {
     /// Drain and exit.
     Stop {
         /// Cut the drain short.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         now: bool,
     },
     /// Deliver nothing until resumed.
@@ -109,7 +113,19 @@ fn from_zero<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Offset, D::Er
     i64::try_from(offset).map(Offset).map_err(|_| D::Error::custom(format!("offset {offset} is too large")))
 }
 
-/// What became of one partition.
+/// The answer to what is not even tried.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NotTried {
+    /// Why.
+    pub error: String,
+    /// The supervisor does not know what is asked for, and never will: it is of another version, or this is no request.
+    pub unknown: bool,
+    /// The supervisor's version; empty where it does not say.
+    pub version: String,
+}
+
+/// What became of one partition: one of the three, or something that this version does not know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The partition, or what was asked for where there is none.
@@ -136,6 +152,7 @@ mod tests {
             Request::Status,
             Request::Pause { partitions: vec!["orders".parse().unwrap(), partition.clone()] },
             Request::Seek { partition, offset: Offset(7) },
+            Request::Stop { now: true },
         ];
         for request in requests {
             let text = serde_json::to_string(&request).unwrap();
@@ -145,11 +162,47 @@ mod tests {
             r#"{"command":"sing"}"#,
             r#"{"command":"pause","partitions":["a b"]}"#,
             r#"{"command":"skip"}"#,
+            // Whatever it is, doing the rest of it could be wrong.
+            r#"{"command":"skip","partition":"a:0","dry_run":true}"#,
+            r#"{"command":"stop","after":"5m"}"#,
             r#"{"command":"seek","partition":"a:0","offset":-1}"#,
             r#"{"command":"seek","partition":"a:0","offset":9223372036854775808}"#,
         ] {
             assert!(serde_json::from_str::<Request>(bad).is_err(), "{bad}");
         }
+    }
+
+    /// As versions of `kafkavisor` ask. Where this one does not understand it so any more, it is wrong: rows are added and never
+    /// changed. What this version writes is among them.
+    #[test]
+    fn what_other_versions_ask_is_understood() {
+        let one: Selector = "orders:3".parse().unwrap();
+        let some = || vec!["orders".parse().unwrap(), one.clone()];
+        let written = [
+            (r#"{"command":"status"}"#, Request::Status),
+            (r#"{"command":"stop"}"#, Request::Stop { now: false }),
+            (r#"{"command":"stop","now":true}"#, Request::Stop { now: true }),
+            (
+                r#"{"command":"pause","partitions":["orders","orders:3"]}"#,
+                Request::Pause { partitions: some() },
+            ),
+            (r#"{"command":"resume","partitions":[]}"#, Request::Resume { partitions: Vec::new() }),
+            (
+                r#"{"command":"restart","partitions":["orders:3"]}"#,
+                Request::Restart { partitions: vec![one.clone()] },
+            ),
+            (r#"{"command":"skip","partition":"orders:3"}"#, Request::Skip { partition: one.clone() }),
+            (
+                r#"{"command":"seek","partition":"orders:3","offset":7}"#,
+                Request::Seek { partition: one.clone(), offset: Offset(7) },
+            ),
+        ];
+        for (text, request) in written {
+            assert_eq!(serde_json::from_str::<Request>(text).unwrap(), request, "{text}");
+            assert_eq!(serde_json::to_string(&request).unwrap(), text);
+        }
+        let before = r#"{"command":"stop","now":false}"#;
+        assert_eq!(serde_json::from_str::<Request>(before).unwrap(), Request::Stop { now: false });
     }
 
     #[test]

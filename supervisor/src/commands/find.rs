@@ -1,9 +1,10 @@
 //! Which running instance a command means: by socket, by name, by group, or the only one there is.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kafkavisor::ids::Group;
-use kafkavisor_link::control::Request;
+use kafkavisor_link::control::{NotTried, Request};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::cli::WhichArgs;
@@ -41,7 +42,7 @@ pub(super) fn socket(which: &WhichArgs) -> Result<PathBuf, Failure> {
         .filter_map(|socket| Some((socket.clone(), status(&socket).ok()?)))
         .collect();
     if let Some(group) = &which.group {
-        running.retain(|(_, status)| status.group.as_str() == group);
+        running.retain(|(_, status)| status.group == *group);
     }
     let what = which.group.as_ref().map_or_else(String::new, |group| format!(" of group {group}"));
     match running.as_slice() {
@@ -61,21 +62,55 @@ pub(super) fn socket(which: &WhichArgs) -> Result<PathBuf, Failure> {
 }
 
 /// What the instance behind `socket` says of itself.
-pub(super) fn status(socket: &std::path::Path) -> Result<Status, Failure> {
-    serde_json::from_value(asked(socket, &Request::Status)?).map_err(|error| nobody(socket, &error))
+pub(super) fn status(socket: &Path) -> Result<Status, Failure> {
+    read(socket, asked(socket, &Request::Status)?).and_then(|status: Status| {
+        // The one thing that no supervisor leaves out: every other key may be of a version that this one is not.
+        if status.name.is_empty() { Err(strange(socket, &"its status has no name")) } else { Ok(status) }
+    })
 }
 
 /// The answer of the instance behind `socket`, if it is one.
-pub(super) fn asked(socket: &std::path::Path, request: &Request) -> Result<Value, Failure> {
+pub(super) fn asked(socket: &Path, request: &Request) -> Result<Value, Failure> {
     let answer = ask(socket, request).map_err(|error| nobody(socket, &error))?;
-    match answer.get("error").and_then(Value::as_str) {
-        Some(error) => Err(nobody(socket, &error)),
-        None => Ok(answer),
+    if answer.get("error").is_none() {
+        return Ok(answer);
     }
+    let NotTried { error, unknown, version } = read(socket, answer)?;
+    if unknown {
+        return Err(Failure::usage(format!(
+            "the supervisor at {} refuses: {error}{}",
+            socket.display(),
+            of(&version)
+        )));
+    }
+    Err(nobody(socket, &error))
+}
+
+/// An answer, as this version has it; keys may be missing or unknown.
+pub(super) fn read<T: DeserializeOwned>(socket: &Path, answer: Value) -> Result<T, Failure> {
+    serde_json::from_value(answer).map_err(|error| strange(socket, &error))
+}
+
+/// Somebody answers, but not as a supervisor of this version would.
+fn strange(socket: &Path, error: &dyn std::fmt::Display) -> Failure {
+    let version = env!("CARGO_PKG_VERSION");
+    Failure::unreachable(format!(
+        "what answers at {} is not understood by this version, {version}: {error}: ask with the `kafkavisor` that runs there",
+        socket.display()
+    ))
+}
+
+/// Which version refuses, where it is another one.
+fn of(version: &str) -> String {
+    let ours = env!("CARGO_PKG_VERSION");
+    if version.is_empty() || version == ours {
+        return String::new();
+    }
+    format!(" (it is of version {version}, and this of {ours}: ask with the `kafkavisor` that runs there)")
 }
 
 /// Nobody answers at `socket`.
-pub(super) fn nobody(socket: &std::path::Path, error: &dyn std::fmt::Display) -> Failure {
+pub(super) fn nobody(socket: &Path, error: &dyn std::fmt::Display) -> Failure {
     Failure::unreachable(format!(
         "no supervisor answers at {}: {error}: is it running? `kafkavisor status` without a name lists those that are",
         socket.display()

@@ -10,15 +10,13 @@ use nix::poll::{PollTimeout, poll};
 use super::find;
 use crate::cli::StopArgs;
 use crate::exit::{Exit, Failure};
-use crate::shell::ask;
 
 /// Longest that a drain may be configured to take, and a little.
 const WITHIN: Duration = Duration::from_secs(3600);
 
 pub(super) fn run(args: &StopArgs) -> Result<Exit, Failure> {
     let socket = find::socket(&args.which)?;
-    let silent = |error| find::nobody(&socket, &error);
-    ask(&socket, &Request::Stop { now: args.now }).map_err(silent)?;
+    find::asked(&socket, &Request::Stop { now: args.now })?;
     let deadline = now() + WITHIN;
     while now() < deadline {
         if UnixStream::connect(&socket).is_err() {

@@ -67,7 +67,7 @@ pub(super) fn table(status: &Status, style: Style) -> String {
     let _written = writeln!(
         text,
         "{}  {}  {} {}, {members}, generation {}, pid {}, up {}",
-        style.bold(status.group.as_str()),
+        style.bold(&status.group),
         status.state,
         assignment.mode,
         assignment.state,

@@ -133,11 +133,11 @@ impl EventLoop {
             (false, _) => "running",
         };
         Status {
-            group: config.group.clone(),
+            group: config.group.to_string(),
             name: config.name.clone(),
             topics: config.topics.clone(),
             state: state.to_owned(),
-            generation: core.generation(),
+            generation: core.generation().0,
             pid: u32::try_from(getpid().as_raw()).unwrap_or_default(),
             uptime_seconds: now().saturating_duration_since(self.started).as_secs_f64(),
             commit_errors_total: core.commit_errors(),

@@ -13,12 +13,12 @@ use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use kafkavisor::clock::now;
-use kafkavisor_link::control::{MAX_REQUEST, Request};
+use kafkavisor_link::control::{MAX_REQUEST, NotTried, Request};
 use kafkavisor_link::panics;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::{Uid, geteuid};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::status::Status;
 
@@ -125,14 +125,11 @@ fn converse(stream: &UnixStream, asked: &Sender<Asked>) -> io::Result<()> {
     stream.set_write_timeout(Some(TIMEOUT))?;
     let peer = getsockopt(stream, PeerCredentials)?;
     if !may_ask(Uid::from_raw(peer.uid()), geteuid()) {
-        let why = "only the user that runs this instance, and root, may ask";
-        return reply(stream, &Answer::Value(json!({"error": why})));
+        return reply(stream, &not_tried("only the user that runs this instance, and root, may ask", false));
     }
     let request = match serde_json::from_slice(&request_line(stream)?) {
         Ok(request) => request,
-        Err(error) => {
-            return reply(stream, &Answer::Value(json!({"error": format!("not understood: {error}")})));
-        }
+        Err(error) => return reply(stream, &not_tried(&format!("not understood: {error}"), true)),
     };
     let (answer, answered) = bounded(1);
     let within = if matches!(request, Request::Seek { .. } | Request::Skip { .. }) {
@@ -141,7 +138,7 @@ fn converse(stream: &UnixStream, asked: &Sender<Asked>) -> io::Result<()> {
         TIMEOUT
     };
     let question = Asked { request, uid: peer.uid(), pid: peer.pid(), answer };
-    let busy = || Answer::Value(json!({"error": "the supervisor does not answer"}));
+    let busy = || not_tried("the supervisor does not answer", false);
     if asked.send(question).is_err() {
         return reply(stream, &busy());
     }
@@ -155,6 +152,12 @@ fn converse(stream: &UnixStream, asked: &Sender<Asked>) -> io::Result<()> {
             Err(RecvTimeoutError::Timeout) => {}
         }
     }
+}
+
+fn not_tried(error: &str, unknown: bool) -> Answer {
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let answer = NotTried { error: error.to_owned(), unknown, version };
+    Answer::Value(serde_json::to_value(answer).unwrap_or_default())
 }
 
 /// Whether the other side has closed the conversation.

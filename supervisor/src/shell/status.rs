@@ -1,9 +1,10 @@
-//! What `status` says, in the contract's shape.
+//! What `status` says, in the contract's shape. It is read by `kafkavisor status` of other versions, too: a key that is not there
+//! counts as nothing, and one that is not known is passed over.
 
 use std::collections::BTreeMap;
 
 use kafkavisor::clock::Boottime;
-use kafkavisor::ids::{Generation, Group, Offset, Topic, TopicPartition};
+use kafkavisor::ids::{Offset, Topic, TopicPartition};
 use kafkavisor_link::page::Progress;
 use serde::{Deserialize, Serialize};
 
@@ -11,26 +12,28 @@ use crate::kafka::LogEnd;
 use kafkavisor_supervisor_core::{Partition as Owned, Record, RollState};
 
 /// A running instance.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Status {
-    pub(crate) group: Group,
+    pub(crate) group: String,
     pub(crate) name: String,
     pub(crate) topics: Vec<Topic>,
     /// starting, running or stopping.
     pub(crate) state: String,
-    pub(crate) generation: Generation,
+    pub(crate) generation: u64,
     pub(crate) pid: u32,
     pub(crate) uptime_seconds: f64,
     pub(crate) commit_errors_total: u64,
     pub(crate) assignment: Assignment,
     /// The last reload's replacement of workers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) roll: Option<Roll>,
     pub(crate) partitions: Vec<Partition>,
 }
 
 /// Where the partitions come from.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Assignment {
     /// zookeeper or static.
     pub(crate) mode: String,
@@ -40,19 +43,20 @@ pub(crate) struct Assignment {
     pub(crate) member: Option<String>,
     pub(crate) members: usize,
     /// Partitions that are ours and that a member with other topics still holds, with the lock in the way.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) blocked: BTreeMap<String, String>,
 }
 
 /// How far the replacement of all workers is.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Roll {
     /// running, done, stopped.
     pub(crate) state: String,
     pub(crate) rolled: usize,
     pub(crate) of: usize,
     /// What stopped it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
 }
 
@@ -71,9 +75,10 @@ impl Roll {
 }
 
 /// One partition. Offsets are the *next* ones.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Partition {
-    pub(crate) topic: Topic,
+    pub(crate) topic: String,
     pub(crate) partition: i32,
     pub(crate) state: String,
     pub(crate) worker_pid: Option<i32>,
@@ -91,12 +96,11 @@ pub(crate) struct Partition {
     pub(crate) bytes_total: u64,
     pub(crate) restarts_total: u64,
     /// By reason.
-    #[serde(default)]
     pub(crate) restarts: BTreeMap<String, u64>,
     pub(crate) dead_lettered_total: u64,
     pub(crate) last_exit: Option<String>,
     /// Why commits fail, while they do.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) commit_error: Option<String>,
 }
 
@@ -154,7 +158,7 @@ impl Partition {
         let restarts = record.map(|record| record.restarts.clone()).unwrap_or_default();
         let last_exit = record.and_then(|record| record.last_exit.clone());
         Self {
-            topic: key.topic.clone(),
+            topic: key.topic.to_string(),
             partition: key.partition.0,
             state: owned.state().to_owned(),
             worker_pid: running.map(nix::unistd::Pid::as_raw),
