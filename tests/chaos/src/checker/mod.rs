@@ -9,10 +9,12 @@
 //! | `order` | was each life of a handler gapless? (S4) |
 //! | `overlap` | did two work on a partition at once? (S1, fencing) |
 //! | `duplicates` | do repeats lie where they may? (S5) |
+//! | `deploys` | where nothing was wrong but a SIGKILL: is nothing repeated but what that explains? |
 //! | `endings` | did everything end as it should, and lag return to 0? (S8, S9, L1) |
 //! | `figures` | what there was, in numbers |
 
 mod commits;
+mod deploys;
 mod duplicates;
 mod endings;
 mod figures;
@@ -22,7 +24,7 @@ mod order;
 mod overlap;
 mod verdict;
 
-pub use verdict::{Verdict, Violation, check};
+pub use verdict::{Verdict, Violation, check, check_deploy};
 
 #[cfg(test)]
 mod tests;

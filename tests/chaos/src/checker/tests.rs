@@ -1,7 +1,7 @@
 //! Histories made by hand: a good one, and for each invariant one that violates it, and the like that does not.
 
 use super::index::SECOND;
-use super::{Verdict, check};
+use super::{Verdict, check, check_deploy};
 use crate::history::{Doing, Entry, Event, Handler, PythonDoing};
 use crate::schedule::Kind;
 
@@ -86,6 +86,15 @@ impl Story {
         check(&self.entries)
     }
 
+    /// Faults of chaos explain it; what happens in a deploy does not.
+    #[track_caller]
+    fn holds_but_not_in_a_deploy(&mut self) {
+        self.holds();
+        let verdict = check_deploy(&self.entries);
+        assert!(!verdict.violations.is_empty(), "{verdict}");
+        assert!(verdict.violations.iter().all(|found| found.invariant == "S5 deploys"), "{verdict}");
+    }
+
     #[track_caller]
     fn holds(&mut self) {
         let verdict = self.end();
@@ -117,6 +126,31 @@ fn a_takeover_after_a_crash_may_repeat_what_was_not_committed() {
     let mut story = Story::begin();
     let (_, two) = takeover(&mut story);
     story.starts(&two).gets(&two, 3..10).acknowledges(&two, 9).commits(10).healed(0).holds();
+}
+
+#[test]
+fn in_a_deploy_a_kill_explains_a_repeat() {
+    let mut story = Story::begin();
+    let (_, two) = takeover(&mut story);
+    story.starts(&two).gets(&two, 3..10).acknowledges(&two, 9).commits(10).healed(0).holds();
+    let verdict = check_deploy(&story.entries);
+    assert!(verdict.violations.is_empty(), "{verdict}");
+}
+
+#[test]
+fn in_a_deploy_nothing_else_explains_one() {
+    let (one, two) = (handler("s1.1", 1, 10), handler("s2.1", 2, 20));
+    let mut not_finished = Story::begin();
+    not_finished.starts(&one).gets(&one, 0..6).acknowledges(&one, 4).finishes(&one).commits(5);
+    not_finished.starts(&two).gets(&two, 5..10).acknowledges(&two, 9).commits(10).holds_but_not_in_a_deploy();
+    let mut another_was_killed = Story::begin();
+    another_was_killed.starts(&one).gets(&one, 0..6).acknowledges(&one, 4).commits(3);
+    another_was_killed.fault(0, Kind::KillSupervisor, "s3.1").wait(6).starts(&two).gets(&two, 3..10);
+    another_was_killed.acknowledges(&two, 9).commits(10).healed(0).holds_but_not_in_a_deploy();
+    let mut long_before = Story::begin();
+    long_before.starts(&one).gets(&one, 0..6).acknowledges(&one, 5).commits(1).wait(9);
+    long_before.fault(0, Kind::KillSupervisor, "s1.1").wait(6).starts(&two).gets(&two, 1..10);
+    long_before.acknowledges(&two, 9).commits(10).healed(0).holds_but_not_in_a_deploy();
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::figures::Figures;
 use super::index::Index;
-use super::{commits, duplicates, endings, figures, nothing_lost, order, overlap};
+use super::{commits, deploys, duplicates, endings, figures, nothing_lost, order, overlap};
 use crate::history::Entry;
 
 /// What is wrong.
@@ -43,6 +43,14 @@ pub fn check(history: &[Entry]) -> Verdict {
     violations.sort_by_key(|violation| violation.at);
     let figures = figures::count(history, &index, commits.regressions, overlaps.counted, duplicates.counted);
     Verdict { violations, figures }
+}
+
+/// The same of a rolling deploy, in which supervisors were only stopped and killed: there more must hold.
+pub fn check_deploy(history: &[Entry]) -> Verdict {
+    let mut verdict = check(history);
+    verdict.violations.extend(deploys::check(&Index::of(history)));
+    verdict.violations.sort_by_key(|violation| violation.at);
+    verdict
 }
 
 /// So many are shown of each invariant: the first ones tell.

@@ -23,10 +23,10 @@ use crate::history::{Event, Writer};
 use crate::schedule::Schedule;
 
 /// All supervisors have joined by then.
-const JOIN_WITHIN: Duration = Duration::from_secs(90);
+pub(super) const JOIN_WITHIN: Duration = Duration::from_secs(90);
 /// The bound of L1: sessions expire, brokers elect, backoffs end, what has piled up is handled.
 const DRAIN_WITHIN: Duration = Duration::from_secs(90);
-const LEAVE_WITHIN: Duration = Duration::from_secs(60);
+pub(super) const LEAVE_WITHIN: Duration = Duration::from_secs(60);
 
 /// What is wanted.
 #[derive(Debug, Clone)]
@@ -48,7 +48,7 @@ pub fn run(options: &Options) -> Option<PathBuf> {
     world.supervisors.iter().for_each(Supervisor::start);
     until_within(JOIN_WITHIN, "all supervisors share the partitions", || {
         world.supervisors.iter().for_each(Supervisor::look_after);
-        (world.is_interrupted() || all_share(&world)).then_some(())
+        (world.is_interrupted() || all_share(&world, SUPERVISORS)).then_some(())
     });
     let history = world.history();
     history.write(Event::Began { seed: options.seed, partitions: PARTITIONS });
@@ -75,7 +75,8 @@ pub fn run(options: &Options) -> Option<PathBuf> {
     Some(world.history_path())
 }
 
-fn build(options: &Options) -> Arc<World> {
+/// A group that does not run yet.
+pub(super) fn build(options: &Options) -> Arc<World> {
     let (folder, cluster) = (&options.folder, Cluster::from_environment());
     let (group, topic) = (unique("chaos"), unique("numbers"));
     let like = configuration(options, &cluster, &group, &topic);
@@ -116,11 +117,12 @@ fn configuration(options: &Options, cluster: &Cluster, group: &str, topic: &str)
     })
 }
 
-fn all_share(world: &World) -> bool {
+/// Whether so many run, and share all partitions.
+pub(super) fn all_share(world: &World, running: usize) -> bool {
     let statuses: Vec<_> = world.supervisors.iter().filter_map(Supervisor::status).collect();
     let owned: usize = statuses.iter().map(|status| status.partitions.len()).sum();
     let ready = statuses.iter().all(|status| status.is_ready(status.partitions.len()));
-    ready && owned == usize::try_from(PARTITIONS).expect("few") && statuses.len() == SUPERVISORS
+    ready && owned == usize::try_from(PARTITIONS).expect("few") && statuses.len() == running
 }
 
 /// Both lanes beside each other; meanwhile whatever ends by itself is started again.
@@ -143,21 +145,13 @@ fn perform(world: &Arc<World>, schedule: &Schedule) {
 }
 
 /// Waits until everything in the log is committed.
-fn drain(world: &World, history: &Writer) {
-    let (ends, mut offsets) = (ends(world), Offsets::of(world));
-    let deadline = clock::now() + DRAIN_WITHIN;
-    let mut behind = Vec::new();
-    while clock::now() < deadline && !world.is_interrupted() {
-        world.supervisors.iter().for_each(Supervisor::look_after);
-        if let Some(committed) = offsets.look() {
-            let of = |partition: &i32| committed.get(partition).copied().unwrap_or(0);
-            behind = ends.iter().filter(|(p, end)| of(p) < **end).map(|(p, end)| (*p, of(p), *end)).collect();
-            if behind.is_empty() {
-                history.write(Event::Drained);
-                return;
-            }
-        }
-        pause(Duration::from_millis(100));
+pub(super) fn drain(world: &World, history: &Writer) {
+    let behind = commit_all(world, DRAIN_WITHIN);
+    if world.is_interrupted() {
+        return;
+    }
+    if behind.is_empty() {
+        return history.write(Event::Drained);
     }
     history.write(Event::NotDrained { behind });
     for supervisor in &world.supervisors {
@@ -165,4 +159,24 @@ fn drain(world: &World, history: &Writer) {
             supervisor.status().map_or_else(|| "no answer".to_owned(), |status| format!("{status:#?}"));
         let _ = fs::write(world.folder.join(format!("{}-status", supervisor.instance())), status);
     }
+}
+
+/// Waits until everything that is in the log now is committed, and starts again who ends by himself. What is behind in the end:
+/// partition, committed offset, end of the log.
+pub(super) fn commit_all(world: &World, within: Duration) -> Vec<(i32, i64, i64)> {
+    let (ends, mut offsets) = (ends(world), Offsets::of(world));
+    let deadline = clock::now() + within;
+    let mut behind: Vec<_> = ends.iter().map(|(partition, end)| (*partition, 0, *end)).collect();
+    while clock::now() < deadline && !world.is_interrupted() {
+        world.supervisors.iter().for_each(Supervisor::look_after);
+        if let Some(committed) = offsets.look() {
+            let of = |partition: &i32| committed.get(partition).copied().unwrap_or(0);
+            behind = ends.iter().filter(|(p, end)| of(p) < **end).map(|(p, end)| (*p, of(p), *end)).collect();
+            if behind.is_empty() {
+                break;
+            }
+        }
+        pause(Duration::from_millis(100));
+    }
+    behind
 }

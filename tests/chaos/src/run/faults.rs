@@ -209,7 +209,7 @@ impl Fault<'_> {
     }
 }
 
-fn signal_all(pids: &[i32], signal: nix::sys::signal::Signal) {
+pub(super) fn signal_all(pids: &[i32], signal: nix::sys::signal::Signal) {
     for pid in pids {
         let _ = processes::try_signal(*pid, signal);
     }

@@ -3,6 +3,7 @@
 //! | file | does |
 //! |---|---|
 //! | `course` | the whole, from the first supervisor to the last |
+//! | `deploy` | another whole: from one version to another and back |
 //! | `world` | what all parts share: servers, supervisors, the history, the end |
 //! | `cluster` | the servers, through `script/cluster` |
 //! | `supervisor` | one supervisor, its lives and processes |
@@ -16,6 +17,7 @@
 mod cluster;
 mod command;
 mod course;
+mod deploy;
 mod faults;
 mod load;
 mod proxy;
@@ -25,3 +27,4 @@ mod watch;
 mod world;
 
 pub use course::{Options, run};
+pub use deploy::{Deployed, deploy};

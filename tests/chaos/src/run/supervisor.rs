@@ -21,6 +21,9 @@ use crate::history::{Event, Writer};
 /// When nothing is left of a supervisor that has ended, at the latest. S9 says one second; the figure is printed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Lines of a log that tell why a supervisor has ended.
+const LAST_WORDS: usize = 5;
+
 /// A supervisor, whether it runs or not.
 #[derive(Debug)]
 pub(super) struct Supervisor {
@@ -32,8 +35,10 @@ pub(super) struct Supervisor {
     life: Mutex<Life>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Life {
+    /// The folder of the programs that the next start takes.
+    programs: PathBuf,
     number: u32,
     child: Option<Child>,
     /// That it ends is what the runner wants.
@@ -48,7 +53,8 @@ impl Supervisor {
         like["name"] = json!(name);
         like["cluster"]["zookeeper"] = json!(proxy.addresses.join(","));
         fs::write(folder.join("kafkavisor.yaml"), format!("{like:#}")).expect("the configuration");
-        Self { name: name.to_owned(), folder, history, proxy, life: Mutex::default() }
+        let life = Life { programs: programs(), number: 0, child: None, may_end: false };
+        Self { name: name.to_owned(), folder, history, proxy, life: Mutex::new(life) }
     }
 
     fn life(&self) -> MutexGuard<'_, Life> {
@@ -64,6 +70,11 @@ impl Supervisor {
         format!("{}.{}", self.name, life.number)
     }
 
+    /// Puts other programs in the place of its own: the next start takes them, whatever runs now goes on.
+    pub(super) fn install(&self, programs: &Path) {
+        programs.clone_into(&mut self.life().programs);
+    }
+
     /// Starts it, unless it runs.
     pub(super) fn start(&self) {
         let mut life = self.life();
@@ -74,7 +85,7 @@ impl Supervisor {
         life.may_end = false;
         let log =
             OpenOptions::new().create(true).append(true).open(self.folder.join("log")).expect("the log");
-        let child = Command::new(program("kafkavisor"))
+        let child = Command::new(life.programs.join("kafkavisor"))
             .args(["run", "-c", "kafkavisor.yaml"])
             .current_dir(&self.folder)
             .env(MARK, &self.folder)
@@ -92,13 +103,23 @@ impl Supervisor {
 
     /// Starts it again where it has ended by itself, and says so in the history.
     pub(super) fn look_after(&self) {
-        let ended = {
-            let mut life = self.life();
-            if life.may_end { None } else { self.take_exit(&mut life) }
-        };
-        if ended.is_some() {
+        if self.ended_by_itself().is_some() {
             self.start();
         }
+    }
+
+    /// Its exit code where it has just ended by itself, which goes into the history.
+    pub(super) fn ended_by_itself(&self) -> Option<i32> {
+        let mut life = self.life();
+        if life.may_end { None } else { self.take_exit(&mut life) }
+    }
+
+    /// The end of its log.
+    pub(super) fn last_words(&self) -> String {
+        let log = fs::read(self.folder.join("log")).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(LAST_WORDS)..].join("\n")
     }
 
     /// Its process, if it runs.
@@ -128,8 +149,13 @@ impl Supervisor {
     /// Asks it to leave and waits until nothing of it is left; that goes into the history. Where it takes too long, it is
     /// killed.
     pub(super) fn leave(&self, within: Duration) {
+        self.leave_when(within, || self.signal(Signal::SIGTERM));
+    }
+
+    /// The same, asked in another way.
+    pub(super) fn leave_when(&self, within: Duration, asked: impl FnOnce()) {
         self.life().may_end = true;
-        self.signal(Signal::SIGTERM);
+        asked();
         let began = clock::now();
         self.await_end(within);
         if self.pid().is_some() {
@@ -197,11 +223,33 @@ impl Supervisor {
             .collect()
     }
 
+    /// A command over its control socket, as the programs in this folder ask it.
+    pub(super) fn command(&self, programs: &Path, name: &str) -> Command {
+        let mut command = Command::new(programs.join("kafkavisor"));
+        command.args([name, "--socket"]).arg(self.folder.join("run/control.sock"));
+        command
+    }
+
+    /// How many status pages lie in its runtime directory.
+    pub(super) fn pages(&self) -> usize {
+        let files = fs::read_dir(self.folder.join("run")).into_iter().flatten().flatten();
+        files.filter(|file| file.path().extension().is_some_and(|end| end == "page")).count()
+    }
+
+    /// Its handlers and what they have forked, whatever is above them: an earlier version has its processes in another order.
+    pub(super) fn of_handlers(&self) -> Vec<i32> {
+        let is_handler = |pid: &i32| {
+            let line = command_line(*pid);
+            line.split(' ').next().is_some_and(|program| program.ends_with("kafkavisor-chaos-handler"))
+        };
+        self.marked().into_iter().filter(is_handler).collect()
+    }
+
     /// Its status, if it answers in time.
     pub(super) fn status(&self) -> Option<Status> {
         self.pid()?;
-        let mut status = Command::new(program("kafkavisor"));
-        status.args(["status", "--json", "--socket"]).arg(self.folder.join("run/control.sock"));
+        let mut status = self.command(&programs(), "status");
+        status.arg("--json");
         // That nobody answers is what half of the faults are for.
         status.stderr(Stdio::null());
         serde_json::from_str(&command::output(&mut status, Duration::from_secs(2))?).ok()
@@ -219,9 +267,15 @@ impl Drop for Supervisor {
     }
 }
 
-/// A program that was built beside this one.
+/// The folder of the programs that were built with this one.
+pub(super) fn programs() -> PathBuf {
+    let own = std::env::current_exe().expect("it knows its own path");
+    own.parent().expect("a program is in a folder").to_owned()
+}
+
+/// One of them.
 pub(super) fn program(name: &str) -> PathBuf {
-    std::env::current_exe().expect("it knows its own path").with_file_name(name)
+    programs().join(name)
 }
 
 fn command_line(pid: i32) -> String {
