@@ -44,6 +44,11 @@ impl Cluster {
         Self { folder, brokers, zookeeper, _turn: turn }
     }
 
+    /// The process of a server that runs.
+    pub fn pid(&self, name: &str) -> i32 {
+        script(self.folder.path(), &["pid", name]).trim().parse().expect("a process")
+    }
+
     /// `stop`, `start`, `kill`, `pause` or `resume` a server.
     pub fn server(&self, verb: &str, name: &str) {
         script(self.folder.path(), &[verb, name]);

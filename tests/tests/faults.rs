@@ -2,6 +2,7 @@
 //! runs, nothing is lost, and nobody works on a partition that may be somebody else's by now.
 
 use std::collections::BTreeMap;
+use std::net::TcpStream;
 use std::time::Duration;
 
 use kafkavisor::clock;
@@ -13,8 +14,9 @@ use kafkavisor_tests::offsets::all_committed;
 use kafkavisor_tests::processes;
 use kafkavisor_tests::recorder::Recorder;
 use kafkavisor_tests::records::Records;
+use kafkavisor_tests::status::Status;
 use kafkavisor_tests::topic::Topic;
-use kafkavisor_tests::waiting::throughout;
+use kafkavisor_tests::waiting::{throughout, until};
 use nix::sys::signal::Signal;
 
 fn started(cluster: &Cluster, topic: &Topic, records: &Records, session: &str) -> Instance {
@@ -80,30 +82,54 @@ fn kafka_down_while_stopping_ends_in_time() {
     assert!(again >= committed[&0] && again <= acknowledged + 1, "{committed:?} {again} {acknowledged}");
 }
 
+/// What a partition has as long as nothing happens to its ownership.
+fn held(status: &Status, number: i32) -> [Option<u64>; 3] {
+    let partition = status.partition(number);
+    let pid = |pid: Option<i32>| pid.map(|pid| u64::try_from(pid).unwrap());
+    [partition.fencing_token, pid(partition.worker_pid), pid(partition.handler_pid)]
+}
+
 #[test]
 fn zookeeper_restarted_within_the_session_costs_nothing() {
     let cluster = Cluster::up();
     let (topic, records) = (Topic::on(&cluster.brokers, 2), Records::new());
-    let instance = started(&cluster, &topic, &records, "10s");
+    // So long that a busy machine has started a server by 0.6 of it.
+    let instance = started(&cluster, &topic, &records, "30s");
     let before = instance.wait_ready(2);
     let flow = topic.flow(2);
     instance.wait_deliveries(&records, 100);
-    // Short enough for the lease: 0.6 of the session's 10 s.
-    cluster.server("pause", "zookeeper1");
+    let (first, down) = (cluster.pid("zookeeper1"), clock::now());
+    cluster.server("stop", "zookeeper1");
+    assert!(!processes::is_alive(first), "it is gone");
+    // The kernel may still be about to take its sockets away.
+    until("nobody is there", || TcpStream::connect(&cluster.zookeeper).is_err().then_some(()));
     let seen = records.deliveries();
-    throughout(Duration::from_millis(1500), "it runs on", || instance.exited().is_none());
-    assert!(records.deliveries() > seen, "its workers went on meanwhile");
-    cluster.server("resume", "zookeeper1");
+    instance.wait_deliveries(&records, seen + 100);
+    assert!(TcpStream::connect(&cluster.zookeeper).is_err(), "its workers went on without it");
+    cluster.server("start", "zookeeper1");
+    assert_ne!(cluster.pid("zookeeper1"), first);
+    // What proves that the session lives must have come anew: the lease of before is over by now.
+    let lease = Duration::from_secs(18).saturating_sub(down.elapsed());
+    throughout(lease, "it goes on, and so do its workers", || {
+        instance.exited().is_none() && instance.status().is_some_and(|status| status.is_ready(2))
+    });
     let seen = records.deliveries();
-    instance.wait_deliveries(&records, seen + 50);
+    instance.wait_deliveries(&records, seen + 100);
     flow.stop();
     let after = instance.wait_consumed(&topic, 2);
-    for partition in 0..2 {
-        assert_eq!(after.partition(partition).worker_pid, before.partition(partition).worker_pid);
+    assert_eq!(after.assignment, before.assignment, "session and member are the same");
+    for number in 0..2 {
+        assert_eq!(
+            held(&after, number),
+            held(&before, number),
+            "token, worker, handler of partition {number}"
+        );
+        assert!(held(&after, number).iter().all(Option::is_some));
     }
-    assert_eq!(after.assignment.session, before.assignment.session);
     instance.stop();
-    History::of(&records, &topic).assert_exactly_once();
+    let history = History::of(&records, &topic);
+    history.assert_exactly_once();
+    assert_eq!((history.lives(0).len(), history.lives(1).len()), (1, 1));
 }
 
 #[test]
