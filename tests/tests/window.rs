@@ -70,8 +70,8 @@ fn by_time_so_that_a_slow_handlers_drain_is_short() {
     let (topic, records) = (Topic::new(1), Records::new());
     topic.produce(&numbered(1, 1000));
     let instance = Builder::of(&topic).recorder(&Recorder::new(&records).delay_ms(50)).start();
-    // All of it would take 50 s; a second's worth is 20.
-    instance.wait_deliveries(&records, 60);
+    // All of it would take 50 s; a second's worth is 20. Doubled without end, the window would be at 128 by now.
+    instance.wait_deliveries(&records, 130);
     let status = instance.status().unwrap();
     assert!(status.partition(0).in_flight <= 40, "{status:#?}");
     let began = clock::now();
@@ -82,6 +82,8 @@ fn by_time_so_that_a_slow_handlers_drain_is_short() {
     history.assert_no_duplicates();
 }
 
+/// A handler that acknowledges only when it is asked to finish, which it is when its window is full: what it acknowledges at
+/// once is a window.
 #[test]
 fn a_fast_handler_is_not_held_back() {
     for protocol in ["jsonl", "binary"] {
@@ -89,23 +91,21 @@ fn a_fast_handler_is_not_held_back() {
         topic.produce(&numbered(1, 20_000));
         let instance = Builder::of(&topic)
             .set("handler.protocol", protocol)
-            .recorder(&Recorder::new(&records).batch(1000))
+            .recorder(&Recorder::new(&records).batch(1_000_000))
             .start();
         instance.wait_consumed(&topic, 1);
         instance.stop();
-        // It acknowledges earlier only when it is asked to flush since the window is full: so that must have grown far beyond
-        // where it began, and soon.
-        let acknowledged: Vec<i64> = records
-            .read()
-            .into_iter()
-            .filter_map(|record| match record.event {
-                Event::Acknowledging(offset) => Some(offset),
-                _ => None,
-            })
-            .collect();
-        let largest = acknowledged.windows(2).map(|pair| pair[1] - pair[0]).max();
-        assert_eq!(largest, Some(1000), "{protocol}: {acknowledged:?}");
-        assert!(acknowledged.len() < 200, "{protocol}: {} times", acknowledged.len());
+        let mut windows = Vec::new();
+        let mut before = -1;
+        for record in records.read() {
+            if let Event::Acknowledging(offset) = record.event {
+                windows.push(offset - before);
+                before = offset;
+            }
+        }
+        // From 4 on it doubles, as long as there are messages for it; a busy machine may make a few of them smaller.
+        assert!(windows.iter().any(|window| *window >= 4096), "{protocol}: {windows:?}");
+        assert!(windows.len() < 40, "{protocol}: {windows:?}");
         History::of(&records, &topic).assert_exactly_once();
     }
 }
