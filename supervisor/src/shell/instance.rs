@@ -70,7 +70,6 @@ pub(crate) fn run(
     let workers = Workers::new(worker, runtime.clone(), workers_in)
         .map_err(|e| Failure::configuration(format!("worker binary {}: {e}", worker.display())))?;
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let identity = format!("{} {} {}", boot.trim(), cluster_id, config.group);
     let commits = Commits::start(store, lease.clone(), sink(commits_in))
         .map_err(|error| Failure::bug(format!("failed to start a thread: {error}")))?;
     let notices_in = sink(notices_in);
@@ -84,7 +83,7 @@ pub(crate) fn run(
     let (real, settings) = Real::new(Parts {
         instance_id,
         deployments: Deployments::read(directory.path()),
-        pages: Pages::new(directory.path(), identity),
+        pages: Pages::new(directory.path(), boot.trim(), &cluster_id, &config.group),
         shared_lease: lease,
         config,
         workers,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use kafkavisor::ids::{Offset, TopicPartition};
+use kafkavisor::ids::{Group, Offset, TopicPartition};
 use kafkavisor_link::page::{Lease, Page, PageError, Progress};
 use kafkavisor_supervisor_core::TakenUp;
 
@@ -27,10 +27,12 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
-    pub(crate) fn new(folder: &Path, identity: String) -> Self {
+    /// Those of `group` on the cluster of this id, since the boot of this id: with another boot the clock of what stands in a
+    /// page has begun anew.
+    pub(crate) fn new(folder: &Path, boot: &str, cluster_id: &str, group: &Group) -> Self {
         Self {
             folder: folder.to_owned(),
-            identity,
+            identity: format!("{boot} {cluster_id} {group}"),
             entries: BTreeMap::new(),
             topic_ids: BTreeMap::new(),
             lease: Lease::NONE,
@@ -143,5 +145,81 @@ impl Pages {
 
     pub(crate) fn progress(&self) -> Vec<(TopicPartition, Progress)> {
         self.entries.iter().map(|(partition, entry)| (partition.clone(), entry.page.progress())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a page must be of.
+    #[derive(Clone, Copy)]
+    struct Origin {
+        boot: &'static str,
+        cluster: &'static str,
+        group: &'static str,
+        topic_id: Option<&'static str>,
+    }
+
+    const OURS: Origin =
+        Origin { boot: "boot-1", cluster: "cluster-1", group: "g", topic_id: Some("topic-1") };
+
+    fn key() -> TopicPartition {
+        "orders:3".parse().unwrap()
+    }
+
+    impl Origin {
+        fn pages(self, folder: &Path) -> Pages {
+            let mut pages = Pages::new(folder, self.boot, self.cluster, &self.group.parse().unwrap());
+            pages.set_topic_id(key(), self.topic_id.map(str::to_owned));
+            pages
+        }
+    }
+
+    /// A page of ours with 10 committed, 11 on its way and 12 acknowledged: where a later run goes on by it, if it does.
+    fn gone_on_from(later: Origin, groups_offset: i64) -> Option<i64> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut pages = OURS.pages(folder.path());
+        pages.make(&key(), Offset(10)).unwrap();
+        let page = &pages.get(&key()).unwrap().page;
+        page.set_commit_sent(Offset(11));
+        page.set_progress(&Progress { position: 12, delivered: 12, acknowledged: 12, ..Progress::default() });
+        drop(pages);
+        let taken = later.pages(folder.path()).take_up(&key(), Offset(groups_offset))?;
+        Some(taken.progress.acknowledged)
+    }
+
+    #[test]
+    fn a_page_of_ours_is_gone_on_from() {
+        assert_eq!(gone_on_from(OURS, 10), Some(12));
+        assert_eq!(gone_on_from(OURS, 11), Some(12), "the commit that was on its way has arrived");
+    }
+
+    #[test]
+    fn a_page_is_left_unused_where_the_group_is_elsewhere() {
+        for elsewhere in [9, 12, 0] {
+            assert_eq!(gone_on_from(OURS, elsewhere), None, "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_another_boot_is_left_unused() {
+        assert_eq!(gone_on_from(Origin { boot: "boot-2", ..OURS }, 10), None);
+    }
+
+    #[test]
+    fn a_page_of_another_cluster_is_left_unused() {
+        assert_eq!(gone_on_from(Origin { cluster: "cluster-2", ..OURS }, 10), None);
+    }
+
+    #[test]
+    fn a_page_of_another_group_is_left_unused() {
+        assert_eq!(gone_on_from(Origin { group: "h", ..OURS }, 10), None);
+    }
+
+    #[test]
+    fn a_page_of_another_topic_of_that_name_is_left_unused() {
+        assert_eq!(gone_on_from(Origin { topic_id: Some("topic-2"), ..OURS }, 10), None);
+        assert_eq!(gone_on_from(Origin { topic_id: None, ..OURS }, 10), None, "it may be another one");
     }
 }
