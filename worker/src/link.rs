@@ -50,7 +50,7 @@ impl Link {
         Ok(Self::new(socket))
     }
 
-    fn new(socket: UnixStream) -> Self {
+    pub(crate) fn new(socket: UnixStream) -> Self {
         Self { socket, lines: Lines::default(), heard: Vec::new(), unsaid: Vec::new() }
     }
 

@@ -25,6 +25,9 @@ use crate::handler::{Context, Driver, Said, new_driver};
 use crate::link::{Heard, Link};
 use kafkavisor_worker_core::{Action, Core, Delivery, Event, Failure, Settings};
 
+#[cfg(test)]
+mod tests;
+
 /// The loop turns at least so often while there is something to do, since the page tells no more than a turn has written...
 const BEAT: Duration = Duration::from_secs(1);
 /// ...and so often when there is nothing: a thousand idle workers that wake each second are a good part of a core.

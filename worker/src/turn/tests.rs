@@ -1,0 +1,61 @@
+//! The look at the lease right before the handler is written to: much time may have passed since the turn began with one.
+
+use std::path::Path;
+
+use kafkavisor::config::{Handler, Log, Restart};
+use kafkavisor::ids::Generation;
+use kafkavisor::protocol::Message;
+use kafkavisor_link::page::Lease;
+
+use super::*;
+
+fn start(page: &Path, protocol: Protocol) -> Start {
+    Start {
+        group: "g".parse().unwrap(),
+        partition: "orders:3".parse().unwrap(),
+        generation: Generation(1),
+        fencing_token: None,
+        offset: Offset(0),
+        page: page.to_owned(),
+        handler: Handler { command: vec!["cat".to_owned()], protocol, ..Handler::default() },
+        restart: Restart::default(),
+        kafka: [("bootstrap.servers".to_owned(), "127.0.0.1:1".to_owned())].into(),
+        commit_messages: 1000,
+        log: Log::default(),
+        dead_letter: None,
+    }
+}
+
+/// Whether the handler has anything of what it is to be given: a process with `exec`, else the first bytes.
+fn has_something(worker: &Worker, protocol: Protocol) -> bool {
+    match protocol {
+        Protocol::Exec => worker.driver.pid().is_some(),
+        Protocol::Jsonl | Protocol::Binary => worker.driver.unwritten() == 0,
+    }
+}
+
+#[test]
+fn nothing_is_written_once_the_lease_is_over_however_late_in_the_turn() {
+    for protocol in [Protocol::Jsonl, Protocol::Binary, Protocol::Exec] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("page");
+        let page = Page::create(&path, "", Offset(0)).unwrap();
+        let (ours, _supervisor) = UnixStream::pair().unwrap();
+        let mut link = Link::new(ours);
+        let mut worker = Worker::new(&start(&path, protocol)).unwrap();
+        page.set_lease(Lease::UNLIMITED);
+        let actions = worker.core.handle(now(), Event::Begun);
+        worker.perform(actions, &mut link);
+        worker.check_lease(now(), &mut link);
+        let message = Message { offset: 0, timestamp: 0, key: None, value: Some(b"value"), headers: &[] };
+        worker.driver.deliver(now(), &message, 1);
+        worker.driver.flush(true);
+
+        page.set_lease(Lease { deliver_until: Boottime::now(), ..Lease::UNLIMITED });
+        worker.handler_turn(&mut link);
+        assert!(!has_something(&worker, protocol), "{protocol:?}: it was written without a lease");
+        page.set_lease(Lease::UNLIMITED);
+        worker.handler_turn(&mut link);
+        assert!(has_something(&worker, protocol), "{protocol:?}: with a lease it is written");
+    }
+}
