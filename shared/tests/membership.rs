@@ -118,6 +118,20 @@ async fn a_short_disconnection_costs_nothing_and_a_long_one_the_session() {
 }
 
 #[tokio::test]
+async fn a_proof_counts_from_before_it_was_asked_for() {
+    let proxy = Proxy::start(&servers()).await;
+    let group = Group::new("late", 1);
+    let member = group.join_through("a", &proxy.address()).await;
+    group.until("it owns everything", || member.settled() == Some(1) && member.proofs() > 0).await;
+    // The session may have ended since the server has answered.
+    let late = SESSION / 5;
+    proxy.delay_answers(late);
+    let before = member.proofs();
+    group.until("late proofs have come", || member.proofs() > before + 2).await;
+    assert!(member.oldest_proof() >= late, "counted from {:?} ago", member.oldest_proof());
+}
+
+#[tokio::test]
 async fn leaving_while_cut_off_does_not_wait_for_the_network() {
     let proxy = Proxy::start(&servers()).await;
     let group = Group::new("cut-leave", 2);

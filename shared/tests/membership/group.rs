@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use kafkavisor::clock::Boottime;
 use kafkavisor::ids::{FencingToken, TopicPartition};
 use kafkavisor::membership::zookeeper::observer::GroupSeen;
 use kafkavisor::membership::{Connection, Identity, Member, Notice, Observer, Options, ZookeeperMember};
@@ -62,6 +63,8 @@ struct Known {
     waiting: BTreeMap<TopicPartition, String>,
     members: usize,
     proofs: usize,
+    /// How long ago that was asked for whose answer came, at most.
+    oldest_proof: Duration,
     suspended: usize,
     reconnected: usize,
     lost: usize,
@@ -114,6 +117,10 @@ impl Ours {
 
     pub(crate) fn proofs(&self) -> usize {
         self.known(|known| known.proofs)
+    }
+
+    pub(crate) fn oldest_proof(&self) -> Duration {
+        self.known(|known| known.oldest_proof)
     }
 
     pub(crate) fn suspended(&self) -> usize {
@@ -311,9 +318,10 @@ impl Known {
             Notice::Waiting { partition, by } => drop(self.waiting.insert(partition, by)),
             Notice::NoLongerWaiting { partition } => drop(self.waiting.remove(&partition)),
             Notice::Blocked { partition, by } => drop(self.blocked.insert(partition, by)),
-            Notice::Evidence { timeout, .. } => {
+            Notice::Evidence { timeout, sent, .. } => {
                 assert_eq!(timeout, SESSION);
                 self.proofs += 1;
+                self.oldest_proof = self.oldest_proof.max(Boottime::now().since(sent));
             }
             Notice::Suspended => self.suspended += 1,
             Notice::Reconnected => self.reconnected += 1,
