@@ -208,3 +208,36 @@ fn explained(error: &io::Error) -> String {
     }
     error.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use nix::sys::signal::kill;
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+
+    use super::*;
+
+    /// A worker that is reaped while the supervisor says that it is to be killed: its pid may be anybody's by now.
+    #[test]
+    fn whoever_is_no_worker_of_ours_any_more_is_not_signalled() {
+        let flags = SockFlag::SOCK_CLOEXEC;
+        let (ours, supervisors) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags).unwrap();
+        let mut guardian = Guardian {
+            socket: ours,
+            children: SignalFd::new(&SigSet::empty()).unwrap(),
+            binary: None,
+            workers: BTreeSet::new(),
+            ended: Vec::new(),
+            strays: BTreeMap::new(),
+            reports: VecDeque::new(),
+        };
+        let mut stranger = Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
+        let pid = i32::try_from(stranger.id()).unwrap();
+        send(supervisors.as_fd(), &Request::Kill { pid }, None).unwrap();
+        assert!(guardian.take_requests());
+        assert!(matches!(guardian.reports.pop_front(), Some(Report::Killed { .. })), "it is answered");
+        kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
+        assert_eq!(stranger.wait().unwrap().signal(), Some(Signal::SIGTERM as i32), "KILL was there first");
+    }
+}
