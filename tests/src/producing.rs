@@ -101,18 +101,32 @@ impl Producer {
     }
 }
 
-/// Produces all within one transaction, which leaves a marker behind the last of them in each partition.
-pub fn send_transaction(brokers: &str, topic: &str, messages: &[Message], commit: bool) -> Vec<Produced> {
-    let id = unique("transaction");
-    let producer = Producer::new(brokers, topic, &[("transactional.id", &id)]);
-    producer.client.init_transactions(WITHIN).expect("transactions begin");
-    producer.client.begin_transaction().expect("a transaction begins");
-    let sent = producer.send(messages);
-    if commit {
-        producer.client.commit_transaction(WITHIN).expect("the transaction is committed");
-        sent
-    } else {
-        producer.client.abort_transaction(WITHIN).expect("the transaction is aborted");
-        Vec::new()
+/// A transaction that is open: its messages are in the log, and nobody may read them or what comes behind them.
+#[derive(Debug)]
+pub struct Transaction {
+    producer: Producer,
+    sent: Vec<Produced>,
+}
+
+impl Transaction {
+    /// Begins one and produces all within it.
+    pub fn begin(brokers: &str, topic: &str, messages: &[Message]) -> Self {
+        let id = unique("transaction");
+        let producer = Producer::new(brokers, topic, &[("transactional.id", &id)]);
+        producer.client.init_transactions(WITHIN).expect("transactions begin");
+        producer.client.begin_transaction().expect("a transaction begins");
+        let sent = producer.send(messages);
+        Self { producer, sent }
+    }
+
+    /// Ends it, which leaves a marker behind the last message in each partition; gives what counts as produced.
+    pub fn end(self, commit: bool) -> Vec<Produced> {
+        if commit {
+            self.producer.client.commit_transaction(WITHIN).expect("the transaction is committed");
+            self.sent
+        } else {
+            self.producer.client.abort_transaction(WITHIN).expect("the transaction is aborted");
+            Vec::new()
+        }
     }
 }

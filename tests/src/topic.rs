@@ -17,7 +17,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::environment::{brokers, unique};
 use crate::message::{Message, Produced, numbered};
-use crate::producing::{self, Producer};
+use crate::producing::{Producer, Transaction};
 use crate::waiting::{WITHIN, until};
 
 /// How many replicas must have a message before it counts as produced.
@@ -196,7 +196,17 @@ impl Topic {
 
     /// Produces within one transaction. What is aborted counts as never produced.
     pub fn produce_transaction(&self, messages: &[Message], commit: bool) -> Vec<Produced> {
-        self.remember(producing::send_transaction(&self.brokers, &self.name, messages, commit))
+        self.end_transaction(self.open_transaction(messages), commit)
+    }
+
+    /// Produces within a transaction that stays open.
+    pub fn open_transaction(&self, messages: &[Message]) -> Transaction {
+        Transaction::begin(&self.brokers, &self.name, messages)
+    }
+
+    /// Ends it; only then its messages count as produced.
+    pub fn end_transaction(&self, transaction: Transaction, commit: bool) -> Vec<Produced> {
+        self.remember(transaction.end(commit))
     }
 
     fn remember(&self, produced: Vec<Produced>) -> Vec<Produced> {

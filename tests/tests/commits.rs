@@ -50,16 +50,17 @@ fn it_never_goes_back_and_never_passes_what_is_unacknowledged() {
     let instance = Builder::of(&topic)
         .set("offsets.commit_interval", "20ms")
         .set("handler.max_in_flight.messages", 50)
-        .set("restart.initial", "50ms")
-        .recorder(&Recorder::new(&records).delay_ms(1).batch(7).die_every(300))
+        .set("restart", serde_json::json!({"initial": "50ms", "max": "200ms"}))
+        .recorder(&Recorder::new(&records).delay_ms(1).batch(7).die_every(400))
         .start();
     instance.wait_ready(2);
+    topic.produce(&numbered(2, 6000));
     let flow = topic.flow(2);
     let mut before = all_committed(&topic, &instance.group(), 2);
     let mut looks = 0;
     throughout(Duration::from_secs(6), "the committed offset is right", || {
         looks += 1;
-        if looks == 20 {
+        if looks == 10 {
             let worker = instance.status().and_then(|status| status.partition(0).worker_pid);
             worker.map(|worker| processes::try_signal(worker, Signal::SIGKILL));
         }
@@ -74,7 +75,12 @@ fn it_never_goes_back_and_never_passes_what_is_unacknowledged() {
         right
     });
     flow.stop();
-    instance.wait_consumed(&topic, 2);
+    assert!(before.values().all(|offset| *offset > 0) && looks > 10, "{looks} looks, at last {before:?}");
+    let status = instance.wait_consumed(&topic, 2);
+    // Handlers died, and a worker was killed.
+    for (partition, least) in [(0, 2), (1, 1)] {
+        assert!(status.partition(partition).restarts_total >= least, "{status:#?}");
+    }
     instance.stop();
     History::of(&records, &topic).assert_nothing_lost();
 }

@@ -1,5 +1,7 @@
 //! Handlers are given exactly what was produced, whatever it is and however it was written.
 
+use std::time::Duration;
+
 use kafkavisor_tests::checks::History;
 use kafkavisor_tests::instance::Builder;
 use kafkavisor_tests::message::{Message, numbered};
@@ -7,7 +9,7 @@ use kafkavisor_tests::offsets::committed;
 use kafkavisor_tests::recorder::Recorder;
 use kafkavisor_tests::records::{Event, Records};
 use kafkavisor_tests::topic::Topic;
-use kafkavisor_tests::waiting::{until, until_equal};
+use kafkavisor_tests::waiting::{throughout, until, until_equal};
 
 /// Every kind of key, value and header that Kafka can hold.
 fn strange_messages() -> Vec<Message> {
@@ -136,9 +138,15 @@ fn an_open_transaction_holds_back_and_loses_nothing() {
     topic.produce(&numbered(1, 3));
     let instance = Builder::of(&topic).recorder(&Recorder::new(&records)).start();
     instance.wait_consumed(&topic, 1);
-    // Committed transactions arrive whole and in order while the supervisor runs.
-    topic.produce_transaction(&numbered(1, 50), true);
+    let open = topic.open_transaction(&numbered(1, 50));
     topic.produce(&numbered(1, 3));
+    throughout(Duration::from_secs(1), "neither it nor what is behind it is delivered", || {
+        records.deliveries() == 3
+    });
+    assert_eq!(committed(&topic, &instance.group(), 0), Some(3));
+    // It arrives whole and in order, and so does the rest.
+    topic.end_transaction(open, true);
+    until_equal("its marker is written", &(3 + 51 + 3), || topic.watermarks(0).1);
     instance.wait_consumed(&topic, 1);
     instance.stop();
     History::of(&records, &topic).assert_exactly_once();

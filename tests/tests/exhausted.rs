@@ -1,6 +1,8 @@
 //! Disks that are full and readers that do not read: named, and survived.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::Duration;
 
 use kafkavisor_tests::checks::History;
@@ -9,7 +11,7 @@ use kafkavisor_tests::message::numbered;
 use kafkavisor_tests::recorder::Recorder;
 use kafkavisor_tests::records::Records;
 use kafkavisor_tests::topic::Topic;
-use kafkavisor_tests::waiting::throughout;
+use kafkavisor_tests::waiting::{throughout, until};
 use nix::sys::signal::Signal;
 
 /// A small `/dev/shm` that nobody else sees, full, as the runtime directory's place.
@@ -62,18 +64,30 @@ fn a_log_on_a_full_disk_holds_nothing_up() {
 fn a_log_that_nobody_reads_holds_nothing_up() {
     let (topic, records) = (Topic::new(2), Records::new());
     let recorder = Recorder::new(&records);
-    let flood =
-        "i=0; while [ $i -lt 3000 ]; do echo \"line $i of many that nobody reads\" >&2; i=$((i + 1)); done";
+    // More than may wait for a reader (4096 lines, and 64 KiB in the pipe), in a few seconds.
+    let flood = "while :; do i=0; while [ $i -lt 200 ]; do echo \"line $i of many that nobody reads\"; i=$((i + 1)); done; \
+                 sleep 0.1; done >&2 & ";
     // A pipe with a reader that never reads.
     let instance = Builder::of(&topic)
-        .shell(&format!("{flood}; exec {}", recorder.shell()))
+        .shell(&format!("{flood} exec {}", recorder.shell()))
         .under("mkfifo unread; exec \"$@\" 2<>unread")
         .start();
     instance.wait_ready(2);
     (0..200).for_each(|_| instance.signal(Signal::SIGUSR1));
     topic.produce(&numbered(2, 20));
     instance.wait_consumed(&topic, 2);
-    throughout(Duration::from_millis(500), "it answers", || instance.status().is_some());
+    throughout(Duration::from_secs(8), "it answers", || instance.status().is_some());
+    // Whoever reads at last is told what he has missed.
+    let mut unread = OpenOptions::new()
+        .read(true)
+        .custom_flags(nix::libc::O_NONBLOCK)
+        .open(instance.folder().join("unread"))
+        .unwrap();
+    let mut heard = Vec::new();
+    until("it is said how many lines were dropped", || {
+        let _nothing_more_for_now = unread.read_to_end(&mut heard);
+        String::from_utf8_lossy(&heard).contains(" log lines were dropped").then_some(())
+    });
     instance.stop();
     History::of(&records, &topic).assert_exactly_once();
 }

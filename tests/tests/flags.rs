@@ -5,13 +5,22 @@ use kafkavisor_tests::environment::{brokers, unique, zookeeper};
 use kafkavisor_tests::instance::Builder;
 use kafkavisor_tests::message::numbered;
 use kafkavisor_tests::recorder::Recorder;
-use kafkavisor_tests::records::Records;
+use kafkavisor_tests::records::{Event, Records};
 use kafkavisor_tests::topic::Topic;
 
 /// `run` with these flags and the recorder behind `--`.
 fn run(flags: &[&str], records: &Records) -> Vec<String> {
     let words = ["run"].iter().chain(flags).chain(&["--"]).map(|word| (*word).to_owned());
     words.chain(Recorder::new(records).command()).collect()
+}
+
+/// Whether the handlers were given descriptors of their own, as `binary` does.
+fn spoke_binary(records: &Records) -> Vec<bool> {
+    let started = records.read().into_iter().filter_map(|record| match record.event {
+        Event::Started { environment } => Some(environment.contains_key("KAFKAVISOR_IN_FD")),
+        _ => None,
+    });
+    started.collect()
 }
 
 #[test]
@@ -40,6 +49,7 @@ fn flags_alone_are_enough() {
     let status = instance.wait_drained(3);
     assert_eq!((&status.group, &status.topics), (&group, &vec![one.name.clone(), two.name.clone()]));
     instance.stop();
+    assert_eq!(spoke_binary(&records), [true; 3]);
     History::of(&records, &one).assert_exactly_once();
     History::of(&records, &two).assert_exactly_once();
 }
@@ -98,5 +108,6 @@ fn flags_win_over_the_file() {
     let status = instance.wait_consumed(&topic, 1);
     assert_eq!(status.group, group);
     instance.stop();
+    assert_eq!(spoke_binary(&records), [false]);
     History::of(&records, &topic).assert_exactly_once();
 }

@@ -6,11 +6,15 @@ use kafkavisor_tests::message::numbered;
 use kafkavisor_tests::recorder::Recorder;
 use kafkavisor_tests::records::Records;
 use kafkavisor_tests::topic::Topic;
+use kafkavisor_tests::waiting::until;
 use serde_json::json;
 
 /// While there is a file `down`, a handler dies of the first message that it gets.
 const DIES_WHILE_DOWN: &str = "if [ -e down ]; then while IFS= read -r line; do \
      case $line in '{\"type\":\"message\",'*) exit 1 ;; esac; done; fi; exec ";
+
+/// With how many messages a process was started while there is a file `down`.
+const NOTES_A_TRY: &str = "[ -e down ] && echo $KAFKAVISOR_COUNT >>tries-$KAFKAVISOR_PARTITION";
 
 fn builder(topic: &Topic, attempts: u32) -> Builder {
     Builder::of(topic)
@@ -60,18 +64,26 @@ fn the_same_for_a_process_for_each_batch() {
     let instance = builder(&topic, 3)
         .set("handler.protocol", "exec")
         .set("handler.batch", json!({"messages": 5, "wait": "10ms"}))
-        .shell("[ ! -e down ] && cat >>done-$KAFKAVISOR_PARTITION")
+        .shell(&format!("{NOTES_A_TRY}; [ ! -e down ] && cat >>done-$KAFKAVISOR_PARTITION"))
         .start();
     topic.produce(&numbered(2, 10));
     instance.wait_consumed(&topic, 2);
     go_down(&instance);
     topic.produce(&numbered(2, 10));
     wait_looping(&instance, 2);
-    instance.wait_for("it is not given up", |status| {
-        let partition = status.partition(0);
-        partition.acknowledged == Some(5)
-            && partition.last_exit.as_deref().is_some_and(|how| how.contains("status 1"))
+    let tries = |partition: i32| {
+        let tries = std::fs::read_to_string(instance.folder().join(format!("tries-{partition}")));
+        tries.unwrap_or_default().lines().filter(|count| *count == "1").count()
+    };
+    until("each has been tried alone more often than it may be", || {
+        (0..2).all(|partition| tries(partition) >= 7).then_some(())
     });
+    let status = instance.status().expect("it answers");
+    for partition in 0..2 {
+        let partition = status.partition(partition);
+        assert_eq!(partition.acknowledged, Some(5), "it is not given up: {status:#?}");
+        assert!(partition.last_exit.as_deref().is_some_and(|how| how.contains("status 1")), "{status:#?}");
+    }
     come_back(&instance);
     instance.wait_consumed(&topic, 2);
     for partition in 0..2 {

@@ -9,7 +9,7 @@ use kafkavisor_tests::offsets::committed;
 use kafkavisor_tests::recorder::Recorder;
 use kafkavisor_tests::records::Records;
 use kafkavisor_tests::topic::Topic;
-use kafkavisor_tests::waiting::{until_equal, until_within};
+use kafkavisor_tests::waiting::{until, until_equal, until_within};
 
 /// Far more than ten windows of ten messages: beyond those nothing is delivered without a commit.
 const MANY: usize = 1000;
@@ -26,6 +26,13 @@ fn goes_on_beside_a_deleted_topic(builder: impl Fn(&Topic, &Topic) -> Builder) {
     // In the middle: what is still acknowledged of it can't be committed any more, ever.
     instance.wait_deliveries(&records, 100);
     deleted.delete();
+    until("status says what is not committed", || {
+        let table = instance.ask("status", &[]).stdout;
+        let table = String::from_utf8_lossy(&table).into_owned();
+        let mut rows = table.lines().filter(|line| line.contains("not committed: "));
+        rows.any(|row| row.contains(&deleted.name)).then_some(())
+    });
+    assert!(instance.log().contains(" is not committed: "), "{}", instance.log());
     kept.produce(&numbered(1, MANY));
     until_equal("all of the other topic is committed: 5 and 1000", &Some(1005), || {
         committed(&kept, &instance.group(), 0)

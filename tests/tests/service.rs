@@ -37,6 +37,13 @@ impl Manager {
         }
     }
 
+    /// Leaves no room for another message.
+    fn fill(&self) {
+        let sender = UnixDatagram::unbound().unwrap();
+        sender.set_nonblocking(true).unwrap();
+        while sender.send_to(b"FILLER=1", &self.path).is_ok() {}
+    }
+
     /// Waits for a message that begins so, after `since` others; gives its index.
     #[track_caller]
     fn hears(&mut self, what: &str, since: usize) -> usize {
@@ -126,13 +133,14 @@ fn a_loop_that_stands_still_does_not_say_that_it_turns() {
 fn a_service_manager_that_does_not_listen_holds_nothing_up() {
     let (topic, records) = (Topic::new(1), Records::new());
     let manager = Manager::new();
+    manager.fill();
     let instance = Builder::of(&topic)
         .variable("NOTIFY_SOCKET", &manager.path)
         .variable("WATCHDOG_USEC", "20000")
         .recorder(&Recorder::new(&records))
         .start();
     instance.wait_ready(1);
-    // More messages that nobody reads than the ten that fill the socket.
+    // Each beat has something to say, and no room for it.
     kafkavisor_tests::waiting::throughout(Duration::from_secs(2), "it answers", || {
         instance.status().is_some()
     });

@@ -202,7 +202,8 @@ fn messages_deleted_while_its_worker_is_down_are_said_and_the_rest_comes() {
     let delivered: Vec<i64> = history.lives(0).iter().flat_map(|life| life.delivered.clone()).collect();
     assert_eq!(delivered, (290..300).collect::<Vec<_>>());
     let log = instance.log();
-    assert!(log.contains("290"), "where it goes on is said:\n{log}");
+    let said = log.lines().any(|line| line.contains("MESSAGES ARE GONE") && line.contains("message, 290"));
+    assert!(said, "what is gone and where it goes on:\n{log}");
 }
 
 #[test]
@@ -385,6 +386,7 @@ fn a_foreign_subscriber_that_comes_later_is_said_and_nothing_is_lost() {
         (text.contains("unknown_member") || text.contains("unknown member")).then_some(())
     });
     assert!(instance.exited().is_none());
+    assert!(instance.log().contains("offset 10 is not committed"), "{}", instance.log());
     assert_eq!(committed(&topic, &instance.group(), 0), Some(5));
     drop(foreign);
     instance.wait_consumed(&topic, 1);

@@ -11,7 +11,7 @@ use kafkavisor_tests::offsets::all_committed;
 use kafkavisor_tests::recorder::Recorder;
 use kafkavisor_tests::records::{Event, Records};
 use kafkavisor_tests::topic::Topic;
-use kafkavisor_tests::waiting::throughout;
+use kafkavisor_tests::waiting::{throughout, until};
 use nix::sys::signal::Signal;
 
 /// Stops by `signal` in the middle of a flow and starts again, twice: each message must come once.
@@ -141,12 +141,14 @@ fn an_idle_handler_stops_at_once() {
 
 #[test]
 fn a_signal_during_the_start_ends_it_too() {
-    let topic = Topic::new(2);
-    let instance = Builder::of(&topic).handler([handlers::shell()]).start();
-    instance.wait_for("it answers", |_| true);
-    instance.signal(Signal::SIGTERM);
-    assert_eq!(instance.wait_exit(Duration::from_secs(20)), 0);
-    instance.assert_gone();
+    for moment in ["joined the group", "the group has settled", "a worker is started", " started\n"] {
+        let topic = Topic::new(2);
+        let instance = Builder::of(&topic).handler([handlers::shell()]).start();
+        instance.wait_for_log(moment);
+        instance.signal(Signal::SIGTERM);
+        assert_eq!(instance.wait_exit(Duration::from_secs(20)), 0, "{moment}");
+        instance.assert_gone();
+    }
 }
 
 #[test]
@@ -159,8 +161,13 @@ fn other_signals_do_not_stop_it() {
         topic.produce(&numbered(1, 1));
         instance.wait_consumed(&topic, 1);
     }
-    // USR1 logs the state of everything.
-    instance.wait_for_log(&format!("{}:0", topic.name));
+    let before = instance.log().len();
+    instance.signal(Signal::SIGUSR1);
+    until("the state of everything is logged", || {
+        let log = instance.log();
+        let said = &log[before..];
+        (said.contains("generation") && said.contains(r#""partition":0"#)).then_some(())
+    });
     instance.stop();
     History::of(&records, &topic).assert_exactly_once();
 }
