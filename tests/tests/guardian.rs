@@ -11,6 +11,7 @@ use kafkavisor_tests::recorder::Recorder;
 use kafkavisor_tests::records::Records;
 use kafkavisor_tests::topic::Topic;
 use kafkavisor_tests::waiting::{until, until_within};
+use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::Signal;
 
 /// A handler that minds neither its input's end nor any signal.
@@ -81,6 +82,8 @@ fn parent_death_signals_end_workers_and_handlers_where_nobody_else_can() {
 
 #[test]
 fn a_stopped_guardian_does_not_keep_a_killed_supervisors_workers_alive() {
+    // As in a container, whoever inherits the guardian is of its session: the kernel itself wakes only who is left to another.
+    set_child_subreaper(true).unwrap();
     let topic = Topic::new(1);
     let instance = Builder::of(&topic).shell(STUBBORN).start();
     instance.wait_for_log("up");
