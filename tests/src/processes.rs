@@ -34,6 +34,14 @@ pub fn is_stopped(pid: i32) -> bool {
     stat(pid).is_some_and(|fields| fields[0] == "T")
 }
 
+/// Whether a signal has come to it that it does not take yet.
+pub fn awaits(pid: i32, signal: Signal) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:"));
+    let mask = pending.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok()).unwrap_or(0);
+    mask & (1 << (signal as i32 - 1)) != 0
+}
+
 /// Processor time that a process has used, in clock ticks (a hundredth of a second).
 pub fn ticks(pid: i32) -> u64 {
     let fields = stat(pid).expect("the process is there");

@@ -11,6 +11,7 @@ use kafkavisor_tests::recorder::Recorder;
 use kafkavisor_tests::records::{Event, Records};
 use kafkavisor_tests::status::Partition;
 use kafkavisor_tests::topic::Topic;
+use kafkavisor_tests::waiting::until;
 use nix::sys::signal::Signal;
 
 /// In flight at most, in these tests.
@@ -91,6 +92,8 @@ fn a_worker_that_stands_still_is_replaced() {
     instance.wait_deliveries(&records, 50);
     let worker = before.partition(0).worker_pid.unwrap();
     processes::signal(worker, Signal::SIGSTOP);
+    // Stopped as it is it can't die of it: it would leave a core otherwise.
+    until("it gets ABRT before KILL", || processes::awaits(worker, Signal::SIGABRT).then_some(()));
     let after = instance.wait_for("it is replaced", |status| {
         status.is_ready(2) && status.partition(0).worker_pid.is_some_and(|pid| pid != worker)
     });

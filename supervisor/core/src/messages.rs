@@ -194,6 +194,10 @@ pub enum Action {
         reason: StopReason,
         within: Duration,
     },
+    /// It stands still: ABRT, so that it leaves a core where that is wanted.
+    AbortWorker {
+        pid: Pid,
+    },
     KillWorker {
         pid: Pid,
     },

@@ -19,6 +19,7 @@ impl Driver {
             Action::MakePage { partition, start } => system.make_page(&partition, start),
             Action::SpawnWorker(start) => system.spawn(start),
             Action::StopWorker { pid, reason, within } => system.stop_worker(pid, reason, within),
+            Action::AbortWorker { pid } => system.abort_worker(pid),
             Action::KillWorker { pid } => system.kill_worker(pid),
             Action::Decide { pid, partition, offset, verdict } => {
                 system.decide(pid, &partition, offset, verdict);

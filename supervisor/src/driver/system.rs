@@ -43,6 +43,7 @@ pub trait System {
     fn spawn(&mut self, start: WorkerStart);
     fn stop_worker(&mut self, pid: Pid, reason: StopReason, within: Duration);
     fn decide(&mut self, pid: Pid, partition: &TopicPartition, offset: Offset, verdict: Verdict);
+    fn abort_worker(&mut self, pid: Pid);
     fn kill_worker(&mut self, pid: Pid);
 
     fn release(&mut self, partition: &TopicPartition, token: Option<FencingToken>);

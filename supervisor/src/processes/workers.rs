@@ -181,12 +181,12 @@ impl Workers {
         }
     }
 
-    /// Has a worker and its group killed, unless it is reaped already.
-    pub(crate) fn kill(&mut self, pid: Pid) {
+    /// Has a signal sent to a worker and its group, unless it is reaped already.
+    pub(crate) fn signal(&mut self, pid: Pid, signal: Signal) {
         if self.alive.contains_key(&pid)
             && let Guarded::By(guardian) = &self.guarded
         {
-            guardian.kill(pid);
+            guardian.signal(pid, signal);
             self.asked();
         }
     }
@@ -200,7 +200,7 @@ impl Workers {
                 worker.closed = true;
                 // Whoever can't be heard is ended, and a guardian that does not say so soon is none.
                 if let Some(pid) = worker.pid.filter(|_| worker.exit.is_none()) {
-                    self.kill(pid);
+                    self.signal(pid, Signal::SIGKILL);
                 }
             }
             Heard::Guardian(number, report) if number == self.number => match report {
@@ -233,7 +233,7 @@ impl Workers {
                     self.not_spawned(worker.partition, error);
                 }
             }
-            Report::Killed { .. } => self.answered(),
+            Report::Signalled => self.answered(),
             Report::Ended { pid, exit, left } => self.ended(Pid::from_raw(pid), exit, left, now),
         }
     }

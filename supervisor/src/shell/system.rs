@@ -15,6 +15,7 @@ use kafkavisor_link::message::{Start, ToWorker, Verdict};
 use kafkavisor_link::page::{Lease, Progress};
 use kafkavisor_supervisor_core::start::CommitNote;
 use kafkavisor_supervisor_core::{ConfigNumber, Refusal, Settings, TakenUp, Ticket, WorkerStart};
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use super::deployments::{Deployment, Deployments};
@@ -226,8 +227,12 @@ impl System for Real {
         self.workers.say(pid, &ToWorker::Decide { offset, verdict });
     }
 
+    fn abort_worker(&mut self, pid: Pid) {
+        self.workers.signal(pid, Signal::SIGABRT);
+    }
+
     fn kill_worker(&mut self, pid: Pid) {
-        self.workers.kill(pid);
+        self.workers.signal(pid, Signal::SIGKILL);
     }
 
     fn release(&mut self, partition: &TopicPartition, token: Option<FencingToken>) {

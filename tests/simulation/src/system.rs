@@ -206,6 +206,10 @@ impl System for Simulated<'_> {
         self.world.tell_worker(pid.as_raw(), ToWorker::Decide { offset, verdict });
     }
 
+    fn abort_worker(&mut self, pid: Pid) {
+        self.kill_worker(pid);
+    }
+
     /// A kill reaches a worker that is not reaped yet.
     fn kill_worker(&mut self, pid: Pid) {
         let pid = pid.as_raw();

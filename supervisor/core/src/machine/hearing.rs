@@ -157,8 +157,9 @@ impl Core {
             Err(nonsense) => (Vec::new(), Some(nonsense)),
         };
         let Some(partition) = self.partitions.get_mut(key) else { return actions };
-        if wrong.is_none() && partition.stands_still(now, at.since(progress.heartbeat)) {
-            wrong = Some("worker stood still".to_owned());
+        let still = wrong.is_none() && partition.stands_still(now, at.since(progress.heartbeat));
+        if still {
+            wrong = Some("it stood still".to_owned());
         }
         if let Some(why) = wrong
             && !matches!(partition.phase(), Phase::Killing { .. })
@@ -167,7 +168,7 @@ impl Core {
             let purpose = partition.phase().purpose().unwrap_or(Purpose::Recover);
             worker.killed_for = Some(why);
             partition.enter(Phase::Killing { worker, purpose, again: now + KILL_AGAIN });
-            actions.push(Action::KillWorker { pid });
+            actions.push(if still { Action::AbortWorker { pid } } else { Action::KillWorker { pid } });
         }
         actions
     }

@@ -203,15 +203,15 @@ fn offsets_are_committed_again_before_they_expire() {
 }
 
 #[test]
-fn a_worker_that_stands_still_is_killed_but_not_for_a_suspended_machine() {
+fn a_worker_that_stands_still_is_aborted_then_killed_but_not_for_a_suspended_machine() {
     let mut fixture = Fixture::new();
     fixture.ready(0);
-    let kill = fixture.kill(0);
+    let (abort, kill) = (Action::AbortWorker { pid: fixture.pid(0) }, fixture.kill(0));
     let look = |fixture: &mut Fixture, beat: u64, at: u64| {
         let progress = Progress { heartbeat: Boottime(beat * 1_000_000_000), ..progress(0, 0) };
         let pages = vec![(orders(0), progress)];
         let at = Boottime(at * 1_000_000_000);
-        fixture.core.handle(fixture.now, at, Event::PagesRead { pages }).contains(&kill)
+        fixture.core.handle(fixture.now, at, Event::PagesRead { pages }).contains(&abort)
     };
     fixture.now += 60 * SECOND;
     assert!(!look(&mut fixture, 60, 3600), "a moment after waking up");
@@ -221,6 +221,8 @@ fn a_worker_that_stands_still_is_killed_but_not_for_a_suspended_machine() {
     assert!(!look(&mut fixture, 3601, 3612));
     fixture.now += 3 * SECOND;
     assert!(look(&mut fixture, 3601, 3615));
+    assert!(!look(&mut fixture, 3601, 3615), "once");
+    assert!(fixture.pass(SECOND).contains(&kill), "one that is stopped does nothing about it");
 }
 
 #[test]

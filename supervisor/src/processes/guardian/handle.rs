@@ -62,9 +62,9 @@ impl Guardian {
         self.ask((Request::Spawn { ticket, name }, Some(stdin)));
     }
 
-    /// Asks for the end of the worker `pid` and its group.
-    pub(crate) fn kill(&self, pid: Pid) {
-        self.ask((Request::Kill { pid: pid.as_raw() }, None));
+    /// Asks for a signal to the worker `pid` and its group.
+    pub(crate) fn signal(&self, pid: Pid, signal: Signal) {
+        self.ask((Request::Signal { pid: pid.as_raw(), signal: signal as i32 }, None));
     }
 
     fn ask(&self, asked: Asked) {

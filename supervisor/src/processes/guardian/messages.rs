@@ -19,8 +19,8 @@ pub(super) enum Request {
     Binary,
     /// Comes with the worker's end of its socket.
     Spawn { ticket: u64, name: String },
-    /// Kill this worker and its group.
-    Kill { pid: i32 },
+    /// A signal for this worker and its group.
+    Signal { pid: i32, signal: i32 },
 }
 
 /// From the guardian.
@@ -30,8 +30,8 @@ pub(crate) enum Report {
     Spawned { ticket: u64, pid: i32 },
     /// The other one.
     Failed { ticket: u64, error: String },
-    /// The answer to a request to kill, whether there was anybody left to be killed.
-    Killed { pid: i32 },
+    /// The answer to a request for a signal, whether there was anybody left to get it.
+    Signalled,
     /// A worker is reaped, and so is all that it has left, but what is named here: that could not be killed.
     Ended { pid: i32, exit: Exit, left: Vec<String> },
 }

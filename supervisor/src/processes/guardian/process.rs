@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use kafkavisor::clock::now;
 use kafkavisor_link::inherited::Birth;
 use kafkavisor_link::process::{
-    Exit, KillScope, Stray, become_subreaper, children, end_group, ended_child, reap, send as signal,
+    Exit, KillScope, Stray, become_subreaper, children, end_group, ended_child, reap, send as send_signal,
 };
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -103,11 +103,14 @@ impl Guardian {
                     };
                     self.reports.push_back(report);
                 }
-                Ok(Some((Request::Kill { pid }, _))) => {
-                    if self.workers.contains(&Pid::from_raw(pid)) {
-                        signal(KillScope::Group(Pid::from_raw(pid)), Signal::SIGKILL);
+                Ok(Some((Request::Signal { pid, signal }, _))) => {
+                    let pid = Pid::from_raw(pid);
+                    if let Ok(signal) = Signal::try_from(signal)
+                        && self.workers.contains(&pid)
+                    {
+                        send_signal(KillScope::Group(pid), signal);
                     }
-                    self.reports.push_back(Report::Killed { pid });
+                    self.reports.push_back(Report::Signalled);
                 }
                 Ok(None) => return false,
                 Err(Errno::EINTR) => {}
