@@ -10,6 +10,7 @@ use kafkavisor_tests::recorder::Recorder;
 use kafkavisor_tests::records::Records;
 use kafkavisor_tests::topic::Topic;
 use kafkavisor_tests::waiting::{until, until_equal, until_within};
+use nix::sys::signal::Signal;
 
 /// Far more than ten windows of ten messages: beyond those nothing is delivered without a commit.
 const MANY: usize = 1000;
@@ -54,6 +55,33 @@ fn a_deleted_topic_holds_no_other_back_with_zookeeper() {
     goes_on_beside_a_deleted_topic(|kept, deleted| {
         Builder::of(kept).set("topics", vec![kept.name.clone(), deleted.name.clone()])
     });
+}
+
+fn ends_without_its_topic(builder: impl Fn(&Topic) -> Builder) {
+    let topic = Topic::new(1);
+    let records = Records::new();
+    topic.produce(&numbered(1, MANY));
+    let instance = builder(&topic)
+        .set("stop.timeout", "60s")
+        .set("handler.max_in_flight.messages", 10)
+        .recorder(&Recorder::new(&records).delay_ms(5))
+        .start();
+    instance.wait_deliveries(&records, 100);
+    topic.delete();
+    instance.wait_for_log("there is no such topic or partition any more");
+    instance.signal(Signal::SIGTERM);
+    assert_eq!(instance.wait_exit(Duration::from_secs(20)), 0, "nothing is lost with an offset of no topic");
+    instance.wait_for_log("its topic is gone");
+}
+
+#[test]
+fn an_instance_whose_topic_is_gone_stops_at_once_and_clean() {
+    ends_without_its_topic(|topic| Builder::fixed(topic, &[0]));
+}
+
+#[test]
+fn a_member_whose_topic_is_gone_stops_at_once_and_clean() {
+    ends_without_its_topic(Builder::of);
 }
 
 #[test]

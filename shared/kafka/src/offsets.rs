@@ -11,7 +11,7 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
 
-use crate::admin::{Element, elements, write_offsets};
+use crate::admin::{Described, Element, elements, write_offsets};
 use crate::clients::Clients;
 use crate::error::KafkaError;
 use crate::list;
@@ -35,6 +35,9 @@ pub enum OffsetError {
     /// Kafka's answer.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
+    /// It does not know the partition, and neither is there such a one by a second look.
+    #[error("there is no such topic or partition any more")]
+    Gone,
 }
 
 /// One answer a partition.
@@ -130,7 +133,30 @@ impl OffsetStore for KafkaOffsets {
         };
         let mut answers = all(offsets.keys(), &KafkaError::TimedOut);
         answers.extend(written.into_iter().map(|(key, answer)| (key, answer.map_err(OffsetError::from))));
+        drop(client);
+        self.tell_gone(&mut answers, deadline);
         answers
+    }
+}
+
+impl KafkaOffsets {
+    /// Says of partitions that Kafka does not know whether they are gone, as far as that can be told now.
+    fn tell_gone(&self, answers: &mut Answers<()>, deadline: Instant) {
+        let unknown = Err(OffsetError::Kafka(KafkaError::Unknown));
+        let topics: BTreeSet<_> = answers
+            .iter()
+            .filter(|(_, answer)| **answer == unknown)
+            .map(|(key, _)| key.topic.clone())
+            .collect();
+        let topics: Vec<_> = topics.into_iter().collect();
+        let described = self.clients.describe(&topics, deadline.saturating_duration_since(now()));
+        for (key, answer) in answers.iter_mut().filter(|(_, answer)| **answer == unknown) {
+            if let Some(Ok(Described { partitions, .. })) = described.get(&key.topic)
+                && key.partition.0 >= *partitions
+            {
+                *answer = Err(OffsetError::Gone);
+            }
+        }
     }
 }
 

@@ -34,7 +34,7 @@ mod tests;
 
 pub use machine::Core;
 pub use messages::{
-    Action, CommitAnswer, Event, Found, Refusal, Settings, Stop, TakenUp, Ticket, WorkerStart,
+    Action, CommitAnswer, Event, Found, NotCommitted, Refusal, Settings, Stop, TakenUp, Ticket, WorkerStart,
 };
 pub use operator::Operation;
 pub use partition::Partition;

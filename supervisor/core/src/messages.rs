@@ -36,7 +36,23 @@ pub struct Ticket(pub u64);
 pub struct CommitAnswer {
     pub partition: TopicPartition,
     pub offset: Offset,
-    pub error: Option<String>,
+    pub error: Option<NotCommitted>,
+}
+
+/// Why it is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotCommitted {
+    /// It may be, if it is tried again.
+    Failed(String),
+    /// There is no such partition, as Kafka says: nothing can be committed of it.
+    Gone(String),
+}
+
+impl NotCommitted {
+    pub(crate) fn why(&self) -> &str {
+        let (Self::Failed(why) | Self::Gone(why)) = self;
+        why
+    }
 }
 
 /// How the end is asked for.

@@ -11,6 +11,9 @@ use crate::failures::Failures;
 use crate::messages::Ticket;
 use crate::roll::ConfigNumber;
 
+/// So many answers in a row that there is no such partition are believed: a broker that has just come up knows no topics.
+const GONE: u32 = 2;
+
 /// How far the group is, and what of that Kafka knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -76,6 +79,8 @@ pub struct Tenure {
     /// None before its start is known.
     pub place: Option<Place>,
     pub commit_error: Option<String>,
+    /// How many commits in a row were answered that there is no such partition.
+    gone: u32,
     pub failures: Failures,
     /// In flight as last seen.
     pub in_flight: u64,
@@ -107,6 +112,7 @@ impl Tenure {
             config,
             place: None,
             commit_error: None,
+            gone: 0,
             failures: Failures::default(),
             in_flight: 0,
             revoked: None,
@@ -135,6 +141,15 @@ impl Tenure {
     /// What is acknowledged and not committed.
     pub fn uncommitted(&self) -> Option<Offset> {
         self.place.as_ref().and_then(Place::uncommitted)
+    }
+
+    pub(crate) fn note_gone(&mut self, gone: bool) {
+        self.gone = if gone { self.gone.saturating_add(1) } else { 0 };
+    }
+
+    /// Its topic is gone, and with it whatever could be committed.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone >= GONE
     }
 
     /// Its handlers die of this message.

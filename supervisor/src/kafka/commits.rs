@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use kafkavisor::clock::{Boottime, now};
 use kafkavisor::ids::TopicPartition;
 use kafkavisor_kafka::offsets::{Answers, OffsetError, OffsetStore, Stored};
-use kafkavisor_supervisor_core::CommitAnswer;
+use kafkavisor_supervisor_core::{CommitAnswer, NotCommitted};
 
 /// Longest that a commit may take; what is left of the lease bounds it, too.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -49,6 +49,16 @@ pub(super) enum CommitError {
     JustBegun,
     #[error(transparent)]
     Store(#[from] OffsetError),
+}
+
+impl CommitError {
+    fn told(&self) -> NotCommitted {
+        let why = self.to_string();
+        match self {
+            Self::Store(OffsetError::Gone) => NotCommitted::Gone(why),
+            Self::Store(OffsetError::Kafka(_)) | Self::NotOurs | Self::JustBegun => NotCommitted::Failed(why),
+        }
+    }
 }
 
 /// Writes what the lease allows; one answer a partition.
@@ -126,7 +136,7 @@ fn commit_all(
             request.offsets.iter().map(|(key, stored)| (key.clone(), stored.offset)).collect();
         let answers = commit(store, lease, request).into_iter().filter_map(|(partition, result)| {
             let offset = *sent.get(&partition)?;
-            Some(CommitAnswer { partition, offset, error: result.err().map(|error| error.to_string()) })
+            Some(CommitAnswer { partition, offset, error: result.err().map(|error| error.told()) })
         });
         answer(answers.collect());
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use kafkavisor::ids::{FencingToken, Offset, TopicPartition};
 use kafkavisor_driver::Start;
 use kafkavisor_supervisor_core::start::{CommitNote, Committed, Decision, Facts, Why, decide};
-use kafkavisor_supervisor_core::{CommitAnswer, Operation};
+use kafkavisor_supervisor_core::{CommitAnswer, NotCommitted, Operation};
 
 use crate::machine::{Time, millis};
 use crate::partition::Temper;
@@ -357,7 +357,8 @@ impl World {
             let hop = self.between(millis(1), millis(10));
             let mut heard = answers(&commits, None);
             for answer in heard.iter_mut().filter(|answer| begun.contains(&answer.partition)) {
-                answer.error = Some("another member has just begun this topic".to_owned());
+                answer.error =
+                    Some(NotCommitted::Failed("another member has just begun this topic".to_owned()));
             }
             let heard = Answer::Commits(heard);
             self.later(hop, Pending::Answer { process, life, heard });
@@ -467,7 +468,7 @@ fn answers(commits: &[Commit], error: Option<&str>) -> Vec<CommitAnswer> {
     let answer = |commit: &Commit| CommitAnswer {
         partition: commit.partition.clone(),
         offset: commit.offset,
-        error: error.map(str::to_owned),
+        error: error.map(|why| NotCommitted::Failed(why.to_owned())),
     };
     commits.iter().map(answer).collect()
 }

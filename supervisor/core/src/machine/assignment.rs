@@ -249,7 +249,11 @@ impl Core {
         for key in self.partitions.releasing() {
             let Some(partition) = self.partitions.get(&key) else { continue };
             let tenure = &partition.tenure;
-            if tenure.uncommitted().is_none() && (tenure.revoked.is_some() || self.left) {
+            let uncommitted = tenure.uncommitted();
+            if (uncommitted.is_none() || tenure.is_gone()) && (tenure.revoked.is_some() || self.left) {
+                if let Some(offset) = uncommitted {
+                    log::warn!("{key}: its topic is gone: nobody needs offset {offset} committed any more");
+                }
                 actions.extend(self.release(now, &key));
             }
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use kafkavisor::ids::{Offset, TopicPartition};
 
 use super::Core;
-use crate::messages::{Action, CommitAnswer, Refusal};
+use crate::messages::{Action, CommitAnswer, NotCommitted, Refusal};
 use crate::partition::Partition;
 use crate::phase::{Phase, Purpose};
 use crate::tenure::Place;
@@ -76,6 +76,7 @@ impl Core {
         // What was found or ordered meanwhile is not what was asked about.
         let requested = partition.tenure.place.as_mut().and_then(|place| place.requested.take());
         let asked = requested == Some(offset);
+        partition.tenure.note_gone(matches!(error, Some(NotCommitted::Gone(_))));
         match error {
             None => {
                 if partition.tenure.commit_error.take().is_some() {
@@ -86,14 +87,15 @@ impl Core {
             Some(error) => {
                 self.commit_at = self.commit_at.min(Some(now + COMMIT_ERROR));
                 self.commit_errors += 1;
+                let error = error.why();
                 // A start, or an operator's word, that is refused is said where it is taken back.
                 if matches!(partition.phase(), Phase::Committing { .. }) {
-                    return if asked { self.refused(now, &key, &error) } else { Vec::new() };
+                    return if asked { self.refused(now, &key, error) } else { Vec::new() };
                 }
-                if partition.tenure.commit_error.as_ref() != Some(&error) {
+                if partition.tenure.commit_error.as_deref() != Some(error) {
                     log::error!("{key}: offset {offset} is not committed: {error}");
                 }
-                partition.tenure.commit_error = Some(error);
+                partition.tenure.commit_error = Some(error.to_owned());
                 Vec::new()
             }
         }

@@ -13,7 +13,7 @@ use kafkavisor_link::process::Exit;
 use nix::unistd::Pid;
 
 use crate::start::{Decision, Why};
-use crate::{Action, CommitAnswer, Core, Event, Found, Operation, Refusal, Settings, Ticket};
+use crate::{Action, CommitAnswer, Core, Event, Found, NotCommitted, Operation, Refusal, Settings, Ticket};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const TOKEN: Option<FencingToken> = Some(FencingToken(7));
@@ -217,7 +217,14 @@ impl Fixture {
     }
 
     pub(super) fn committed(&mut self, number: i32, offset: i64, error: Option<&str>) -> Vec<Action> {
-        let (partition, error) = (orders(number), error.map(str::to_owned));
+        let (partition, error) = (orders(number), error.map(|why| NotCommitted::Failed(why.to_owned())));
+        let answer = CommitAnswer { partition, offset: Offset(offset), error };
+        self.event(Event::Committed { answers: vec![answer] })
+    }
+
+    /// Kafka says that there is no such partition.
+    pub(super) fn gone(&mut self, number: i32, offset: i64) -> Vec<Action> {
+        let (partition, error) = (orders(number), Some(NotCommitted::Gone("no topic".to_owned())));
         let answer = CommitAnswer { partition, offset: Offset(offset), error };
         self.event(Event::Committed { answers: vec![answer] })
     }

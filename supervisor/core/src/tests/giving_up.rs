@@ -45,6 +45,35 @@ fn released_all_the_same_when_kafka_does_not_confirm() {
 }
 
 #[test]
+fn what_can_never_be_committed_since_its_topic_is_gone_holds_up_no_release() {
+    let mut fixture = Fixture::new();
+    fixture.ready(0);
+    fixture.event(Event::Revoked { partition: orders(0), token: TOKEN });
+    fixture.drained(0, progress(12, 12));
+    assert!(!fixture.gone(0, 12).contains(&release()), "one answer is not believed");
+    fixture.pass(SECOND / 4);
+    fixture.committed(0, 12, Some("broker down"));
+    fixture.pass(SECOND / 4);
+    assert!(!fixture.gone(0, 12).contains(&release()), "nor are two that do not agree");
+    fixture.pass(SECOND / 4);
+    assert!(fixture.gone(0, 12).contains(&release()));
+}
+
+#[test]
+fn an_instance_whose_topic_is_gone_ends_at_once_and_clean() {
+    let mut fixture = Fixture::new();
+    fixture.ready(0);
+    fixture.page(0, progress(10, 12));
+    for _ in 0..3 {
+        fixture.pass(SECOND);
+        fixture.gone(0, 10);
+    }
+    fixture.event(Event::StopRequested(Stop::Asked));
+    fixture.event(Event::Left);
+    assert!(fixture.drained(0, progress(12, 12)).contains(&Action::Exit { cut_short: false }));
+}
+
+#[test]
 fn a_worker_that_will_not_stop_is_killed() {
     let mut fixture = Fixture::new();
     fixture.ready(0);
