@@ -14,7 +14,7 @@ use kafkavisor_supervisor_core::{CommitAnswer, Partition, Stop, Ticket};
 use nix::sys::signal::Signal;
 
 use super::control::Asked;
-use super::reload::{self, Load, Loaded};
+use super::reload::{self, Load, Loaded, New};
 use super::service::Service;
 use super::status::Status;
 use super::system::Real;
@@ -185,13 +185,14 @@ impl EventLoop {
 
     /// What came of a reload.
     fn reloaded(&mut self, loaded: Loaded) {
-        match loaded.map(|new| reload::apply(self.real.config(), *new)) {
+        match loaded.map(|new| *new) {
             Err(why) => log::error!("nothing is changed, the configuration is refused: {why}"),
-            Ok((config, changed)) => {
+            Ok(New { config, files }) => {
+                let (config, changed) = reload::apply(self.real.config(), config);
                 changed.kept_line().inspect(|line| log::warn!("{line}"));
                 changed.kafka_line().inspect(|line| log::warn!("{line}"));
                 let number = self.driver.core().next_config();
-                let settings = self.real.add(number, config);
+                let settings = self.real.add(number, config, &files);
                 self.turn(Happened::Reloaded(settings));
             }
         }

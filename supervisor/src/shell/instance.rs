@@ -13,7 +13,7 @@ use kafkavisor_link::truncation;
 use nix::sys::signal::Signal;
 
 use super::control::Control;
-use super::deployments::Deployments;
+use super::deployments::{Deployments, Files};
 use super::event_loop::{EventLoop, Sources, sink};
 use super::group::eligible;
 use super::instance_id::instance_id;
@@ -82,9 +82,11 @@ pub(crate) fn run(
     };
     let (real, settings) = Real::new(Parts {
         instance_id,
-        deployments: Deployments::read(directory.path()),
+        deployments: Deployments::read(directory.path())
+            .map_err(|error| Failure::bug(format!("failed to start a thread: {error}")))?,
         pages: Pages::new(directory.path(), boot.trim(), &cluster_id, &config.group),
         shared_lease: lease,
+        files: Files::of(&config),
         config,
         workers,
         member,

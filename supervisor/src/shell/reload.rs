@@ -8,13 +8,21 @@ use std::thread;
 use crossbeam_channel::Sender;
 use kafkavisor::config::Config;
 
+use super::deployments::Files;
 use crate::exit::Failure;
 
 /// Reads and checks the configuration as `run` did, the same flags winning.
 pub(crate) type Load = Arc<dyn Fn() -> Result<Config, Failure> + Send + Sync>;
 
+/// A configuration, and the handler's files as they were found then.
+#[derive(Debug)]
+pub(super) struct New {
+    pub(super) config: Config,
+    pub(super) files: Files,
+}
+
 /// What came of reading it.
-pub(super) type Loaded = Result<Box<Config>, String>;
+pub(super) type Loaded = Result<Box<New>, String>;
 
 /// Held from the reading of a file until it is handed on.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -25,9 +33,13 @@ pub(super) fn start(load: &Load, answer: Sender<Loaded>) {
     let work = move || {
         // Whoever reads last has read the newest file, and is heard last.
         let _one_at_a_time = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-        let loaded = catch_unwind(AssertUnwindSafe(|| load()));
+        let read = || {
+            let config = load()?;
+            Ok(Box::new(New { files: Files::of(&config), config }))
+        };
+        let loaded = catch_unwind(AssertUnwindSafe(read));
         let loaded = loaded.unwrap_or_else(|_| Err(Failure::bug("it could not be read".to_owned())));
-        let _loop_is_over = answer.send(loaded.map(Box::new).map_err(|failure| failure.message));
+        let _loop_is_over = answer.send(loaded.map_err(|failure| failure.message));
     };
     if let Err(error) = thread::Builder::new().name("reload".to_owned()).spawn(work) {
         let _loop_is_over = fallback.send(Err(format!("no thread to read it: {error}")));

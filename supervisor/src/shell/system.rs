@@ -18,7 +18,7 @@ use kafkavisor_supervisor_core::{ConfigNumber, Refusal, Settings, TakenUp, Ticke
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use super::deployments::{Deployment, Deployments};
+use super::deployments::{Deployment, Deployments, Files};
 use super::pages::Pages;
 use super::replies::Replies;
 use crate::kafka::{Ask, CommitRequest, Commits, Lookups, SharedLease, client_properties};
@@ -54,6 +54,7 @@ pub(crate) struct Real {
 /// What it is made of.
 pub(crate) struct Parts {
     pub(crate) config: Config,
+    pub(crate) files: Files,
     pub(crate) instance_id: String,
     pub(crate) deployments: Deployments,
     pub(crate) workers: Workers,
@@ -81,13 +82,13 @@ impl Real {
             replies: Replies::default(),
             happened: VecDeque::new(),
         };
-        let settings = real.add(established, parts.config);
+        let settings = real.add(established, parts.config, &parts.files);
         (real, settings)
     }
 
     /// Takes in a configuration, which nothing runs with yet; returns what the core is told of it.
-    pub(crate) fn add(&mut self, number: ConfigNumber, config: Config) -> Settings {
-        let deployment = Deployment::of(&config);
+    pub(crate) fn add(&mut self, number: ConfigNumber, config: Config, files: &Files) -> Settings {
+        let deployment = Deployment::of(&config, files);
         let settings = Settings {
             restart: config.restart.clone(),
             poison: config.handler.poison.clone(),
