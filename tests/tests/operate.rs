@@ -1,16 +1,22 @@
 //! What operators ask a running instance for: pause, resume, restart, skip, seek.
 
+use std::collections::BTreeSet;
 use std::process::Output;
 use std::time::Duration;
 
 use kafkavisor_tests::checks::History;
+use kafkavisor_tests::environment::zookeeper;
+use kafkavisor_tests::handlers;
 use kafkavisor_tests::instance::{Builder, Instance};
+use kafkavisor_tests::kazoo::{KazooMember, folder_of};
 use kafkavisor_tests::message::{Message, numbered};
-use kafkavisor_tests::offsets::committed;
+use kafkavisor_tests::offsets::{commit, committed};
 use kafkavisor_tests::recorder::Recorder;
 use kafkavisor_tests::records::Records;
 use kafkavisor_tests::topic::Topic;
-use kafkavisor_tests::waiting::throughout;
+use kafkavisor_tests::waiting::{throughout, until};
+use kafkavisor_tests::zookeeper::read_group;
+use nix::sys::signal::Signal;
 
 fn said(output: &Output) -> (Option<i32>, String) {
     let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
@@ -87,6 +93,49 @@ fn a_paused_partition_can_be_given_up() {
     instance.wait_ready(1);
     asked(&instance, "pause", &[]);
     instance.wait_for("it is paused", |status| status.state_of(0) == "paused");
+    instance.stop();
+}
+
+/// Has its only partition paused and its session lost; `meanwhile` says who is at it then. Offset 5 is committed as by hand.
+fn while_a_paused_one_is_away(meanwhile: impl FnOnce(&Topic, &str)) -> Instance {
+    let topic = Topic::new(1);
+    topic.produce(&numbered(1, 10));
+    let instance =
+        Builder::of(&topic).set("assignment.session_timeout", "4s").handler([handlers::shell()]).start();
+    instance.wait_consumed(&topic, 1);
+    asked(&instance, "pause", &[]);
+    instance.wait_for("it is paused", |status| status.state_of(0) == "paused");
+    let session = instance.status().unwrap().assignment.session;
+    let path = format!("/yelp-kafka/{}/{}", instance.group(), folder_of(&[&topic.name]));
+    instance.signal(Signal::SIGSTOP);
+    until("its session is over", || read_group(&zookeeper(), &path).members.is_empty().then_some(()));
+    meanwhile(&topic, &path);
+    commit(&topic, &instance.group(), 0, 5);
+    instance.signal(Signal::SIGCONT);
+    instance.wait_for("it has another session and its partition", |status| {
+        status.assignment.session != session && status.partitions.iter().any(|p| p.committed >= Some(5))
+    });
+    instance
+}
+
+#[test]
+fn a_pause_outlives_a_lost_session_and_an_offset_set_by_hand() {
+    let instance = while_a_paused_one_is_away(|_, _| ());
+    assert_eq!(instance.status().unwrap().state_of(0), "paused");
+    instance.wait_for_log("goes on at the group's offset 5");
+    instance.stop();
+}
+
+#[test]
+fn a_pause_ends_when_a_python_member_has_had_the_partition() {
+    let instance = while_a_paused_one_is_away(|topic, path| {
+        let partitions = BTreeSet::from([format!("{}-0", topic.name)]);
+        let mut python = KazooMember::join(&zookeeper(), path, "python", &partitions);
+        until("the Python member has it", || (python.owns() == partitions).then_some(()));
+        python.leave();
+        until("it has left", || python.has_left().then_some(()));
+    });
+    instance.wait_ready(1);
     instance.stop();
 }
 

@@ -60,6 +60,11 @@ pub enum Notice {
         /// Which partition.
         partition: TopicPartition,
     },
+    /// Somebody else may have had the partition since it was last ours. Comes before `Assigned`.
+    Contended {
+        /// Which partition.
+        partition: TopicPartition,
+    },
     /// The partition is ours, but a member of the group with other topics is still at it.
     Blocked {
         /// Which partition.
@@ -98,6 +103,7 @@ impl From<Partitioned> for Notice {
             Partitioned::Listed { members } => Self::Listed { members },
             Partitioned::Waiting { partition, by } => Self::Waiting { partition, by },
             Partitioned::NoLongerWaiting { partition } => Self::NoLongerWaiting { partition },
+            Partitioned::Contended { partition } => Self::Contended { partition },
             Partitioned::Blocked { partition, by } => Self::Blocked { partition, by },
             Partitioned::Suspended => Self::Suspended,
             Partitioned::Reconnected => Self::Reconnected,

@@ -307,6 +307,11 @@ pub enum Notice {
         /// Which partition.
         partition: TopicPartition,
     },
+    /// Somebody else has stood in the partition's line since we last did, and may have had it.
+    Contended {
+        /// Which partition.
+        partition: TopicPartition,
+    },
     /// The partition's lock is held, but a member with other topics, in a sibling folder, is still at it.
     Blocked {
         /// Which partition.

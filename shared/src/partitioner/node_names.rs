@@ -55,6 +55,11 @@ fn sequence(node: &str) -> Option<&str> {
     node.get(digits_at.checked_sub(1)?..).filter(|_| negative)
 }
 
+/// The number that a lock node has in its line, where ZooKeeper counts everybody who ever joined it.
+pub fn number(node: &str) -> Option<i64> {
+    sequence(node)?.parse().ok()
+}
+
 /// Whoever is next before `own` in the line, nobody if `own` holds the lock. Sequences are compared as texts, as kazoo
 /// does, and what is no lock node is ignored.
 pub fn predecessor<'a>(children: &'a [String], own: &str) -> Option<&'a str> {

@@ -87,6 +87,8 @@ pub struct SetPartitioner {
     party: Party,
     mine: BTreeSet<TopicPartition>,
     locks: BTreeMap<TopicPartition, Lock>,
+    /// Our last number in each line, whatever became of the session.
+    numbers: BTreeMap<TopicPartition, i64>,
     reported_settled: bool,
 }
 
@@ -110,6 +112,7 @@ impl SetPartitioner {
             party: Party::new(String::new()),
             mine: BTreeSet::new(),
             locks: BTreeMap::new(),
+            numbers: BTreeMap::new(),
             reported_settled: false,
         }
     }

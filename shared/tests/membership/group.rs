@@ -325,6 +325,7 @@ impl Known {
             }
             Notice::Suspended => self.suspended += 1,
             Notice::Reconnected => self.reconnected += 1,
+            Notice::Contended { .. } => {}
             Notice::Left => self.left = true,
         }
         None

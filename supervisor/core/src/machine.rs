@@ -169,6 +169,10 @@ impl Core {
     fn take(&mut self, now: Instant, event: Event) -> Vec<Action> {
         match event {
             Event::Assigned { partition, token } => self.assigned(now, partition, token),
+            Event::Contended { partition } => {
+                self.contended(&partition);
+                Vec::new()
+            }
             Event::Revoked { partition, token } => self.revoked(now, partition, token),
             Event::Lost { partition } => self.lost(now, &partition),
             Event::Settled => {

@@ -93,6 +93,10 @@ pub enum Event {
         partition: TopicPartition,
         token: Option<FencingToken>,
     },
+    /// Somebody else has stood in line for it since it was last ours, and may have had it.
+    Contended {
+        partition: TopicPartition,
+    },
     /// It is to be given up.
     Revoked {
         partition: TopicPartition,

@@ -34,6 +34,8 @@ pub struct Record {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pause {
     pub under: Option<FencingToken>,
+    /// Somebody else has stood in line for the partition since.
+    pub contended: bool,
 }
 
 impl Record {

@@ -108,10 +108,12 @@ pub struct Facts {
 /// Why a partition begins where it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
-    /// `by_us`: this instance wrote it; not another, and not an operator, whose word a status page must never overrule.
+    /// `by_us`: this instance wrote it, and not an operator, whose word a status page must never overrule.
     Committed {
         by_us: bool,
     },
+    /// Another instance wrote it.
+    CommittedByAnother,
     TopicMadeAgain,
     BelowStart {
         committed: Offset,
@@ -162,8 +164,11 @@ fn from_commit(facts: &Facts, committed: &Committed) -> Decision {
             "the group's offset {offset} is beyond the end of the partition, {end}: seek to where it should go on"
         ));
     }
-    let by_us = note.and_then(|note| note.instance_id).is_some_and(|id| id == facts.instance);
-    Decision::At { offset, why: Why::Committed { by_us } }
+    let why = match note.and_then(|note| note.instance_id) {
+        Some(id) if id != facts.instance => Why::CommittedByAnother,
+        signed => Why::Committed { by_us: signed.is_some() },
+    };
+    Decision::At { offset, why }
 }
 
 #[cfg(test)]
@@ -208,7 +213,7 @@ mod tests {
         let by_hand = Some(Committed { offset: Offset(50), metadata: String::new() });
         begins(&Facts { committed: by_hand, ..facts() }, 50, Why::Committed { by_us: false });
         let other = Facts { committed: committed(50, None), instance: "other".to_owned(), ..facts() };
-        begins(&other, 50, Why::Committed { by_us: false });
+        begins(&other, 50, Why::CommittedByAnother);
         let nameless = r#"{"kafkavisor":"i","topic_id":"now"}"#.to_owned();
         let before = Some(Committed { offset: Offset(50), metadata: nameless });
         begins(&Facts { committed: before, ..facts() }, 50, Why::Committed { by_us: false });

@@ -77,6 +77,7 @@ impl Assignment {
                 self.blocked.remove(&partition.to_string());
                 Meaning::Nothing
             }
+            Notice::Contended { partition } => Meaning::Event(Event::Contended { partition }),
             Notice::Unsettled => Meaning::Event(Event::Unsettled),
             Notice::Blocked { partition, by } => {
                 if self.blocked.insert(partition.to_string(), by.clone()).is_none() {

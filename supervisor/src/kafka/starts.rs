@@ -228,7 +228,9 @@ impl Found {
         let Ok(Decision::At { offset, why }) = &self.decision else { return };
         let key = &self.partition;
         match why {
-            Why::Committed { .. } => log::info!("{key}: goes on at the group's offset {offset}"),
+            Why::Committed { .. } | Why::CommittedByAnother => {
+                log::info!("{key}: goes on at the group's offset {offset}");
+            }
             Why::TopicMadeAgain => {
                 log::warn!(
                     "{key}: the topic was deleted and made again: begins at its earliest message, {offset}"

@@ -83,7 +83,8 @@ impl World {
             | Notice::Listed { .. }
             | Notice::Waiting { .. }
             | Notice::NoLongerWaiting { .. }
-            | Notice::Blocked { .. } => {}
+            | Notice::Blocked { .. }
+            | Notice::Contended { .. } => {}
         }
         Ok(())
     }

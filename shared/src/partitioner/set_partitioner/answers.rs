@@ -6,6 +6,7 @@ use super::{Asked, Ending, Phase, SetPartitioner};
 use crate::ids::TopicPartition;
 use crate::partitioner::locks::Step;
 use crate::partitioner::messages::{Action, Answer, Notice, RequestId};
+use crate::partitioner::node_names::number;
 use crate::partitioner::party::Listed;
 
 /// After a lost answer nothing is asked for this long.
@@ -59,6 +60,7 @@ impl SetPartitioner {
         answer: Answer,
         out: &mut Vec<Action>,
     ) {
+        self.note_number(&partition, &answer, out);
         let settled = self.party.is_settled();
         let Some(lock) = self.locks.get_mut(&partition) else { return };
         match lock.answered(now, id, answer, settled) {
@@ -73,6 +75,24 @@ impl SetPartitioner {
                 out.extend(notice.map(Action::Notify));
                 self.end(Ending::Renew, out);
             }
+        }
+    }
+
+    /// The numbers in a line have no gaps, so one that is not ours was somebody else's.
+    fn note_number(&mut self, partition: &TopicPartition, answer: &Answer, out: &mut Vec<Action>) {
+        let own = if let Answer::LockCreated(own) = answer {
+            own
+        } else if let Answer::LocksListed { own, .. } = answer
+            && let [own] = own.as_slice()
+        {
+            own
+        } else {
+            return;
+        };
+        let Some(number) = number(&own.node) else { return };
+        let before = self.numbers.insert(partition.clone(), number);
+        if before.is_some_and(|before| number != before && number != before.wrapping_add(1)) {
+            out.push(Action::Notify(Notice::Contended { partition: partition.clone() }));
         }
     }
 

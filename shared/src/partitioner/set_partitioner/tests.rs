@@ -107,6 +107,29 @@ fn it_waits_in_line_behind_a_holder_and_keeps_its_place() {
 }
 
 #[test]
+fn it_is_told_when_somebody_else_has_stood_in_line_since() {
+    let mut alone = Alone::acquired(1);
+    let contended = Notice::Contended { partition: partition(0) };
+    for others in [0, 1, 0, 2] {
+        alone.hears();
+        alone.zookeeper.end(alone.session);
+        for _ in 0..others {
+            let python = alone.zookeeper.open(alone.now);
+            let request = Request::CreateLock { partition: partition(0), prefix: python_prefix() };
+            alone.other(python, FOLDER, &request);
+            alone.zookeeper.end(python);
+        }
+        alone.session = alone.zookeeper.open(alone.now);
+        alone.say(Event::SessionEnded { epoch: alone.epoch() });
+        alone.start();
+        alone.settle();
+        let heard = alone.hears();
+        assert!(matches!(heard.last(), Some(Notice::Settled { .. })), "{heard:?}");
+        assert_eq!(heard.contains(&contended), others > 0, "{others}: {heard:?}");
+    }
+}
+
+#[test]
 fn a_waiting_node_of_an_item_that_went_is_deleted_at_once() {
     let mut alone = Alone::new(2, false);
     let python = alone.zookeeper.open(alone.now);

@@ -105,7 +105,10 @@ impl Player {
             }
             Notice::Left if self.has.is_empty() => self.left = true,
             Notice::Left => return Err(format!("left while holding {:?}", self.has)),
-            Notice::Listed { .. } | Notice::Waiting { .. } | Notice::NoLongerWaiting { .. } => {}
+            Notice::Listed { .. }
+            | Notice::Waiting { .. }
+            | Notice::NoLongerWaiting { .. }
+            | Notice::Contended { .. } => {}
             Notice::Joined { .. } | Notice::Suspended | Notice::Reconnected => {}
         }
         Ok(())

@@ -74,7 +74,7 @@ impl Core {
             return Err("it is parked: nothing is delivered".to_owned());
         }
         let under = partition.tenure.token;
-        if self.record_mut(key).paused.replace(Pause { under }).is_some() {
+        if self.record_mut(key).paused.replace(Pause { under, contended: false }).is_some() {
             return Ok((Some("paused already".to_owned()), Vec::new()));
         }
         Ok((Some("paused".to_owned()), self.replace(now, key, Reason::Requested)))

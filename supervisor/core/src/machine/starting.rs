@@ -10,6 +10,7 @@ use super::{Core, KILL_AFTER, not_done};
 use crate::messages::{Action, Found, TakenUp};
 use crate::partition::Partition;
 use crate::phase::{Phase, Purpose};
+use crate::record::Pause;
 use crate::start::{Decision, Why};
 use crate::tenure::Place;
 
@@ -46,11 +47,12 @@ impl Core {
                 let first = !made_again && matches!(why, Why::Reset | Why::AppearedLater);
                 let by_us = why == Why::Committed { by_us: true };
                 let taken = found.page.filter(|page| by_us && page.progress.acknowledged >= offset.0);
-                let committed = matches!(why, Why::Committed { .. }).then_some(offset);
+                let committed =
+                    matches!(why, Why::Committed { .. } | Why::CommittedByAnother).then_some(offset);
                 // What somebody else has signed is signed by us at the next commit: so that whoever looks knows who had it.
                 let committed_at = by_us.then_some(now);
                 partition.tenure.place = Some(Place { committed, committed_at, ..Place::at(offset) });
-                self.keep_paused(key, by_us);
+                self.keep_paused(key, why);
                 let mut actions = if let Some(page) = taken {
                     self.take_up(now, key, page)
                 } else {
@@ -80,15 +82,31 @@ impl Core {
         }
     }
 
-    /// A pause outlives a lost session, but not somebody else's ownership, which shows in who has committed.
-    fn keep_paused(&mut self, key: &TopicPartition, by_us: bool) {
+    pub(super) fn contended(&mut self, key: &TopicPartition) {
+        if let Some(pause) = self.records.get_mut(key).and_then(|record| record.paused.as_mut()) {
+            pause.contended = true;
+        }
+    }
+
+    /// A pause outlives a lost session, but not somebody else's ownership. Instances of ours sign what they own; of an offset that
+    /// nobody has signed, a Python member's or one that was set by hand, the line for the lock tells.
+    fn keep_paused(&mut self, key: &TopicPartition, why: Why) {
         let token = self.partitions.get(key).and_then(|partition| partition.tenure.token);
-        let record = self.record_mut(key);
-        if let Some(pause) = &mut record.paused
-            && pause.under != token
-        {
-            pause.under = token;
-            record.paused.take_if(|_| !by_us);
+        let Some(record) = self.records.get_mut(key) else { return };
+        let Some(pause) = record.paused.as_mut().filter(|pause| pause.under != token) else { return };
+        let had = match why {
+            Why::Committed { by_us: true } => false,
+            Why::CommittedByAnother => true,
+            Why::Committed { by_us: false }
+            | Why::TopicMadeAgain
+            | Why::BelowStart { .. }
+            | Why::AppearedLater
+            | Why::Reset => pause.contended,
+        };
+        *pause = Pause { under: token, contended: false };
+        if had {
+            log::info!("{key}: another member has had it meanwhile, so it is paused no more");
+            record.paused = None;
         }
     }
 

@@ -27,19 +27,32 @@ fn a_paused_partition_is_drained_and_waits_for_resume() {
 
 #[test]
 fn a_pause_outlives_a_lost_session_and_not_another_owner() {
-    for (by_us, expected) in [(true, "paused"), (false, "ready")] {
+    let (ours, unsigned) = (Why::Committed { by_us: true }, Why::Committed { by_us: false });
+    for (contended, why, expected) in [
+        (false, ours, "paused"),
+        // Somebody stood in line and did not come to it.
+        (true, ours, "paused"),
+        // An operator has set it.
+        (false, unsigned, "paused"),
+        // A Python member has.
+        (true, unsigned, "ready"),
+        (false, Why::CommittedByAnother, "ready"),
+        (true, Why::CommittedByAnother, "ready"),
+    ] {
         let mut fixture = Fixture::new();
         fixture.ready(0);
         fixture.operate(Operation::Pause);
         fixture.drained(0, progress(12, 12));
         fixture.event(Event::Lost { partition: orders(0) });
         assert_eq!(fixture.state(0), "gone");
+        if contended {
+            fixture.event(Event::Contended { partition: orders(0) });
+        }
         let token = Some(FencingToken(9));
         let actions = fixture.event(Event::Assigned { partition: orders(0), token });
         let request = request_of(&actions).unwrap();
-        let why = Why::Committed { by_us };
         fixture.find(0, request, Decision::At { offset: Offset(12), why });
-        assert_eq!(fixture.state(0), expected);
+        assert_eq!(fixture.state(0), expected, "{contended} {why:?}");
     }
 }
 

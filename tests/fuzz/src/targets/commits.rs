@@ -14,7 +14,7 @@ pub(super) fn metadata(data: &[u8]) {
     }
     let topic_id = note.as_ref().and_then(|note| note.topic_id.clone());
     let instance = "orders-1".to_owned();
-    let by_us = note.is_some_and(|note| note.instance_id.as_ref() == Some(&instance));
+    let signed = note.and_then(|note| note.instance_id);
     let facts = |now: Option<&str>| Facts {
         instance: instance.clone(),
         committed: Some(Committed { offset: Offset(50), metadata: metadata.clone() }),
@@ -25,7 +25,11 @@ pub(super) fn metadata(data: &[u8]) {
         in_zookeeper: false,
         reset: Reset::Latest,
     };
-    let on = Decision::At { offset: Offset(50), why: Why::Committed { by_us } };
+    let why = match signed {
+        Some(id) if id != instance => Why::CommittedByAnother,
+        signed => Why::Committed { by_us: signed.is_some() },
+    };
+    let on = Decision::At { offset: Offset(50), why };
     let again = Decision::At { offset: Offset(10), why: Why::TopicMadeAgain };
     assert_eq!(decide(&facts(None)), on, "the topic's id is not known");
     assert_eq!(decide(&facts(topic_id.as_deref())), on, "the topic is the same");
