@@ -136,10 +136,10 @@ impl<'a> Field<'a> {
     pub(super) fn section(&self, known: &[&str], p: &mut Problems) -> Section<'a> {
         let mut fields = HashMap::new();
         for (name, field) in self.entries("a map", p) {
+            let refused = unavailable::refuse_key(&field.path, field.key, p);
             if known.contains(&name) {
-                unavailable::refuse_key(&field.path, field.key, p);
                 fields.insert(name, field);
-            } else {
+            } else if !refused {
                 p.at(field.key, format!("unknown key `{}`; {}", field.path, nearest(name, known)));
             }
         }

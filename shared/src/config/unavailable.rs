@@ -1,18 +1,32 @@
 //! Parts of the contract that this version does not have yet: recognised, so that they are not called unknown, and refused.
 //!
-//! Deleting a row from a table makes the part available; its value is read and checked already.
+//! Deleting a row from a table makes the part available where its value is read already.
 
 use super::errors::{Place, Problems};
 
 /// Keys, with the one value that is meant where others are fine.
 const NOT_YET: &[(&str, Option<&str>)] = &[
+    ("admin.details", None),
+    ("admin.hosts", None),
     ("admin.http", None),
+    ("assignment.mode", Some("kafka")),
     ("cluster.name", None),
     ("cluster.region", None),
     ("cluster.superregion", None),
     ("cluster.type", None),
+    ("cluster.zookeeper_auth", None),
+    ("cluster.zookeeper_tls", None),
+    ("consumer", None),
+    ("discovery", None),
+    ("handler.null_keys", None),
+    ("handler.order", None),
+    ("handler.processes", None),
     ("handler.protocol", Some("kcl")),
+    ("handler.rate", None),
+    ("handler.retry", None),
     ("metrics", None),
+    ("metrics.per_partition", None),
+    ("oauth", None),
     ("offsets.storage", Some("dual")),
     ("offsets.storage", Some("zookeeper")),
 ];
@@ -20,9 +34,10 @@ const NOT_YET: &[(&str, Option<&str>)] = &[
 /// What begins the names of librdkafka's TLS and SASL properties.
 const SECURITY: &[&str] = &["enable.sasl.", "enable.ssl.", "https.", "sasl.", "security.protocol", "ssl."];
 
-/// Refuses the key `path` where it is in the table without a value.
-pub(super) fn refuse_key(path: &str, place: Place, problems: &mut Problems) {
-    if NOT_YET.contains(&(path, None)) {
+/// Refuses the key `path` where it is in the table without a value; says whether it did.
+pub(super) fn refuse_key(path: &str, place: Place, problems: &mut Problems) -> bool {
+    let refused = NOT_YET.contains(&(path, None));
+    if refused {
         let message = match place {
             Place::Flag(_) => "not available yet in this version; leave it out".to_owned(),
             Place::File { .. } | Place::WholeFile | Place::Nowhere => {
@@ -31,6 +46,7 @@ pub(super) fn refuse_key(path: &str, place: Place, problems: &mut Problems) {
         };
         problems.at(place, message);
     }
+    refused
 }
 
 /// Refuses `value` of the key `path` where it is in the table; says whether it did.

@@ -340,6 +340,19 @@ fn parts_that_are_not_available_yet() {
         "`admin.http` is not available yet in this version; remove it",
     );
     refused("metrics: {statsd: 127.0.0.1:8125}", 1, "`metrics` is not available yet");
+    for sections in ["metrics: {per_partition: true}", "admin: {hosts: [a], details: true}"] {
+        let found = complaints(&format!("{MINIMAL}{sections}\n"));
+        assert!(
+            found.len() == 2 && found.iter().all(|said| said.contains("is not available yet")),
+            "{found:#?}"
+        );
+    }
+    refused("assignment: {mode: kafka}", 20, "`assignment.mode: kafka` is not available yet");
+    for section in
+        ["discovery: {url: 'http://x'}", "consumer: {auto_offset_reset: smallest}", "oauth: {a: b}"]
+    {
+        refused(section, 1, " is not available yet in this version; remove it");
+    }
     refused("offsets: {storage: zookeeper}", 20, "`offsets.storage: zookeeper` is not available yet");
     refused("offsets: {storage: dual}", 20, "`offsets.storage: dual` is not available yet");
     refused("offsets: {storage: mysql}", 20, "expected `kafka`, found \"mysql\"");
@@ -348,6 +361,18 @@ fn parts_that_are_not_available_yet() {
         handler("protocol: kcl"),
         ["4:35: `handler.protocol: kcl` is not available yet in this version; use another or remove it"]
     );
+    for key in
+        ["order: key", "null_keys: free", "processes: 2", "retry: {attempts: 3}", "rate: {messages: 5/s}"]
+    {
+        let found = handler(key);
+        let expected =
+            key.split_once(':').map(|(name, _)| format!("4:25: `handler.{name}` is not available yet"));
+        assert!(found.len() == 1 && found[0].starts_with(&expected.unwrap()), "{found:#?}");
+    }
+    for key in ["zookeeper_auth: {username: a, password: b}", "zookeeper_tls: {ca: a.pem}"] {
+        let found = complaints(&MINIMAL.replace("zookeeper: z:1", &format!("zookeeper: z:1, {key}")));
+        assert!(found.len() == 1 && found[0].contains("is not available yet"), "{found:#?}");
+    }
     let found =
         complaints(&MINIMAL.replace("brokers: k:1, zookeeper: z:1", "type: standard, region: uswest2"));
     assert_eq!(found.len(), 2, "brokers and ZooKeeper are not missing: {found:#?}");
