@@ -63,6 +63,8 @@ pub struct Partition {
     pub dead_lettered_total: u64,
     #[serde(deserialize_with = "there")]
     pub last_exit: Option<String>,
+    #[serde(default)]
+    pub left_behind: Vec<String>,
 }
 
 /// Null is fine, a missing key is not.

@@ -173,7 +173,11 @@ fn what_may_not_be_killed_is_named_and_delays_a_successor_two_seconds_at_most() 
     });
     assert!(began.elapsed() < Duration::from_secs(5), "2 s and a start, it took {:?}", began.elapsed());
     assert!(processes::is_alive(unkillable), "or this test proves nothing");
-    instance.wait_for_log(&format!("sleep (pid {unkillable}, user 65534)"));
+    let named = format!("sleep (pid {unkillable}, user 65534)");
+    instance.wait_for_log(&named);
+    assert!(after.partition(0).left_behind.contains(&named), "{after:#?}");
+    let table = String::from_utf8(instance.ask("status", &[]).stdout).unwrap();
+    assert!(table.contains(&named), "{table}");
 
     // It had its time: nobody waits for it again.
     let began = kafkavisor::clock::now();
@@ -181,8 +185,13 @@ fn what_may_not_be_killed_is_named_and_delays_a_successor_two_seconds_at_most() 
     instance.wait_for("the other has a successor again", |status| status.partition(1).restarts_total == 2);
     instance.wait_ready(2);
     assert!(began.elapsed() < Duration::from_secs(2), "it took {:?}", began.elapsed());
+
+    processes::signal(unkillable, Signal::SIGKILL);
+    instance.wait_for("it is named no more", |status| !status.partition(0).left_behind.contains(&named));
     instance.signal(Signal::SIGTERM);
     assert_eq!(instance.wait_exit(Duration::from_secs(20)), 0);
     let text = std::fs::read_to_string(instance.folder().join("unkillable")).unwrap();
-    text.lines().for_each(|pid| processes::signal(pid.parse().unwrap(), Signal::SIGKILL));
+    for pid in text.lines().skip(1) {
+        processes::signal(pid.parse().unwrap(), Signal::SIGKILL);
+    }
 }

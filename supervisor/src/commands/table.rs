@@ -78,6 +78,11 @@ pub(super) fn table(status: &Status, style: Style) -> String {
     for (partition, by) in &assignment.blocked {
         let _written = writeln!(text, "{partition} waits: its lock is held by {by}");
     }
+    for partition in status.partitions.iter().filter(|partition| !partition.left_behind.is_empty()) {
+        let (name, left) = (name(partition), partition.left_behind.join(", "));
+        let _written =
+            writeln!(text, "{name}: a worker has left what can't be ended (another user's?): {left}");
+    }
     if let Some(roll) = &status.roll {
         let why = roll.error.as_ref().map_or_else(String::new, |error| format!(" by {error}"));
         let _written =

@@ -22,7 +22,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::conversation::converse;
-use super::guardian::{Guardian, Report};
+use super::guardian::{Guardian, Left, Report};
 use super::orphans::Orphans;
 
 /// How long a dead worker's last words, or what a dead guardian left, are waited for.
@@ -63,8 +63,8 @@ pub(crate) struct Gone {
     pub(crate) partition: TopicPartition,
     pub(crate) pid: Pid,
     pub(crate) exit: Exit,
-    /// What is still there, for people; empty as a rule.
-    pub(crate) left: Vec<String>,
+    /// What is still there; empty as a rule.
+    pub(crate) left: Vec<Left>,
 }
 
 struct Worker {
@@ -75,7 +75,7 @@ struct Worker {
     /// What it said before we were told its pid.
     early: Vec<FromWorker>,
     exit: Option<(Exit, Instant)>,
-    left: Vec<String>,
+    left: Vec<Left>,
     closed: bool,
 }
 
@@ -111,6 +111,8 @@ pub(crate) struct Workers {
     alive: BTreeMap<Pid, Ticket>,
     /// Those that are, and not gone yet.
     going: BTreeSet<Ticket>,
+    /// What workers have left that can't be killed, as long as it is there, by the partition whose worker it was.
+    left: BTreeMap<TopicPartition, Vec<Left>>,
     /// Asked for while there was no guardian to ask.
     to_spawn: Vec<(Ticket, UnixStream)>,
     /// What the guardian has not answered yet.
@@ -138,6 +140,7 @@ impl Workers {
             workers: BTreeMap::new(),
             alive: BTreeMap::new(),
             going: BTreeSet::new(),
+            left: BTreeMap::new(),
             to_spawn: Vec::new(),
             unanswered: 0,
             answered_at: time,
@@ -234,6 +237,7 @@ impl Workers {
                 }
             }
             Report::Signalled => self.answered(),
+            Report::LeftEnded { pid } => self.forget_left(|left| left.pid == pid),
             Report::Ended { pid, exit, left } => self.ended(Pid::from_raw(pid), exit, left, now),
         }
     }
@@ -252,12 +256,25 @@ impl Workers {
         self.news.push_back(News::SpawnFailed { partition, error });
     }
 
-    fn ended(&mut self, pid: Pid, exit: Exit, left: Vec<String>, now: Instant) {
+    fn ended(&mut self, pid: Pid, exit: Exit, left: Vec<Left>, now: Instant) {
         let Some(ticket) = self.alive.remove(&pid) else { return };
         let Some(worker) = self.workers.get_mut(&ticket) else { return };
         self.going.insert(ticket);
         worker.exit = Some((exit, now));
+        if !left.is_empty() {
+            self.left.entry(worker.partition.clone()).or_default().extend(left.iter().cloned());
+        }
         worker.left = left;
+    }
+
+    fn forget_left(&mut self, gone: impl Fn(&Left) -> bool) {
+        self.left.values_mut().for_each(|left| left.retain(|left| !gone(left)));
+        self.left.retain(|_, left| !left.is_empty());
+    }
+
+    /// What earlier workers of the partition have left that can't be killed, as people can find it.
+    pub(crate) fn left_of(&self, partition: &TopicPartition) -> Vec<String> {
+        self.left.get(partition).into_iter().flatten().map(|left| left.name.clone()).collect()
     }
 
     /// Reaps every child that has ended: the guardian, workers that came to us from a dead one, and whatever else is ours to reap.
@@ -270,6 +287,7 @@ impl Workers {
                 reap(pid);
             }
             self.orphans.reaped(pid);
+            self.forget_left(|left| left.pid == pid.as_raw());
             if matches!(&self.guarded, Guarded::By(guardian) if guardian.pid() == pid) {
                 log::error!("the guardian {exit}, and all workers with it; it is started again");
                 self.guarded = Guarded::Fallen { since: now };
@@ -401,11 +419,16 @@ impl Workers {
         };
         let unanswered: Vec<_> = self.workers.iter().filter_map(waiting).collect();
         unanswered.into_iter().for_each(|ticket| self.fail(ticket, "the guardian died meanwhile"));
+        // What is there is our child now, what is not was reaped by the guardian.
+        self.forget_left(|before| left.iter().all(|stray| stray.pid.as_raw() != before.pid));
+        let alive = |pid: Pid| self.alive.contains_key(&pid);
+        let left_of_any: Vec<_> =
+            left.iter().copied().filter(|stray| !alive(stray.pid)).map(Left::of).collect();
         // Reaped by the guardian, which died before it could say so. One that still lives is our child now, and reaped by us.
         let lost: Vec<_> =
             self.alive.keys().filter(|pid| left.iter().all(|stray| stray.pid != **pid)).copied().collect();
         lost.into_iter()
-            .for_each(|pid| self.ended(pid, Exit::Signal(Signal::SIGKILL as i32), Vec::new(), now));
+            .for_each(|pid| self.ended(pid, Exit::Signal(Signal::SIGKILL as i32), left_of_any.clone(), now));
         self.replace_guardian(now);
     }
 

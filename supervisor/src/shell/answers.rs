@@ -125,7 +125,10 @@ impl EventLoop {
         let partition = |(key, partition): (&TopicPartition, &Partition)| {
             let progress = self.real.pages.get(key).map(|entry| entry.page.progress());
             let end = self.ends.get(key).copied();
-            status::Partition::of(key, partition, core.record(key), progress.as_ref(), end, moment)
+            let left_behind = self.real.workers.left_of(key);
+            let partition =
+                status::Partition::of(key, partition, core.record(key), progress.as_ref(), end, moment);
+            status::Partition { left_behind, ..partition }
         };
         let state = match (core.stopping(), core.settled()) {
             (true, _) => "stopping",

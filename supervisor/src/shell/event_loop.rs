@@ -148,6 +148,7 @@ impl EventLoop {
                 News::Said { pid, message } => Happened::Said { pid, message },
                 News::Gone(Gone { partition, pid, exit, left }) => {
                     if !left.is_empty() {
+                        let left: Vec<_> = left.into_iter().map(|left| left.name).collect();
                         let left = left.join(", ");
                         log::error!(
                             "{partition}: its worker has left what can't be ended (another user's?): {left}"

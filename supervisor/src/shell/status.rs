@@ -102,6 +102,9 @@ pub(crate) struct Partition {
     /// Why commits fail, while they do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) commit_error: Option<String>,
+    /// What its earlier workers have left that can't be killed, as long as it is there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) left_behind: Vec<String>,
 }
 
 /// The moment for which a partition is described.
@@ -179,6 +182,7 @@ impl Partition {
             dead_lettered_total: record.map_or(0, |record| record.dead_lettered),
             last_exit: owned.waiting().map(str::to_owned).or(last_exit),
             commit_error: tenure.commit_error.clone(),
+            left_behind: Vec::new(),
         }
     }
 }

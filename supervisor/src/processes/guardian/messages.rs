@@ -3,7 +3,7 @@
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use kafkavisor_link::process::Exit;
+use kafkavisor_link::process::{Exit, Stray};
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 use serde::Serialize;
@@ -23,6 +23,20 @@ pub(super) enum Request {
     Signal { pid: i32, signal: i32 },
 }
 
+/// What a worker has left, and nobody here may kill.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub(crate) struct Left {
+    pub(crate) pid: i32,
+    /// What an operator can find it by.
+    pub(crate) name: String,
+}
+
+impl Left {
+    pub(crate) fn of(stray: Stray) -> Self {
+        Self { pid: stray.pid.as_raw(), name: stray.describe() }
+    }
+}
+
 /// From the guardian.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub(crate) enum Report {
@@ -33,7 +47,9 @@ pub(crate) enum Report {
     /// The answer to a request for a signal, whether there was anybody left to get it.
     Signalled,
     /// A worker is reaped, and so is all that it has left, but what is named here: that could not be killed.
-    Ended { pid: i32, exit: Exit, left: Vec<String> },
+    Ended { pid: i32, exit: Exit, left: Vec<Left> },
+    /// What was named so has ended after all.
+    LeftEnded { pid: i32 },
 }
 
 /// Sends at once or not at all.

@@ -18,5 +18,5 @@ mod messages;
 mod process;
 
 pub(super) use handle::Guardian;
-pub(super) use messages::Report;
+pub(super) use messages::{Left, Report};
 pub(crate) use process::guard;

@@ -18,7 +18,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
 
-use super::messages::{Report, Request, receive, send};
+use super::messages::{Left, Report, Request, receive, send};
 
 /// How long what a worker has left may take to end. Its successor waits for that, but no longer.
 const LEFT_WITHIN: Duration = Duration::from_secs(2);
@@ -45,6 +45,8 @@ struct Guardian {
     ended: Vec<Ended>,
     /// What came to us from workers that are dead, and since when.
     strays: BTreeMap<Pid, Instant>,
+    /// Those of them that were reported as left.
+    named: BTreeSet<Pid>,
     reports: VecDeque<Report>,
 }
 
@@ -62,6 +64,7 @@ pub(crate) fn guard() -> io::Result<()> {
         workers: BTreeSet::new(),
         ended: Vec::new(),
         strays: BTreeMap::new(),
+        named: BTreeSet::new(),
         reports: VecDeque::new(),
     };
     while guardian.wait() {
@@ -142,6 +145,9 @@ impl Guardian {
             } else {
                 reap(pid);
                 self.strays.remove(&pid);
+                if self.named.remove(&pid) {
+                    self.reports.push_back(Report::LeftEnded { pid: pid.as_raw() });
+                }
             }
         }
     }
@@ -165,7 +171,8 @@ impl Guardian {
         let done: Vec<Ended> = done;
         self.reports.extend(done.into_iter().map(|Ended { pid, exit, at }| {
             let its = left.iter().filter(|(_, since)| *since >= at).take(NAMED);
-            let left = its.map(|(stray, _)| stray.describe()).collect();
+            let left: Vec<_> = its.map(|(stray, _)| Left::of(*stray)).collect();
+            self.named.extend(left.iter().map(|left| Pid::from_raw(left.pid)));
             Report::Ended { pid: pid.as_raw(), exit, left }
         }));
     }
