@@ -5,7 +5,7 @@ use std::process::Output;
 use std::time::Duration;
 
 use kafkavisor_tests::checks::History;
-use kafkavisor_tests::environment::zookeeper;
+use kafkavisor_tests::environment::{unique, zookeeper};
 use kafkavisor_tests::handlers;
 use kafkavisor_tests::instance::{Builder, Instance};
 use kafkavisor_tests::kazoo::{KazooMember, folder_of};
@@ -13,6 +13,7 @@ use kafkavisor_tests::message::{Message, numbered};
 use kafkavisor_tests::offsets::{commit, committed};
 use kafkavisor_tests::recorder::Recorder;
 use kafkavisor_tests::records::Records;
+use kafkavisor_tests::status::Status;
 use kafkavisor_tests::topic::Topic;
 use kafkavisor_tests::waiting::{throughout, until};
 use kafkavisor_tests::zookeeper::read_group;
@@ -84,6 +85,42 @@ fn all_of_an_instance_or_a_topic_can_be_paused_restarted_and_resumed() {
     instance.wait_consumed(&topic, 3);
     instance.stop();
     History::of(&records, &topic).assert_exactly_once();
+}
+
+#[test]
+fn whoever_asks_after_an_answer_sees_what_was_answered() {
+    let topic = Topic::new(1);
+    let instance = Builder::of(&topic).handler([handlers::shell()]).start();
+    instance.wait_ready(1);
+    for _ in 0..10 {
+        asked(&instance, "pause", &[]);
+        assert_ne!(instance.status().unwrap().state_of(0), "ready");
+        instance.wait_for("it is paused", |status| status.state_of(0) == "paused");
+        asked(&instance, "resume", &[]);
+        assert_ne!(instance.status().unwrap().state_of(0), "paused");
+        instance.wait_ready(1);
+    }
+    instance.stop();
+}
+
+#[test]
+fn a_paused_partition_says_so_before_its_start_is_known() {
+    let (topic, missing) = (Topic::new(1), unique("missing"));
+    let instance = Builder::fixed(&topic, &[0])
+        .set("topics", vec![topic.name.clone(), missing.clone()])
+        .set(&format!("assignment.partitions.{missing}"), vec![0])
+        .handler([handlers::shell()])
+        .start();
+    let state = |status: &Status| {
+        status.partitions.iter().find(|p| p.topic == missing).map(|p| p.state.clone()).unwrap_or_default()
+    };
+    instance.wait_for("nobody knows where it begins", |status| state(status) == "starting");
+    asked(&instance, "pause", &[&missing]);
+    assert_eq!(state(&instance.status().unwrap()), "paused");
+    assert!(refused(&instance, "restart", &[&missing]).contains("it is paused: resume it"));
+    asked(&instance, "resume", &[&missing]);
+    assert_eq!(state(&instance.status().unwrap()), "starting");
+    instance.stop();
 }
 
 #[test]

@@ -14,7 +14,7 @@ use nix::unistd::getpid;
 use serde_json::json;
 
 use super::control::{Answer, Asked};
-use super::event_loop::EventLoop;
+use super::event_loop::{EventLoop, Published};
 use super::status::{self, Moment, Status};
 use crate::kafka::Ask;
 
@@ -106,16 +106,18 @@ impl EventLoop {
         Outcome { partition: one.to_string(), done: None, refused: Some(refused), failed: None }
     }
 
-    /// What the loop knows, put together anew where that is too long ago.
+    /// What the loop knows, put together anew where that is too long ago, or an operator was answered since: what he was told
+    /// he must see.
     fn published(&mut self) -> Arc<Status> {
-        let time = now();
-        if let Some((at, status)) = &self.published
-            && time.saturating_duration_since(*at) < PUBLISH_EVERY
+        let (at, answered) = (now(), self.real.replies.answered());
+        if let Some(before) = &self.published
+            && before.answered == answered
+            && at.saturating_duration_since(before.at) < PUBLISH_EVERY
         {
-            return Arc::clone(status);
+            return Arc::clone(&before.status);
         }
         let status = Arc::new(self.status());
-        self.published = Some((time, Arc::clone(&status)));
+        self.published = Some(Published { at, answered, status: Arc::clone(&status) });
         status
     }
 

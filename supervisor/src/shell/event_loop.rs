@@ -49,9 +49,15 @@ pub(crate) struct EventLoop {
     pub(crate) service: Service,
     pub(crate) load: Load,
     pub(crate) loaded: Sender<Loaded>,
-    /// What was last published, and when.
-    pub(crate) published: Option<(Instant, Arc<Status>)>,
+    pub(crate) published: Option<Published>,
     pub(crate) beat_at: Instant,
+}
+
+/// What was last put together for those who look, when, and after how many answers to operators.
+pub(crate) struct Published {
+    pub(super) at: Instant,
+    pub(super) answered: u64,
+    pub(super) status: Arc<Status>,
 }
 
 enum Event {

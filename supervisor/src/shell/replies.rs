@@ -22,6 +22,7 @@ struct Open {
 pub(crate) struct Replies {
     last_request: u64,
     last_ticket: u64,
+    answered: u64,
     open: BTreeMap<u64, Open>,
     tickets: BTreeMap<Ticket, (u64, TopicPartition)>,
 }
@@ -49,8 +50,14 @@ impl Replies {
         tickets
     }
 
+    /// How many partitions' answers were given: what was known before one is old.
+    pub(crate) fn answered(&self) -> u64 {
+        self.answered
+    }
+
     pub(crate) fn answer(&mut self, ticket: Ticket, result: Result<String, Refusal>) {
         let Some((request, partition)) = self.tickets.remove(&ticket) else { return };
+        self.answered += 1;
         let Some(open) = self.open.get_mut(&request) else { return };
         let who = format!("user {} (process {})", open.asked.uid, open.asked.pid);
         let mut outcome =

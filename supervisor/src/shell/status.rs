@@ -114,6 +114,15 @@ pub(crate) struct Moment {
     pub(crate) wall_millis: i64,
 }
 
+/// As the partition says; what is paused says so from the moment on in which nothing runs, its start known or not.
+fn state(owned: &Owned, record: Option<&Record>) -> &'static str {
+    let paused = record.is_some_and(|record| record.paused.is_some());
+    match owned.state() {
+        "starting" | "crash_loop" if paused && owned.pid().is_none() => "paused",
+        state => state,
+    }
+}
+
 fn seconds(millis: i64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "ages in milliseconds are far below 2^52")]
     let seconds = millis.max(0) as f64 / 1000.0;
@@ -163,7 +172,7 @@ impl Partition {
         Self {
             topic: key.topic.to_string(),
             partition: key.partition.0,
-            state: owned.state().to_owned(),
+            state: state(owned, record).to_owned(),
             worker_pid: running.map(nix::unistd::Pid::as_raw),
             handler_pid: Some(page.handler_pid).filter(|pid| *pid > 0 && running.is_some()),
             position,

@@ -97,8 +97,9 @@ impl Core {
     fn restart(&mut self, now: Instant, key: &TopicPartition) -> Done {
         let paused = self.records.get(key).is_some_and(|record| record.paused.is_some());
         let Some(partition) = self.partitions.get(key) else { return Ok((None, Vec::new())) };
+        // Its worker may still be draining.
         if paused || matches!(partition.phase(), Phase::Parked { .. }) {
-            return Err(format!("it is {}: resume it", partition.state()));
+            return Err(format!("it is {}: resume it", if paused { "paused" } else { partition.state() }));
         }
         Ok((Some("restarted".to_owned()), self.replace(now, key, Reason::Requested)))
     }
