@@ -240,13 +240,14 @@ mod tests {
             workers: BTreeSet::new(),
             ended: Vec::new(),
             strays: BTreeMap::new(),
+            named: BTreeSet::new(),
             reports: VecDeque::new(),
         };
         let mut stranger = Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
         let pid = i32::try_from(stranger.id()).unwrap();
-        send(supervisors.as_fd(), &Request::Kill { pid }, None).unwrap();
+        send(supervisors.as_fd(), &Request::Signal { pid, signal: Signal::SIGKILL as i32 }, None).unwrap();
         assert!(guardian.take_requests());
-        assert!(matches!(guardian.reports.pop_front(), Some(Report::Killed { .. })), "it is answered");
+        assert_eq!(guardian.reports.pop_front(), Some(Report::Signalled), "it is answered");
         kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
         assert_eq!(stranger.wait().unwrap().signal(), Some(Signal::SIGTERM as i32), "KILL was there first");
     }
