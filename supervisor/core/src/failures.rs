@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use kafkavisor::config::Restart;
+use kafkavisor_marks::hit;
 
 /// So many failures…
 const LOOP_FAILURES: usize = 5;
@@ -50,6 +51,11 @@ impl Failures {
         let first = self.last.is_none_or(quiet) && run.progressed;
         self.last = Some(now);
         if run.lasted >= restart.healthy_after || first {
+            if first {
+                hit!(first_failure_after_progress_costs_no_wait);
+            } else {
+                hit!(failure_after_a_healthy_run_costs_no_wait);
+            }
             self.unhealthy = 0;
             return Duration::ZERO;
         }

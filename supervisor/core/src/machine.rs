@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use kafkavisor::clock::Boottime;
 use kafkavisor::ids::{Generation, Offset, TopicPartition};
+use kafkavisor_marks::hit;
 
 use crate::messages::{Action, Event, Refusal, Settings, Ticket};
 use crate::partition::Partition;
@@ -237,6 +238,7 @@ impl Core {
 
     /// Time passed without us, and nobody could know: every deadline of ours begins afresh.
     fn stood_still(&mut self, now: Instant) -> Vec<Action> {
+        hit!(stood_still);
         let within = self.configs.settings().stop_timeout;
         for key in self.partitions.keys_where(|_| true) {
             let Some(partition) = self.partitions.get_mut(&key) else { continue };
@@ -283,24 +285,28 @@ impl Core {
             Phase::LocatingAgain { .. } => self.locate(key),
             Phase::BackingOff { .. } | Phase::AwaitingTurn { .. } => self.launch(now, key),
             Phase::Spawning { wanted: Some((purpose, _)), .. } => {
+                hit!(asked_for_worker_never_came);
                 log::error!(
                     "{key}: a worker that was asked for is not there in time; if it comes, it is killed"
                 );
                 self.worker_gone(now, key, purpose)
             }
             Phase::Draining { worker, purpose, .. } => {
+                hit!(drain_ran_out_of_time);
                 self.cut_short |= purpose == Purpose::Release;
                 let pid = worker.pid;
                 partition.enter(Phase::Killing { worker, purpose, again: now + KILL_AGAIN });
                 vec![Action::KillWorker { pid }]
             }
             Phase::Killing { worker, purpose, .. } => {
+                hit!(killed_again);
                 let pid = worker.pid;
                 partition.enter(Phase::Killing { worker, purpose, again: now + KILL_AGAIN });
                 vec![Action::KillWorker { pid }]
             }
             Phase::Releasing { .. } => {
                 if let Some(offset) = partition.tenure.uncommitted() {
+                    hit!(released_without_its_last_commit);
                     log::error!("{key}: released although Kafka did not confirm offset {offset} in time");
                     self.cut_short = true;
                 }

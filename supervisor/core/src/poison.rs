@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use kafkavisor::clock::Boottime;
 use kafkavisor::config::{Poison, PoisonAction};
 use kafkavisor_link::message::Verdict;
+use kafkavisor_marks::hit;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -37,15 +38,21 @@ impl Surroundings {
     /// Why it is no message's fault, where that is so.
     pub(crate) fn outage(&self) -> Option<&'static str> {
         if !self.worked {
+            hit!(poison_withheld_for_an_unproved_deployment);
             return Some("this deployment of the handler has acknowledged nothing yet");
         }
         if self.gave_up_at.is_some_and(|at| self.last_acknowledged.is_none_or(|last| last <= at)) {
+            hit!(poison_withheld_after_one_was_given_up);
             return Some("nothing was acknowledged since the last message was given up");
         }
         let first = self.first_delivered.unwrap_or_default();
         let nothing_since = self.last_acknowledged.is_none_or(|last| last < first);
         let others_die = self.other_death.is_some_and(|death| death >= first);
-        (nothing_since && others_die).then_some("handlers of other partitions die too, and nothing works")
+        if nothing_since && others_die {
+            hit!(poison_withheld_in_an_outage);
+            return Some("handlers of other partitions die too, and nothing works");
+        }
+        None
     }
 }
 
@@ -64,7 +71,10 @@ impl Judge {
         let rate = usize::try_from(rule.max_per_minute).unwrap_or(usize::MAX);
         let action = match rule.action {
             PoisonAction::Park => PoisonAction::Park,
-            _ if self.applied.len() >= rate => PoisonAction::Park,
+            _ if self.applied.len() >= rate => {
+                hit!(poison_parks_past_the_rate);
+                PoisonAction::Park
+            }
             action @ (PoisonAction::DeadLetter | PoisonAction::Skip) => {
                 self.applied.push_back(now);
                 action

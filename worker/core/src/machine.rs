@@ -31,6 +31,7 @@ use kafkavisor::protocol::{Answer, StopReason};
 use kafkavisor_link::attempts::Attempts;
 use kafkavisor_link::message::{Ending, Verdict};
 use kafkavisor_link::process::Exit;
+use kafkavisor_marks::hit;
 use nix::sys::signal::Signal;
 
 use super::pace::Pace;
@@ -436,6 +437,7 @@ impl Core {
             }
             Event::Woken => self.woken(now),
             Event::Overslept => {
+                hit!(worker_overslept);
                 self.pace.forget();
                 self.silent_since = self.silent_since.map(|_| now);
                 Vec::new()

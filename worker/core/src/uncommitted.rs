@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use kafkavisor::ids::Offset;
+use kafkavisor_marks::hit;
 
 /// A partition stops at so many windows.
 const STOP_AT_WINDOWS: u64 = 10;
@@ -53,12 +54,19 @@ impl Uncommitted {
     pub(crate) fn ask(&mut self, window: u32, commit_messages: u64) -> bool {
         let enough = commit_messages.min(u64::from(window) * ASK_AT_WINDOWS).max(1);
         let ask = !self.asked && self.messages >= enough;
+        if ask {
+            hit!(commit_is_asked_for);
+        }
         self.asked |= ask;
         ask
     }
 
     pub(crate) fn too_much(&self, window: u32) -> bool {
-        self.messages >= u64::from(window) * STOP_AT_WINDOWS
+        let too_much = self.messages >= u64::from(window) * STOP_AT_WINDOWS;
+        if too_much {
+            hit!(too_much_is_not_committed);
+        }
+        too_much
     }
 }
 

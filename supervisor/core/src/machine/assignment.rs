@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use kafkavisor::ids::{FencingToken, TopicPartition};
 use kafkavisor::protocol::StopReason;
 use kafkavisor_link::message::Ending;
+use kafkavisor_marks::hit;
 
 use super::{Core, HURRIED, KILL_AFTER, KILL_AGAIN, SPAWN_ANSWERED, Stopping, not_done};
 use crate::messages::{Action, Stop};
@@ -27,6 +28,7 @@ impl Core {
         }
         self.change();
         if let Some(partition) = self.partitions.get_mut(&key) {
+            hit!(assigned_again_while_on_its_way_out);
             partition.tenure.assigned_again = Some(Assigned(token));
             return Vec::new();
         }
@@ -45,6 +47,7 @@ impl Core {
     ) -> Vec<Action> {
         self.change();
         let Some(partition) = self.partitions.get_mut(&key) else {
+            hit!(revoked_and_not_ours);
             return vec![Action::Release { partition: key, token }];
         };
         partition.tenure.assigned_again = None;
@@ -71,10 +74,12 @@ impl Core {
                 vec![Action::StopWorker { pid, reason, within }]
             }
             Phase::Draining { purpose, .. } | Phase::Killing { purpose, .. } => {
+                hit!(given_up_while_stopped_for_something_else);
                 *purpose = Purpose::Release;
                 Vec::new()
             }
             Phase::Spawning { wanted, .. } => {
+                hit!(given_up_while_spawning);
                 // Its worker may still come to life, beside the next owner's, unless this process ends.
                 let until = if stopping { until } else { until.max(now + SPAWN_ANSWERED) };
                 *wanted = Some((Purpose::Release, until));
@@ -93,6 +98,7 @@ impl Core {
                 let begins = matches!(partition.phase(), Phase::Committing { .. })
                     && partition.tenure.answering.is_none();
                 if begins {
+                    hit!(given_up_before_its_start_was_committed);
                     partition.tenure.place = None;
                 }
                 partition.enter(Phase::Releasing { until: now + within.max(HURRIED) });
@@ -112,6 +118,7 @@ impl Core {
             Phase::Running { worker, .. }
             | Phase::Draining { worker, .. }
             | Phase::Killing { worker, .. } => {
+                hit!(lost_with_a_worker);
                 let mut worker = worker.clone();
                 let pid = worker.pid;
                 worker.killed_for = Some("lease_lost: the session with ZooKeeper is lost".to_owned());
@@ -119,7 +126,10 @@ impl Core {
                 partition.enter(Phase::Killing { worker, purpose, again });
                 actions.push(Action::KillWorker { pid });
             }
-            Phase::Spawning { wanted, .. } => *wanted = Some((Purpose::Forget, now + KILL_AFTER)),
+            Phase::Spawning { wanted, .. } => {
+                hit!(lost_while_spawning);
+                *wanted = Some((Purpose::Forget, now + KILL_AFTER));
+            }
             Phase::Locating { .. }
             | Phase::LocatingAgain { .. }
             | Phase::Committing { .. }
@@ -128,7 +138,10 @@ impl Core {
             | Phase::BackingOff { .. }
             | Phase::Parked { .. }
             | Phase::Paused
-            | Phase::Releasing { .. } => actions.extend(self.forget(now, key)),
+            | Phase::Releasing { .. } => {
+                hit!(lost_without_a_worker);
+                actions.extend(self.forget(now, key));
+            }
         }
         actions
     }
@@ -161,7 +174,10 @@ impl Core {
 
     fn begin_again(&mut self, now: Instant, key: &TopicPartition, gone: &Tenure) -> Vec<Action> {
         match gone.assigned_again {
-            Some(Assigned(token)) => self.assigned(now, key.clone(), token),
+            Some(Assigned(token)) => {
+                hit!(begins_again_after_its_way_out);
+                self.assigned(now, key.clone(), token)
+            }
             None => Vec::new(),
         }
     }
@@ -179,6 +195,7 @@ impl Core {
             let Some(partition) = self.partitions.get_mut(&key) else { continue };
             let purpose = partition.phase().purpose().unwrap_or(Purpose::Recover);
             let Some(mut worker) = partition.phase().worker().cloned() else { continue };
+            hit!(lease_end_kills);
             // As the worker would have said: no failure, and no message's doing.
             worker.ending = Some(Ending::LeaseLost);
             actions.push(Action::KillWorker { pid: worker.pid });
@@ -194,12 +211,16 @@ impl Core {
         let hurry = stop == Stop::Now || stopping.signals > 1;
         let mut actions = Vec::new();
         if begins {
+            hit!(stop_begins);
             // What a rebalance cut short in the past is no matter of this stop.
             self.cut_short = false;
             actions.push(Action::LeaveGroup);
             for key in self.partitions.keys_where(|_| true) {
                 actions.extend(self.give_up(now, &key, StopReason::Shutdown));
             }
+        }
+        if !begins && !hurry {
+            hit!(stop_joins);
         }
         if hurry {
             actions.extend(self.hurry(now));
@@ -211,6 +232,7 @@ impl Core {
     fn hurry(&mut self, now: Instant) -> Vec<Action> {
         if let Some(stopping) = &mut self.stopping {
             if std::mem::replace(&mut stopping.hurried, true) {
+                hit!(hurried_again);
                 return Vec::new();
             }
             stopping.leave_by = stopping.leave_by.map(|by| by.min(now + HURRIED));

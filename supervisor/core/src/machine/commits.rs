@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use kafkavisor::ids::{Offset, TopicPartition};
+use kafkavisor_marks::hit;
 
 use super::Core;
 use crate::messages::{Action, CommitAnswer, NotCommitted, Refusal};
@@ -38,6 +39,7 @@ impl Core {
         let interval = self.configs.settings().commit_interval;
         self.commit_at = Some(now + if retry { COMMIT_RETRY.min(interval) } else { interval });
         if !self.leased {
+            hit!(nothing_is_committed_without_a_lease);
             return Vec::new();
         }
         let first = |partition: &Partition| *partition.phase() == Phase::Committing { first: true };
@@ -54,6 +56,7 @@ impl Core {
         for (key, offset) in std::mem::take(&mut self.begins) {
             let known = self.partitions.get(&key).is_some_and(|p| p.tenure.place.is_some());
             if !known && !offsets.is_empty() {
+                hit!(starts_of_others_are_committed_too);
                 starts.insert(key.clone());
                 offsets.insert(key, offset);
             }
@@ -77,6 +80,9 @@ impl Core {
         let requested = partition.tenure.place.as_mut().and_then(|place| place.requested.take());
         let asked = requested == Some(offset);
         partition.tenure.note_gone(matches!(error, Some(NotCommitted::Gone(_))));
+        if !asked {
+            hit!(answer_to_what_was_asked_before);
+        }
         match error {
             None => {
                 if partition.tenure.commit_error.take().is_some() {
@@ -88,6 +94,7 @@ impl Core {
                 self.commit_at = self.commit_at.min(Some(now + COMMIT_ERROR));
                 self.commit_errors += 1;
                 let error = error.why();
+                hit!(commit_failed);
                 // A start, or an operator's word, that is refused is said where it is taken back.
                 if matches!(partition.phase(), Phase::Committing { .. }) {
                     return if asked { self.refused(now, &key, error) } else { Vec::new() };
@@ -110,6 +117,7 @@ impl Core {
         let begins = matches!(partition.phase(), Phase::Committing { .. });
         let mut actions = Vec::new();
         if let Some(answering) = answering {
+            hit!(operators_word_is_confirmed);
             let (ticket, result) = (answering.seek.ticket, Ok(answering.seek.said));
             actions.push(Action::Answer { ticket, result });
             if begins {
@@ -137,9 +145,11 @@ impl Core {
     fn refused(&mut self, now: Instant, key: &TopicPartition, error: &str) -> Vec<Action> {
         let Some(partition) = self.partitions.get_mut(key) else { return Vec::new() };
         let Some(answering) = partition.tenure.answering.take() else {
+            hit!(start_is_refused);
             self.locate_later(now, key, format!("its start could not be committed: {error}"));
             return Vec::new();
         };
+        hit!(operators_word_is_taken_back);
         // Kafka may have it all the same: what holds is committed once more.
         let owed = |place| Place { committed: None, committed_at: None, requested: None, ..place };
         partition.tenure.place = answering.before.map(owed);
@@ -159,5 +169,8 @@ fn owed(now: Instant, partition: &Partition) -> Option<Offset> {
     }
     let place = partition.tenure.place.as_ref()?;
     let old = place.committed_at.is_none_or(|at| now.saturating_duration_since(at) >= COMMIT_AGAIN);
+    if old && place.committed.is_some() && place.uncommitted().is_none() {
+        hit!(commit_is_repeated);
+    }
     place.uncommitted().or(old.then_some(place.acknowledged))
 }

@@ -8,6 +8,7 @@ use kafkavisor_link::attempts::Attempts;
 use kafkavisor_link::message::{Ending, Verdict};
 use kafkavisor_link::page::Progress;
 use kafkavisor_link::process::Exit;
+use kafkavisor_marks::hit;
 use nix::unistd::Pid;
 
 use super::{Core, HURRIED};
@@ -44,8 +45,10 @@ impl End {
             && self.worker.killed_for.is_none();
         let delivered = self.progress.oldest_in_flight;
         self.attempts = if counts {
+            hit!(killed_worker_counts_for_its_message);
             self.attempts.after_death(head, until, delivered)
         } else {
+            hit!(crash_isolates_and_counts_for_none);
             self.attempts.after_crash(until, delivered)
         };
     }
@@ -74,6 +77,7 @@ impl Core {
                 actions
             }
             Err(nonsense) => {
+                hit!(page_of_the_dead_is_nonsense);
                 end.worker.killed_for.get_or_insert(nonsense);
                 self.page_anew(key)
             }
@@ -104,6 +108,7 @@ impl Core {
             return true;
         }
         let how = end.how();
+        hit!(drain_was_not_finished);
         log::warn!("{key}: the drain was not finished: {how}; what was in flight comes again");
         // A handler that died of itself meanwhile was not cut short by us.
         self.cut_short |= matches!(end.worker.ending, Some(Ending::Stopped { cut_short: true, .. }));
@@ -125,6 +130,7 @@ impl Core {
         // An operator's word for where to go on outranks both.
         let ordered = self.partitions.get(key).is_some_and(|partition| partition.tenure.seek.is_some());
         if !ordered && let Some(Ending::Parked { .. } | Ending::StartLost { .. }) = end.worker.ending {
+            hit!(replaced_worker_had_parked_or_lost_its_start);
             return self.recover(now, key, end);
         }
         let whole = self.note_drain(key, &end);
@@ -141,6 +147,7 @@ impl Core {
         match &end.worker.ending {
             Some(Ending::Stopped { .. }) => self.launch(now, key),
             Some(Ending::LeaseLost) => {
+                hit!(worker_ended_for_its_lease);
                 let record = self.record_mut(key);
                 record.last_exit = Some(how);
                 record.count_restart(Reason::LeaseLost);
@@ -148,6 +155,7 @@ impl Core {
             }
             Some(Ending::Parked { offset, error }) => self.parked(now, key, *offset, error, &end),
             Some(Ending::StartLost { .. }) => {
+                hit!(worker_lost_its_start);
                 log::warn!("{key}: {how}; looking where to go on");
                 self.record_mut(key).last_exit = Some(how.clone());
                 self.locate_later(now, key, how);
@@ -174,6 +182,7 @@ impl Core {
         end: &End,
     ) -> Vec<Action> {
         let how = end.how();
+        hit!(worker_parked);
         log::error!("{key}: parked: {how}");
         let mut actions = Vec::new();
         if let Some(partition) = self.partitions.get_mut(key) {
@@ -232,6 +241,7 @@ impl Core {
         let Some(partition) = self.partitions.get_mut(key) else { return actions };
         let wait = partition.tenure.failures.failed(now, run, &restart, chance);
         if partition.tenure.failures.looping() {
+            hit!(crash_loop);
             log::error!("{key}: crash loop: {why}; tried again in {wait:.1?}");
         } else {
             log::warn!("{key}: {why}; started again in {wait:.1?}");
@@ -254,6 +264,7 @@ impl Core {
     ) -> Vec<Action> {
         let rule = self.settings_of(key).poison.clone();
         if deaths < u64::from(rule.attempts) {
+            hit!(message_may_be_tried_again);
             return Vec::new();
         }
         if let Some(why) = self.surroundings(key).outage() {
@@ -267,6 +278,7 @@ impl Core {
         partition.tenure.gave_up_at = Some(at);
         match action {
             PoisonAction::Skip => {
+                hit!(message_given_up_and_skipped);
                 log::error!("{key}: {what}: skipped");
                 if let Some(place) = &mut partition.tenure.place {
                     place.acknowledged = offset.next();
@@ -275,6 +287,7 @@ impl Core {
                 vec![Action::MovePage { partition: key.clone(), next: offset.next() }]
             }
             PoisonAction::DeadLetter => {
+                hit!(message_given_up_and_dead_lettered);
                 log::error!("{key}: {what}: it goes to the dead-letter topic");
                 let dead_letter = partition.tenure.blocking.clone();
                 partition.tenure.dead_letter =
@@ -282,6 +295,7 @@ impl Core {
                 Vec::new()
             }
             PoisonAction::Park => {
+                hit!(message_given_up_and_parked);
                 log::error!("{key}: {what}: parked");
                 partition.enter(Phase::Parked { why: what.clone() });
                 self.record_mut(key).last_exit = Some(what);

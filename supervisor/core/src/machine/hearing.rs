@@ -6,6 +6,7 @@ use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor::text;
 use kafkavisor_link::message::{DeadLetter, FromWorker, Verdict};
 use kafkavisor_link::page::Progress;
+use kafkavisor_marks::hit;
 use nix::unistd::Pid;
 
 use super::{Core, KILL_AGAIN};
@@ -82,6 +83,7 @@ impl Core {
         error: &str,
         stderr: String,
     ) -> Vec<Action> {
+        hit!(batch_failed);
         let (at, how) = (self.at, text::shown(error));
         let first_delivered = self.partitions.get(key).and_then(|partition| partition.tenure.first_delivered);
         if let Some(partition) = self.partitions.get_mut(key) {
@@ -116,6 +118,7 @@ impl Core {
     fn verdict(&mut self, now: Instant, key: &TopicPartition, offset: Offset, rejected: bool) -> Verdict {
         let rule = self.settings_of(key).poison.clone();
         if rejected {
+            hit!(rejected_message_is_judged);
             return self.judge.apply(now, &rule);
         }
         match self.surroundings(key).outage() {
@@ -154,11 +157,15 @@ impl Core {
         let Some(pid) = pid else { return Vec::new() };
         let (mut actions, mut wrong) = match self.believe(key, progress) {
             Ok(actions) => (actions, None),
-            Err(nonsense) => (Vec::new(), Some(nonsense)),
+            Err(nonsense) => {
+                hit!(page_is_nonsense);
+                (Vec::new(), Some(nonsense))
+            }
         };
         let Some(partition) = self.partitions.get_mut(key) else { return actions };
         let still = wrong.is_none() && partition.stands_still(now, at.since(progress.heartbeat));
         if still {
+            hit!(worker_stands_still);
             wrong = Some("it stood still".to_owned());
         }
         if let Some(why) = wrong

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use kafkavisor::ids::TopicPartition;
 use kafkavisor::protocol::StopReason;
+use kafkavisor_marks::hit;
 use nix::unistd::Pid;
 
 use super::{Core, HURRIED, KILL_AFTER};
@@ -24,14 +25,17 @@ impl Core {
         let Some(partition) = self.partitions.get_mut(key) else { return Vec::new() };
         let Some(offset) = partition.tenure.acknowledged() else { return self.locate(key) };
         if paused {
+            hit!(launched_into_a_pause);
             partition.enter(Phase::Paused);
             return Vec::new();
         }
         if !leased {
+            hit!(launch_awaits_the_lease);
             partition.enter(Phase::AwaitingLease);
             return Vec::new();
         }
         if let Err(at) = self.spawns.take(now) {
+            hit!(launch_awaits_its_turn);
             partition.enter(Phase::AwaitingTurn { at });
             return Vec::new();
         }
@@ -47,7 +51,10 @@ impl Core {
     }
 
     pub(super) fn spawned(&mut self, now: Instant, key: &TopicPartition, pid: Pid) -> Vec<Action> {
-        let kill = || vec![Action::KillWorker { pid }];
+        let kill = || {
+            hit!(spawned_too_late);
+            vec![Action::KillWorker { pid }]
+        };
         let stop_timeout = self.configs.settings().stop_timeout;
         let Some(partition) = self.partitions.get_mut(key) else { return kill() };
         let Phase::Spawning { config, wanted } = partition.phase().clone() else { return kill() };
@@ -68,6 +75,7 @@ impl Core {
             }
             // It is wanted no more: it has begun nothing, and is stopped before it does.
             Some((purpose, until)) => {
+                hit!(spawned_and_not_wanted_any_more);
                 let until = until.min(now + stop_timeout + KILL_AFTER);
                 partition.enter(Phase::Draining { worker, purpose, until });
                 let within = until.saturating_duration_since(now).saturating_sub(KILL_AFTER).max(HURRIED);
@@ -86,10 +94,14 @@ impl Core {
         let Phase::Spawning { wanted, .. } = partition.phase().clone() else { return Vec::new() };
         match wanted {
             None => {
+                hit!(spawn_failed);
                 let how = format!("worker could not be started: {error}");
                 self.back_off(now, key, None, Reason::WorkerExit, how)
             }
-            Some((purpose, _)) => self.worker_gone(now, key, purpose),
+            Some((purpose, _)) => {
+                hit!(spawn_failed_and_not_wanted_any_more);
+                self.worker_gone(now, key, purpose)
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use kafkavisor::config::PoisonAction;
 use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor::protocol::StopReason;
 use kafkavisor_link::message::DeadLetter;
+use kafkavisor_marks::hit;
 
 use super::{Core, KILL_AFTER};
 use crate::messages::{Action, Refusal, Ticket};
@@ -33,6 +34,7 @@ impl Core {
         let done = match self.may_operate(key) {
             // A pause outlives a lost session: who takes it back must not have to wait for the next one.
             Err(_) if operation == Operation::Resume && self.unpause(key) => {
+                hit!(resumed_while_away);
                 Ok((Some("resumed".to_owned()), Vec::new()))
             }
             Err(why) => Err(why),
@@ -55,10 +57,12 @@ impl Core {
 
     fn may_operate(&self, key: &TopicPartition) -> Result<(), String> {
         if self.stopping() {
+            hit!(operator_refused_while_stopping);
             return Err("the instance is stopping".to_owned());
         }
         let partition = self.partitions.get(key).ok_or("this instance does not have it")?;
         if partition.phase().leaving() {
+            hit!(operator_refused_while_given_up);
             return Err(format!("it is {}, and goes to another member", partition.state()));
         }
         Ok(())
@@ -84,6 +88,7 @@ impl Core {
         let paused = self.unpause(key);
         let Some(partition) = self.partitions.get_mut(key) else { return Ok((None, Vec::new())) };
         if matches!(partition.phase(), Phase::Paused | Phase::Parked { .. }) {
+            hit!(resumed);
             // One that somebody asked for still goes.
             partition.tenure.dead_letter.take_if(|due| due.ticket.is_none());
             return Ok((Some("resumed".to_owned()), self.launch(now, key)));
@@ -99,6 +104,7 @@ impl Core {
         let Some(partition) = self.partitions.get(key) else { return Ok((None, Vec::new())) };
         // Its worker may still be draining.
         if paused || matches!(partition.phase(), Phase::Parked { .. }) {
+            hit!(restart_refused_while_paused_or_parked);
             return Err(format!("it is {}: resume it", if paused { "paused" } else { partition.state() }));
         }
         Ok((Some("restarted".to_owned()), self.replace(now, key, Reason::Requested)))
@@ -113,6 +119,7 @@ impl Core {
         let parked = matches!(partition.phase(), Phase::Parked { .. });
         let stuck = parked || partition.pid().is_none() || tenure.failures.looping() || tenure.failing;
         let Some(dead_letter) = tenure.blocking.clone().filter(blocks).filter(|_| stuck) else {
+            hit!(skip_refused_with_nothing_to_skip);
             let state = partition.state();
             return Err(format!(
                 "it is {state}, and no message blocks it; `seek` moves a partition to any offset"
@@ -120,13 +127,16 @@ impl Core {
         };
         let offset = dead_letter.offset;
         if rule.action != PoisonAction::DeadLetter && rule.topic.is_none() {
+            hit!(skip_passes_over);
             let said = format!("offset {offset} is skipped");
             let actions = self.order(now, key, Seek { offset: offset.next(), ticket, said });
             return Ok((None, actions));
         }
         if paused {
+            hit!(skip_refused_while_paused);
             return Err("it is paused, and its dead letter needs a worker: resume it first".to_owned());
         }
+        hit!(skip_dead_letters);
         let before =
             partition.tenure.dead_letter.replace(DueDeadLetter { dead_letter, ticket: Some(ticket) });
         let ticket = before.and_then(|due| due.ticket).into_iter().collect();
@@ -139,6 +149,7 @@ impl Core {
         let Some(partition) = self.partitions.get(key) else { return Ok((None, Vec::new())) };
         let parked = matches!(partition.phase(), Phase::Parked { .. });
         if partition.tenure.place.is_none() && !parked {
+            hit!(seek_refused_before_its_start);
             return Err("where it begins is being found out; ask again".to_owned());
         }
         let before = partition.tenure.acknowledged().map_or_else(|| "none".to_owned(), |at| at.to_string());
@@ -152,6 +163,7 @@ impl Core {
         if let Some(partition) = self.partitions.get_mut(key) {
             let before = partition.tenure.answering.as_ref().and_then(|answering| answering.before.clone());
             if partition.tenure.answering.is_some() {
+                hit!(operators_last_word_counts);
                 partition.tenure.place = before;
             }
             actions = super::not_done(partition.tenure.waiting(), "another word of an operator came first");
@@ -176,11 +188,13 @@ impl Core {
             }
             Phase::Draining { purpose: before, .. } | Phase::Killing { purpose: before, .. } => {
                 if matches!(before, Purpose::Recover | Purpose::Replace(_)) {
+                    hit!(replaced_while_draining);
                     *before = purpose;
                 }
                 Vec::new()
             }
             Phase::Spawning { wanted, .. } => {
+                hit!(replaced_while_spawning);
                 wanted.get_or_insert((purpose, until));
                 Vec::new()
             }
@@ -211,6 +225,7 @@ impl Core {
         let Some(partition) = self.partitions.get_mut(key) else { return false };
         let tenure = &mut partition.tenure;
         let Some(seek) = tenure.seek.take() else { return false };
+        hit!(operators_word_is_committed);
         tenure.blocking = None;
         let before = tenure.place.replace(Place::at(seek.offset));
         tenure.answering = Some(Answering { seek, before });

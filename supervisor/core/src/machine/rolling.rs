@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use kafkavisor::ids::TopicPartition;
+use kafkavisor_marks::hit;
 
 use super::Core;
 use crate::messages::{Action, Settings};
@@ -32,6 +33,7 @@ impl Core {
         // What an earlier roll has replaced and not proved is as good as not replaced.
         let mut actions = Vec::new();
         if let Some(before) = before {
+            hit!(reloaded_within_a_roll);
             self.turn_back(before);
             actions.push(Action::Discard { config: before });
         }
@@ -70,6 +72,7 @@ impl Core {
             }
         }
         if roll.under_way.is_empty() && nobody_left {
+            hit!(roll_done);
             roll.state = RollState::Done;
             roll.of = roll.of.max(roll.rolled);
             log::info!("the roll is over: {} of {} workers are replaced", roll.rolled, roll.of);
@@ -112,6 +115,7 @@ impl Core {
             let Some(partition) = self.partitions.get(key) else { return false };
             let phase = partition.phase();
             if phase.leaving() || matches!(phase, Phase::Paused | Phase::Parked { .. }) {
+                hit!(rolled_partition_is_given_up_or_waits_for_its_operator);
                 // Until it is gone it is one that tries the new configuration, and proves nothing.
                 (rolling.ready_since, rolling.look_at) = (None, None);
                 return phase.worker().is_some_and(|worker| worker.config == roll.to);
@@ -125,7 +129,13 @@ impl Core {
             let since = *rolling.ready_since.get_or_insert(now);
             rolling.look_at = Some(since + IDLE).filter(|at| *at > now);
             let idle = partition.tenure.in_flight == 0 && now.saturating_duration_since(since) >= IDLE;
-            let done = partition.tenure.acknowledged_at > worker.acknowledged_before || idle;
+            let worked = partition.tenure.acknowledged_at > worker.acknowledged_before;
+            if worked {
+                hit!(rolled_by_an_acknowledgement);
+            } else if idle {
+                hit!(rolled_by_idleness);
+            }
+            let done = worked || idle;
             rolled += usize::from(done);
             !done
         });
@@ -151,6 +161,7 @@ impl Core {
             roll.rolled,
             roll.of
         );
+        hit!(roll_stops);
         roll.under_way.clear();
         roll.state = RollState::Stopped { partition: key.clone(), why: why.to_owned() };
         let mut actions = Vec::new();
@@ -160,6 +171,7 @@ impl Core {
                     || matches!(partition.phase(), Phase::Spawning { config, .. } if *config == to)
             };
             if self.partitions.get(&other).is_some_and(runs) {
+                hit!(roll_turns_back_the_others);
                 actions.extend(self.replace(now, &other, Reason::ConfigChanged));
             }
         }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use kafkavisor::clock::Boottime;
 use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor::protocol::StopReason;
+use kafkavisor_marks::hit;
 
 use super::{Core, KILL_AFTER, not_done};
 use crate::messages::{Action, Found, TakenUp};
@@ -36,6 +37,7 @@ impl Core {
         }
         match found.decision {
             Decision::Park(why) => {
+                hit!(start_parks);
                 log::error!("{key}: parked: {why}");
                 partition.enter(Phase::Parked { why: why.clone() });
                 self.record_mut(key).last_exit = Some(why);
@@ -54,8 +56,10 @@ impl Core {
                 partition.tenure.place = Some(Place { committed, committed_at, ..Place::at(offset) });
                 self.keep_paused(key, why);
                 let mut actions = if let Some(page) = taken {
+                    hit!(page_is_gone_on_from);
                     self.take_up(now, key, page)
                 } else {
+                    hit!(page_is_made_anew);
                     self.record_mut(key).new_page();
                     vec![Action::MakePage { partition: key.clone(), start: offset }]
                 };
@@ -66,6 +70,7 @@ impl Core {
                     self.made_again_no_more(key);
                     actions.extend(self.launch(now, key));
                 } else {
+                    hit!(start_is_committed_first);
                     self.begins.extend(found.begins);
                     self.commit_at = Some(now);
                     self.enter(key, Phase::Committing { first });
@@ -105,8 +110,11 @@ impl Core {
         };
         *pause = Pause { under: token, contended: false };
         if had {
+            hit!(pause_ends_with_another_owner);
             log::info!("{key}: another member has had it meanwhile, so it is paused no more");
             record.paused = None;
+        } else {
+            hit!(pause_outlives_a_tenure);
         }
     }
 
@@ -135,6 +143,7 @@ impl Core {
         if !died_alone {
             return Vec::new();
         }
+        hit!(death_of_the_supervisor_counts_for_its_message);
         partition.tenure.last_death = Some(at);
         self.judge_death(now, key, acknowledged, deaths, how)
     }
@@ -154,6 +163,7 @@ impl Core {
             if waiting.as_ref() != Some(&now_waiting) {
                 log::warn!("{key}: {now_waiting}");
             }
+            hit!(start_is_unknown);
             let at = now + pause(tries);
             partition.enter(Phase::LocatingAgain { at, tries: tries + 1, waiting: now_waiting });
         }
@@ -196,16 +206,21 @@ impl Core {
         let (purpose, until) = (Purpose::Locate, now + within + KILL_AFTER);
         match partition.phase_mut() {
             Phase::Running { worker, .. } => {
+                hit!(topic_made_again_while_running);
                 let (worker, reason) = (worker.clone(), StopReason::Restart);
                 actions.push(Action::StopWorker { pid: worker.pid, reason, within });
                 partition.enter(Phase::Draining { worker, purpose, until });
             }
             Phase::Draining { purpose: before, .. } | Phase::Killing { purpose: before, .. } => {
-                if *before != Purpose::Release {
+                if *before == Purpose::Release {
+                    hit!(topic_made_again_while_given_up);
+                } else {
+                    hit!(topic_made_again_while_draining);
                     *before = purpose;
                 }
             }
             Phase::Spawning { wanted, .. } => {
+                hit!(topic_made_again_while_spawning);
                 wanted.get_or_insert((purpose, until));
             }
             Phase::Releasing { .. } => {}
@@ -216,7 +231,10 @@ impl Core {
             | Phase::AwaitingTurn { .. }
             | Phase::BackingOff { .. }
             | Phase::Parked { .. }
-            | Phase::Paused => actions.extend(self.locate(key)),
+            | Phase::Paused => {
+                hit!(topic_made_again_without_a_worker);
+                actions.extend(self.locate(key));
+            }
         }
         actions
     }

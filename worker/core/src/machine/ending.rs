@@ -7,6 +7,7 @@ use kafkavisor::ids::Offset;
 use kafkavisor::protocol::StopReason;
 use kafkavisor_link::message::Ending;
 use kafkavisor_link::process::Exit;
+use kafkavisor_marks::hit;
 use nix::sys::signal::Signal;
 
 use super::{Action, Core, KILL_AFTER, KILL_AGAIN, State, TRY_LATER};
@@ -38,6 +39,7 @@ impl Core {
     pub(super) fn handler_exited(&mut self, exit: Exit) -> Vec<Action> {
         match std::mem::replace(&mut self.state, State::Ended) {
             State::Running => {
+                hit!(handler_died_of_itself);
                 let mut actions = self.count_death(exit != Exit::Status(TRY_LATER));
                 actions.push(Action::End(match exit {
                     Exit::Status(status) => Ending::HandlerExit { status },
@@ -46,6 +48,7 @@ impl Core {
                 actions
             }
             State::Killing { ending: ending @ Ending::HandlerTimeout { .. }, .. } => {
+                hit!(silent_handler_is_dead);
                 let mut actions = self.count_death(true);
                 actions.push(Action::End(ending));
                 actions
@@ -60,6 +63,7 @@ impl Core {
     fn exited_stopping(&mut self, until: Instant, ending: Ending) -> Vec<Action> {
         let settles = matches!(ending, Ending::Stopped { .. } | Ending::Parked { .. });
         if settles && !self.failures.is_empty() {
+            hit!(fates_are_open_when_the_handler_is_gone);
             self.state = State::Settling { until, ending };
             return Vec::new();
         }
@@ -68,6 +72,7 @@ impl Core {
 
     /// `exec`: a process failed with `count` messages, of which `offset` is the first. Only what was alone has made an attempt.
     pub(super) fn batch_failed(&mut self, offset: Offset, count: u32, error: String) -> Vec<Action> {
+        hit!(batch_failed_in_the_worker);
         let mut actions = Vec::new();
         if count == 1 {
             let head = self.window.head().filter(|head| head.offset == offset.0);
@@ -118,6 +123,7 @@ impl Core {
             }
             State::Settling { .. } | State::Killing { .. } | State::Ended => return Vec::new(),
         };
+        hit!(protocol_is_broken);
         self.state = State::Killing { until: now + self.kill_after, ending };
         actions.push(Action::SignalHandler(Signal::SIGKILL));
         actions
@@ -130,6 +136,7 @@ impl Core {
         within: Duration,
     ) -> Vec<Action> {
         if let State::Stopping { until, .. } | State::Settling { until, .. } = &mut self.state {
+            hit!(stop_is_said_again);
             *until = (*until).min(now + within);
             return Vec::new();
         }
@@ -141,16 +148,19 @@ impl Core {
         self.kill_after = KILL_AFTER.min(dead_within / 2).max(KILL_AGAIN);
         match &mut self.state {
             State::Running => {
+                hit!(lease_ends_while_running);
                 let mut actions = vec![Action::DropUnwritten];
                 actions.extend(self.stop(now, StopReason::Rebalance, dead_within, Ending::LeaseLost));
                 actions
             }
             State::Stopping { until, ending } => {
                 *until = (*until).min(now + dead_within);
+                hit!(lease_ends_while_stopping);
                 *ending = Ending::LeaseLost;
                 vec![Action::DropUnwritten]
             }
             State::Settling { .. } => {
+                hit!(lease_ends_while_fates_are_open);
                 self.state = State::Ended;
                 vec![Action::End(Ending::LeaseLost)]
             }
@@ -173,6 +183,7 @@ impl Core {
             return Vec::new();
         }
         if !self.started {
+            hit!(stopped_before_its_handler_started);
             self.state = State::Ended;
             return vec![Action::End(ending)];
         }
@@ -184,15 +195,18 @@ impl Core {
         match self.state.clone() {
             State::Running => self.woken_running(now),
             State::Stopping { until, ending } if now >= until => {
+                hit!(handler_did_not_finish_in_time);
                 let ending = cut_short(ending);
                 self.state = State::Killing { until: now + self.kill_after, ending };
                 vec![Action::SignalHandler(Signal::SIGTERM), Action::SignalHandler(Signal::SIGCONT)]
             }
             State::Killing { until, ending } if now >= until => {
+                hit!(handler_is_killed);
                 self.state = State::Killing { until: now + self.kill_after, ending };
                 vec![Action::SignalHandler(Signal::SIGKILL)]
             }
             State::Settling { until, ending } if now >= until => {
+                hit!(fates_stay_open);
                 let ending = cut_short(ending);
                 self.state = State::Ended;
                 vec![Action::End(ending)]
@@ -208,6 +222,7 @@ impl Core {
             self.silent_since = self.silent_since.map(|_| now);
         }
         if self.silence_ends().is_some_and(|end| now >= end) {
+            hit!(handler_says_nothing);
             // Its death is counted when it is dead: who kills us before that counts it instead.
             let ending = Ending::HandlerTimeout { detail: self.unanswered() };
             self.state = State::Killing { until: now + self.kill_after, ending };

@@ -6,6 +6,7 @@ use kafkavisor::config::PoisonAction;
 use kafkavisor::ids::Offset;
 use kafkavisor::protocol::StopReason;
 use kafkavisor_link::message::{Ending, Verdict};
+use kafkavisor_marks::hit;
 
 use super::{Action, Core, PARK_WITHIN, State};
 use crate::window::Settled;
@@ -15,17 +16,21 @@ impl Core {
         let Some(failure) = self.failures.get(&offset).cloned() else { return Vec::new() };
         match verdict {
             Verdict::Retry => {
+                hit!(fate_is_another_try);
                 self.failures.remove(&offset);
                 vec![Action::Settle { offset, verdict }]
             }
             Verdict::Apply(PoisonAction::Skip) => {
+                hit!(fate_is_to_be_skipped);
                 self.resolve(offset);
                 vec![Action::Settle { offset, verdict }]
             }
             Verdict::Apply(PoisonAction::DeadLetter) => {
+                hit!(fate_is_the_dead_letter_topic);
                 vec![Action::DeadLetter { offset, why: Some(failure) }]
             }
             Verdict::Apply(PoisonAction::Park) => {
+                hit!(fate_is_to_park);
                 self.failures.remove(&offset);
                 self.park(now, offset, failure.error)
             }
@@ -58,12 +63,14 @@ impl Core {
         if self.started || !matches!(self.state, State::Running) {
             return Vec::new();
         }
+        hit!(dead_letter_before_the_handler);
         self.window.begin_at(offset.next());
         self.note(Settled { messages: 1, bytes });
         vec![said, Action::StartHandler]
     }
 
     pub(super) fn dead_letter_failed(&mut self, now: Instant, offset: Offset, error: &str) -> Vec<Action> {
+        hit!(dead_letter_failed);
         // What stands in the way comes first: the reason may be long.
         let why = self.failures.remove(&offset).map_or_else(String::new, |why| format!("; {}", why.error));
         self.park(now, offset, format!("it could not be dead-lettered: {error}{why}"))
@@ -73,6 +80,7 @@ impl Core {
     pub(super) fn settled(&mut self) -> Vec<Action> {
         match &self.state {
             State::Settling { ending, .. } if self.failures.is_empty() => {
+                hit!(last_fate_is_settled);
                 let ending = ending.clone();
                 self.state = State::Ended;
                 vec![Action::End(ending)]
