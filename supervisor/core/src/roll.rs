@@ -46,8 +46,10 @@ impl Configs {
         }
     }
 
+    /// Whether something was acknowledged with `number`. Of one that is given up nobody knows.
     pub(crate) fn worked(&self, number: ConfigNumber) -> bool {
-        self.of(number).worked
+        let mut known = [Some(&self.established), self.tried.as_ref()].into_iter().flatten();
+        known.any(|(known, settings)| *known == number && settings.worked)
     }
 
     /// Something was acknowledged with `number`; true when that is news.

@@ -15,6 +15,7 @@ use super::{Core, HURRIED};
 use crate::failures::Run;
 use crate::messages::{Action, Refusal};
 use crate::phase::{Phase, Purpose, Worker};
+use crate::poison::Surroundings;
 use crate::reason::{Reason, describe};
 use crate::tenure::DueDeadLetter;
 
@@ -214,10 +215,12 @@ impl Core {
             }
             partition.tenure.last_death = Some(at);
         }
+        // As it was before the roll, whose canary this may have been, is taken back: what others worked with proves nothing of it.
+        let surroundings = self.surroundings(key, Some(end.worker.config));
         let mut actions = self.back_off(now, key, Some(&end.worker), reason, how.clone());
         let alone = end.progress.in_flight == 1 && end.attempts.head_deaths > 0;
         if alone && deaths > 0 {
-            actions.extend(self.judge_death(now, key, head, deaths, &how));
+            actions.extend(self.judge_death(now, key, head, deaths, &how, surroundings));
         }
         actions
     }
@@ -261,13 +264,14 @@ impl Core {
         offset: Offset,
         deaths: u64,
         how: &str,
+        surroundings: Surroundings,
     ) -> Vec<Action> {
         let rule = self.settings_of(key).poison.clone();
         if deaths < u64::from(rule.attempts) {
             hit!(message_may_be_tried_again);
             return Vec::new();
         }
-        if let Some(why) = self.surroundings(key).outage() {
+        if let Some(why) = surroundings.outage() {
             log::warn!("{key}: offset {offset} killed its handler {deaths} times and is not given up: {why}");
             return Vec::new();
         }

@@ -15,6 +15,7 @@ use crate::partition::Partition;
 use crate::phase::{Phase, Purpose};
 use crate::poison::Surroundings;
 use crate::reason::Reason;
+use crate::roll::ConfigNumber;
 
 impl Core {
     pub(super) fn worker_said(
@@ -121,7 +122,9 @@ impl Core {
             hit!(rejected_message_is_judged);
             return self.judge.apply(now, &rule);
         }
-        match self.surroundings(key).outage() {
+        let config =
+            self.partitions.get(key).and_then(|partition| partition.phase().worker()).map(|w| w.config);
+        match self.surroundings(key, config).outage() {
             Some(why) => {
                 log::warn!("{key}: offset {offset} is not given up: {why}");
                 Verdict::Retry
@@ -130,8 +133,9 @@ impl Core {
         }
     }
 
-    /// What the rest of the instance does since a message of this partition was first delivered.
-    pub(super) fn surroundings(&self, key: &TopicPartition) -> Surroundings {
+    /// What the rest of the instance does since a message of this partition was first delivered, and whether what its worker ran
+    /// with has worked.
+    pub(super) fn surroundings(&self, key: &TopicPartition, ran_with: Option<ConfigNumber>) -> Surroundings {
         let others = self.partitions.all().iter().filter(|(other, _)| *other != key);
         let tenure = self.partitions.get(key).map(|partition| &partition.tenure);
         Surroundings {
@@ -139,7 +143,7 @@ impl Core {
             last_acknowledged: self.last_acknowledged,
             other_death: others.filter_map(|(_, partition)| partition.tenure.last_death).max(),
             gave_up_at: tenure.and_then(|tenure| tenure.gave_up_at),
-            worked: tenure.is_some_and(|tenure| self.configs.worked(tenure.config)),
+            worked: ran_with.is_some_and(|config| self.configs.worked(config)),
         }
     }
 

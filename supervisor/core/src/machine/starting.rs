@@ -145,7 +145,9 @@ impl Core {
         }
         hit!(death_of_the_supervisor_counts_for_its_message);
         partition.tenure.last_death = Some(at);
-        self.judge_death(now, key, acknowledged, deaths, how)
+        let config = partition.tenure.config;
+        let surroundings = self.surroundings(key, Some(config));
+        self.judge_death(now, key, acknowledged, deaths, how, surroundings)
     }
 
     pub(super) fn start_unknown(

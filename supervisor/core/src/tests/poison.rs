@@ -3,9 +3,10 @@
 use kafkavisor::config::PoisonAction;
 use kafkavisor::ids::Offset;
 use kafkavisor_link::message::{FromWorker, Verdict};
+use kafkavisor_link::page::Progress;
 
 use super::fixture::*;
-use crate::{Action, Settings};
+use crate::{Action, Event, Settings};
 
 fn skipped(fixture: &Fixture, number: i32) -> Vec<Offset> {
     let next = |action: &Action| match action {
@@ -86,6 +87,44 @@ fn a_deployment_that_never_worked_is_no_messages_fault_until_it_has() {
     assert!(noted.iter().all(|action| !matches!(action, Action::NoteWorked { .. })), "once");
     fixture.poison(0, 2);
     assert_eq!(skipped(&fixture, 0), [Offset(3)]);
+}
+
+#[test]
+fn what_a_canary_dies_of_is_no_messages_fault_though_the_others_work() {
+    let mut fixture = Fixture::with(settings(PoisonAction::Skip));
+    fixture.ready(0);
+    fixture.page(0, progress(10, 10));
+    for _ in 0..4 {
+        fixture
+            .event(Event::Reloaded { settings: Settings { worked: false, ..settings(PoisonAction::Skip) } });
+        fixture.drained(0, Progress { messages: 10, ..progress(10, 10) });
+        fixture.dies_of(0, 10);
+        fixture.pass(40 * SECOND);
+    }
+    assert_eq!(skipped(&fixture, 0), []);
+    fixture.dies_of(0, 10);
+    assert_eq!(skipped(&fixture, 0), [Offset(11)], "what works dies of it too");
+}
+
+#[test]
+fn a_canary_that_asks_is_told_to_try_again_though_its_roll_has_stopped() {
+    let failed = |rejected| FromWorker::Failed {
+        offset: Offset(10),
+        attempts: 3,
+        error: "exited with status 1".to_owned(),
+        rejected,
+    };
+    let mut fixture = Fixture::with(settings(PoisonAction::Skip));
+    fixture.ready(0);
+    fixture.page(0, progress(10, 10));
+    fixture.event(Event::Reloaded { settings: Settings { worked: false, ..settings(PoisonAction::Skip) } });
+    fixture.drained(0, Progress { messages: 10, ..progress(10, 10) });
+    let error = "exited with status 1".to_owned();
+    let stderr = String::new();
+    fixture.says(0, FromWorker::BatchFailed { offset: Offset(10), count: 1, attempts: 3, error, stderr });
+    let told = fixture.says(0, failed(false));
+    let again = |action: &Action| matches!(action, Action::Decide { verdict: Verdict::Retry, .. });
+    assert!(told.iter().any(again), "{told:?}");
 }
 
 #[test]
