@@ -89,7 +89,13 @@ impl Partition {
 
     /// Believes what the page says, if it can be true.
     pub(crate) fn believe(&mut self, record: &mut Record, progress: &Progress) -> Result<(), String> {
-        let Some(place) = &mut self.tenure.place else { return Ok(()) };
+        let Some(place) = &mut self.tenure.place else {
+            // Of a topic that was made again: what was acknowledged of it is counted all the same.
+            if progress.messages >= record.page_messages() {
+                record.note(progress);
+            }
+            return Ok(());
+        };
         progress.check(place.acknowledged).map_err(|nonsense| nonsense.to_string())?;
         if progress.messages < record.page_messages() {
             return Err("the status page holds nonsense: fewer messages acknowledged than before".to_owned());

@@ -48,10 +48,16 @@ impl Record {
         self.page = Count { messages: progress.messages, bytes: progress.bytes };
     }
 
-    /// Its page begins anew.
-    pub(crate) fn new_page(&mut self) {
+    /// Its page stays behind, to be gone on from or not: what it counts is counted, whoever looks at it meanwhile.
+    pub(crate) fn leave_page(&mut self) {
         let (messages, bytes) = self.totals(self.page.messages, self.page.bytes);
         self.before = Count { messages, bytes };
+        self.from = self.page;
+    }
+
+    /// Its page begins anew.
+    pub(crate) fn new_page(&mut self) {
+        self.leave_page();
         (self.from, self.page) = (Count::default(), Count::default());
     }
 
@@ -100,5 +106,20 @@ mod tests {
         assert_eq!(record.totals(100, 1000), (8, 80), "what an earlier supervisor counted is not ours");
         record.note(&page(102));
         assert_eq!(record.totals(102, 1020), (10, 100));
+    }
+
+    #[test]
+    fn a_page_that_stays_behind_counts_once() {
+        let mut record = Record::default();
+        record.note(&page(5));
+        record.leave_page();
+        assert_eq!(record.totals(5, 50), (5, 50), "as long as it is there");
+        assert_eq!(record.totals(0, 0), (5, 50), "and when it is not any more");
+        record.old_page(&page(5));
+        record.note(&page(6));
+        assert_eq!(record.totals(6, 60), (6, 60), "gone on from");
+        record.leave_page();
+        record.new_page();
+        assert_eq!(record.totals(0, 0), (6, 60), "made anew");
     }
 }

@@ -150,7 +150,7 @@ impl Core {
     /// meanwhile.
     pub(super) fn forget(&mut self, now: Instant, key: &TopicPartition) -> Vec<Action> {
         let Some(partition) = self.partitions.remove(key) else { return Vec::new() };
-        self.record_mut(key).new_page();
+        self.record_mut(key).leave_page();
         // Assigned anew and revoked again, all while its lost worker was ending.
         let release =
             partition.tenure.revoked.map(|Revoked(token)| Action::Release { partition: key.clone(), token });
@@ -161,7 +161,7 @@ impl Core {
 
     pub(super) fn release(&mut self, now: Instant, key: &TopicPartition) -> Vec<Action> {
         let Some(mut partition) = self.partitions.remove(key) else { return Vec::new() };
-        self.record_mut(key).new_page();
+        self.record_mut(key).leave_page();
         let mut actions =
             not_done(partition.tenure.waiting(), "the partition was given up before that was confirmed");
         if let Some(Revoked(token)) = partition.tenure.revoked {
