@@ -121,8 +121,8 @@ impl Fault {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Undo {
     Start(usize),
-    Resume { process: usize, life: u64 },
-    ResumeWorker(i32),
+    Thaw { process: usize, life: u64 },
+    ThawWorker(i32),
     Network(usize),
     Undeafen { process: usize, connection: u64 },
     Kafka,
@@ -169,15 +169,15 @@ impl World {
             Fault::PauseSupervisor | Fault::PauseBoth | Fault::Suspend
                 if running && !self.processes[process].paused =>
             {
-                self.pause(process, fault);
+                self.freeze(process, fault);
                 let while_ = self.a_while();
-                self.schedule(while_, Due::Undo(Undo::Resume { process, life }));
+                self.schedule(while_, Due::Undo(Undo::Thaw { process, life }));
             }
             Fault::PauseWorker if worker.is_some() => {
                 let pid = worker.unwrap_or(0);
-                self.pause_worker(pid, false);
+                self.freeze_worker(pid, false);
                 let while_ = self.a_while();
-                self.schedule(while_, Due::Undo(Undo::ResumeWorker(pid)));
+                self.schedule(while_, Due::Undo(Undo::ThawWorker(pid)));
             }
             Fault::Cut if self.processes[process].network => {
                 let while_ = self.a_while();
@@ -194,7 +194,8 @@ impl World {
                 self.processes[process].troubled_at = Some(self.now);
                 self.deafen(process);
                 let while_ = self.a_while();
-                let connection = self.processes[process].seat.as_ref().map_or(0, |seat| seat.connection);
+                let connection =
+                    self.processes[process].membership.as_ref().map_or(0, |membership| membership.connection);
                 self.schedule(while_, Due::Undo(Undo::Undeafen { process, connection }));
             }
             Fault::LoseAnswer if self.awaits_an_answer(process) => self.lose_an_answer(process)?,
@@ -208,7 +209,7 @@ impl World {
                 self.schedule(while_, Due::Undo(Undo::Kafka));
             }
             Fault::StopOne | Fault::StopTwice if running && self.processes[process].wanted => {
-                self.stop_process(process)?;
+                self.stop_process(process, Stop::Signalled)?;
                 if fault == Fault::StopTwice {
                     let hurry = self.between(0, millis(1500));
                     self.schedule(hurry, Due::Undo(Undo::Hurry { process, life }));
@@ -216,9 +217,15 @@ impl World {
             }
             Fault::Maintain => self.maintain()?,
             Fault::Grow if self.partitions.len() < 6 => self.grow()?,
-            Fault::MakeAgain if self.plan.pythons == 0 => self.make_again(),
+            Fault::MakeAgain if self.plan.pythons == 0 => {
+                let keeps = self.random.percent(50);
+                self.make_again(keeps);
+            }
             Fault::Operate if running => self.some_word(process),
-            Fault::Reload if running => self.reload(process),
+            Fault::Reload if running => {
+                let broken = self.random.percent(40);
+                self.reload(process, broken);
+            }
             Fault::Outage => {
                 self.outage = true;
                 let while_ = self.between(millis(500), millis(20_000));
@@ -237,14 +244,14 @@ impl World {
         self.random.choose(&pids).copied()
     }
 
-    fn cut_off(&mut self, process: usize, while_: Time) -> Checked {
+    pub(crate) fn cut_off(&mut self, process: usize, while_: Time) -> Checked {
         self.processes[process].network = false;
         self.processes[process].troubled_at = Some(self.now + while_);
         self.schedule(while_, Due::Undo(Undo::Network(process)));
         self.cut(process)
     }
 
-    fn pause(&mut self, process: usize, fault: Fault) {
+    pub(crate) fn freeze(&mut self, process: usize, fault: Fault) {
         let now = self.now;
         self.processes[process].paused = true;
         self.processes[process].paused_at = now;
@@ -252,7 +259,7 @@ impl World {
             return;
         }
         for pid in self.workers_of(process) {
-            self.pause_worker(pid, true);
+            self.freeze_worker(pid, true);
         }
         if fault == Fault::Suspend {
             self.processes[process].machine.fall_asleep(now);
@@ -264,14 +271,14 @@ impl World {
         self.workers.iter().filter(|(_, worker)| worker.process == process).map(|(pid, _)| *pid).collect()
     }
 
-    fn pause_worker(&mut self, pid: i32, with_handler: bool) {
+    pub(crate) fn freeze_worker(&mut self, pid: i32, with_handler: bool) {
         if let Some(worker) = self.workers.get_mut(&pid) {
             worker.paused = true;
             worker.handler.paused |= with_handler;
         }
     }
 
-    fn resume(&mut self, process: usize) -> Checked {
+    pub(crate) fn thaw(&mut self, process: usize) -> Checked {
         if !std::mem::take(&mut self.processes[process].paused) {
             return Ok(());
         }
@@ -283,18 +290,18 @@ impl World {
             self.processes[process].machine.wake_up(now);
         }
         for pid in self.workers_of(process) {
-            self.resume_worker(pid);
+            self.thaw_worker(pid);
         }
         // What a frozen Python member was about to do, it does before it hears anything.
         if self.processes[process].python && self.random.percent(50) {
             self.python_works(process)?;
         }
-        self.resume_seat(process)?;
-        self.supervisor_resumes(process);
+        self.thaw_membership(process)?;
+        self.supervisor_thaws(process);
         Ok(())
     }
 
-    fn resume_worker(&mut self, pid: i32) {
+    fn thaw_worker(&mut self, pid: i32) {
         let now = self.now;
         if let Some(worker) = self.workers.get_mut(&pid)
             && worker.paused
@@ -303,7 +310,7 @@ impl World {
             worker.paused = false;
             worker.handler.paused = false;
             worker.going_since = now;
-            self.worker_resumes(pid);
+            self.worker_thaws(pid);
             self.handler_begins(pid);
         }
     }
@@ -330,16 +337,16 @@ impl World {
             process_.paused_for += now - process_.paused_at;
         }
         process_.role = None;
-        process_.seat = None;
+        process_.membership = None;
         self.start_soon(process);
         Ok(())
     }
 
-    pub(crate) fn stop_process(&mut self, process: usize) -> Checked {
+    pub(crate) fn stop_process(&mut self, process: usize, stop: Stop) -> Checked {
         let now = self.now;
         let paused_for = self.processes[process].paused_for;
         if let Some(supervisor) = self.supervisor(process) {
-            supervisor.stops.push_back(Stop::Signalled);
+            supervisor.stops.push_back(stop);
             if supervisor.stop_asked.is_none() {
                 supervisor.stop_asked = Some(now);
                 supervisor.paused_before_stop = paused_for;
@@ -372,8 +379,7 @@ impl World {
         }
     }
 
-    fn reload(&mut self, process: usize) {
-        let broken = self.random.percent(40);
+    pub(crate) fn reload(&mut self, process: usize, broken: bool) {
         if let Some(supervisor) = self.supervisor(process) {
             supervisor.reloads.push_back(broken);
             self.poke(process);
@@ -409,23 +415,25 @@ impl World {
     pub(crate) fn undo(&mut self, undo: Undo) -> Checked {
         match undo {
             Undo::Start(process) => self.start(process),
-            Undo::Resume { process, life } => {
+            Undo::Thaw { process, life } => {
                 if self.processes[process].life == life {
-                    self.resume(process)?;
+                    self.thaw(process)?;
                 }
             }
-            Undo::ResumeWorker(pid) => {
+            Undo::ThawWorker(pid) => {
                 let frozen = self
                     .workers
                     .get(&pid)
                     .is_some_and(|worker| self.processes[worker.process].paused && worker.handler.paused);
                 if !frozen {
-                    self.resume_worker(pid);
+                    self.thaw_worker(pid);
                 }
             }
             Undo::Network(process) => {
                 self.processes[process].network = true;
-                if let Some(connection) = self.processes[process].seat.as_ref().map(|seat| seat.connection) {
+                if let Some(connection) =
+                    self.processes[process].membership.as_ref().map(|membership| membership.connection)
+                {
                     self.reconnect(process, connection)?;
                 }
             }
@@ -437,12 +445,15 @@ impl World {
             Undo::Outage => self.outage = false,
             Undo::Kafka => {
                 (self.kafka.away, self.kafka.slow, self.kafka.loses_answers) = (false, false, false);
+                self.kafka.without_leader.clear();
+                (self.kafka.refuses_commits, self.kafka.refuses_dead_letters) = (false, false);
+                self.kafka.holds_dead_letters = false;
                 self.kafka.recovered_at = Some(self.now);
             }
             Undo::Hurry { process, life } => {
                 if self.processes[process].life == life && self.processes[process].runs() {
                     self.processes[process].troubled_at = Some(self.now + millis(10_000));
-                    self.stop_process(process)?;
+                    self.stop_process(process, Stop::Signalled)?;
                 }
             }
         }
@@ -473,12 +484,14 @@ impl World {
     pub(crate) fn heal(&mut self) -> Checked {
         self.healing = true;
         self.say(|| "FAULTS END".to_owned());
+        self.held.clear();
         self.undo(Undo::Kafka)?;
         self.undo(Undo::Outage)?;
         for process in 0..self.processes.len() {
             self.undo(Undo::Network(process))?;
-            self.resume(process)?;
-            let connection = self.processes[process].seat.as_ref().map_or(0, |seat| seat.connection);
+            self.thaw(process)?;
+            let connection =
+                self.processes[process].membership.as_ref().map_or(0, |membership| membership.connection);
             self.undeafen(process, connection)?;
             self.mend(process);
             if self.operator.is_idle() {
@@ -486,7 +499,7 @@ impl World {
             }
         }
         let pids: Vec<_> = self.workers.keys().copied().collect();
-        pids.into_iter().for_each(|pid| self.resume_worker(pid));
+        pids.into_iter().for_each(|pid| self.thaw_worker(pid));
         Ok(())
     }
 }

@@ -97,7 +97,9 @@ impl World {
             return Ok(());
         }
         // Stopped with its machine: it goes on when that does.
-        if handler.paused {
+        let held = self.held.contains(&Self::partition_of(&worker.partition))
+            && matches!(handler.working, Some(ToHandler::Message { .. }));
+        if handler.paused || held {
             let later = millis(20);
             self.schedule(later, Due::Handler { worker: pid, serial });
             return Ok(());
@@ -178,7 +180,7 @@ impl World {
         self.answer_worker(pid, Answer::Ack(offset));
     }
 
-    fn answer_worker(&mut self, pid: i32, answer: Answer) {
+    pub(crate) fn answer_worker(&mut self, pid: i32, answer: Answer) {
         self.say(|| format!("handler of worker {pid}: {answer:?}"));
         if let Some(worker) = self.workers.get_mut(&pid) {
             worker.handler.output.push_back(answer);

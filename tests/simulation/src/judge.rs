@@ -12,7 +12,7 @@ use kafkavisor_supervisor_core::{ConfigNumber, WorkerStart};
 use crate::machine::{Time, millis, nanos};
 use crate::partition::{Excuse, Fate};
 use crate::violation::{Invariant, Violation};
-use crate::world::{Checked, World};
+use crate::world::{Checked, Started, World};
 
 /// What a process may take to do what is due.
 const GRACE: Duration = Duration::from_millis(30);
@@ -105,6 +105,13 @@ impl World {
             return Err(Violation::new(Invariant::Roll, detail));
         }
         Ok(())
+    }
+
+    /// For whoever asks later which workers there were.
+    pub(crate) fn note_started(&mut self, start: &WorkerStart) {
+        let partition = Self::partition_of(&start.partition);
+        let (config, offset, at) = (start.config, start.offset.0, self.now);
+        self.started.push(Started { partition, config, offset, at });
     }
 
     /// A worker is about to begin.
@@ -253,6 +260,21 @@ impl World {
             || recently(self.kafka.recovered_at);
         let process = &self.processes[process];
         kafka || recently(process.troubled_at)
+    }
+
+    /// What a supervisor counts never falls while it lives, whatever becomes of workers, pages, sessions and partitions.
+    pub(crate) fn counters_grow(&mut self, process: usize) -> Checked {
+        for at in 0..self.partitions.len() {
+            let (total, partition) =
+                (self.messages_total(process, at), self.partitions[at].partition.clone());
+            let Some(supervisor) = self.supervisor(process) else { return Ok(()) };
+            let before = supervisor.counted.insert(partition.clone(), total).unwrap_or(0);
+            if total < before {
+                let detail = format!("{partition}: {total} messages counted, after {before}");
+                return Err(Violation::new(Invariant::Counters, detail));
+            }
+        }
+        Ok(())
     }
 
     /// The backoff lets so many workers start in a window, and no more.

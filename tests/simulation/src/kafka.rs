@@ -75,14 +75,22 @@ pub(crate) struct Kafka {
     pub(crate) away: bool,
     pub(crate) slow: bool,
     pub(crate) loses_answers: bool,
+    /// Partitions without a leader, or whose topic is gone.
+    pub(crate) without_leader: BTreeSet<usize>,
+    /// The group's coordinator is away: messages come, commits fail.
+    pub(crate) refuses_commits: bool,
+    /// The dead-letter topic takes nothing.
+    pub(crate) refuses_dead_letters: bool,
+    /// It confirms nothing.
+    pub(crate) holds_dead_letters: bool,
     /// When it was last itself again.
     pub(crate) recovered_at: Option<Time>,
 }
 
 impl Kafka {
-    /// Whether this process's workers get messages.
-    pub(crate) fn serves(&self, _process: usize) -> bool {
-        !self.away
+    /// Whether workers of this partition get messages.
+    pub(crate) fn serves(&self, partition: usize) -> bool {
+        !self.away && !self.without_leader.contains(&partition)
     }
 
     /// Whether any commit is still on its way.
@@ -238,6 +246,10 @@ impl World {
             self.later(self.plan.kafka_timeout, Pending::LookFails(look));
             return;
         }
+        if self.kafka.without_leader.contains(&Self::partition_of(&look.partition)) {
+            self.start_found(&look, Err("it has no leader".to_owned()), BTreeMap::new());
+            return;
+        }
         // A topic that is another one than when it was looked at last is new, all of it.
         let topic = self.topic;
         if let Some(supervisor) = self.supervisor(process)
@@ -273,11 +285,9 @@ impl World {
     }
 
     fn note(&self, process: usize, offset: Offset, topic: u64) -> Committed {
-        let instance = self.processes[process].name.clone();
-        Committed {
-            offset,
-            metadata: CommitNote::new(&instance, &instance, Some(topic.to_string())).to_text(),
-        }
+        // Every host's instance has the group's name; its id is its own.
+        let id = &self.processes[process].name;
+        Committed { offset, metadata: CommitNote::new("g", id, Some(topic.to_string())).to_text() }
     }
 
     /// The lease is checked once more where the request is sent.
@@ -321,14 +331,22 @@ impl World {
             }
             return Ok(());
         }
-        let mut begun = BTreeSet::new();
+        let mut refused = BTreeMap::new();
         for commit in &commits {
             let Commit { partition, offset, token, first, ordered, topic } = commit;
             let at = Self::partition_of(partition);
+            if self.kafka.refuses_commits {
+                refused.insert(partition.clone(), "the coordinator is not available");
+                continue;
+            }
+            if self.kafka.without_leader.contains(&at) {
+                refused.insert(partition.clone(), "its topic is not there");
+                continue;
+            }
             // The program looks a moment before it sends; here that moment is none.
             let there = self.partitions[at].committed.as_ref().map(|committed| committed.offset);
             if *first && there.is_some_and(|there| there != *offset) {
-                begun.insert(partition.clone());
+                refused.insert(partition.clone(), "another member has just begun this topic");
                 continue;
             }
             let committed = self.note(process, *offset, *topic);
@@ -356,9 +374,10 @@ impl World {
         if self.kafka.awaited.remove(&number).is_some() {
             let hop = self.between(millis(1), millis(10));
             let mut heard = answers(&commits, None);
-            for answer in heard.iter_mut().filter(|answer| begun.contains(&answer.partition)) {
-                answer.error =
-                    Some(NotCommitted::Failed("another member has just begun this topic".to_owned()));
+            for answer in &mut heard {
+                answer.error = refused
+                    .get(&answer.partition)
+                    .map(|error| NotCommitted::Failed((*error).to_owned()));
             }
             let heard = Answer::Commits(heard);
             self.later(hop, Pending::Answer { process, life, heard });
@@ -395,8 +414,7 @@ impl World {
 
     /// The topic is deleted and made again: with it go its messages and, mostly, the group's offsets. Who has it notices within
     /// seconds.
-    pub(crate) fn make_again(&mut self) {
-        let keeps = self.random.percent(50);
+    pub(crate) fn make_again(&mut self, keeps: bool) {
         self.topic += 1;
         for partition in &mut self.partitions {
             partition.make_again(self.topic, keeps);

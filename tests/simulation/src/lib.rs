@@ -5,9 +5,10 @@
 //! | module | for |
 //! |---|---|
 //! | `schedule` | one seed, from its first step to the last check |
+//! | `scenario` | a group and steps chosen by hand, and what must come of them |
 //! | `plan` | what a seed decides beforehand |
 //! | `world` | everything there is, and the queue of what is to come |
-//! | `supervisor`, `system`, `worker`, `seat` | what is around the driver and the machines |
+//! | `supervisor`, `system`, `worker`, `membership` | what is around the driver and the machines |
 //! | `handler`, `python`, `operator` | those whom the product meets |
 //! | `kafka`, `partition`, `page`, `machine` | what they work with |
 //! | `faults` | what is done to them |
@@ -20,14 +21,15 @@ mod handler;
 mod judge;
 mod kafka;
 mod machine;
+mod membership;
 mod operator;
 mod page;
 mod partition;
 mod plan;
 mod process;
 mod python;
+mod scenario;
 mod schedule;
-mod seat;
 mod supervisor;
 mod system;
 mod trace;
@@ -37,6 +39,7 @@ mod world;
 
 pub use faults::Fault;
 pub use figures::Figures;
+pub use scenario::{Mark, Performance, Scenario, UNREACHED, marks, scenarios};
 pub use schedule::{Outcome, run, run_many};
 pub use trace::Detail;
 pub use violation::{Invariant, Violation};

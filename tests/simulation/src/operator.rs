@@ -1,6 +1,7 @@
 //! An operator, who stops everything and sets the group's offset back. What he says must hold, whatever any page remembers.
 
 use kafkavisor::ids::Offset;
+use kafkavisor_supervisor_core::Stop;
 use kafkavisor_supervisor_core::start::{CommitNote, Committed};
 
 use crate::machine::{Time, millis};
@@ -31,7 +32,7 @@ impl World {
             if self.random.percent(30) {
                 self.kill_process(process)?;
             } else {
-                self.stop_process(process)?;
+                self.stop_process(process, Stop::Signalled)?;
             }
         }
         self.schedule(millis(200), Due::Operate);

@@ -44,6 +44,8 @@ pub(crate) struct Message {
     /// One of them with nothing else in flight.
     pub(crate) died_alone: bool,
     pub(crate) refused: bool,
+    /// An operator wants it passed over.
+    pub(crate) ordered_away: bool,
 }
 
 /// Why messages may come twice.
@@ -131,7 +133,16 @@ impl Partition {
         let offset = self.end + gap;
         self.end = offset + 1;
         let fate = Fate::Waiting;
-        self.log.push(Message { offset, bytes, temper, fate, deaths: 0, died_alone: false, refused: false });
+        self.log.push(Message {
+            offset,
+            bytes,
+            temper,
+            fate,
+            deaths: 0,
+            died_alone: false,
+            refused: false,
+            ordered_away: false,
+        });
     }
 
     /// What ListOffsets says.
@@ -181,7 +192,7 @@ impl Partition {
                 format!("{partition}: {offset} is no message, and was skipped"),
             ));
         };
-        if message.refused || message.deaths >= attempts && message.died_alone {
+        if message.ordered_away || message.refused || message.deaths >= attempts && message.died_alone {
             message.fate = Fate::Skipped;
             self.suspects = None;
             return Ok(());
@@ -225,7 +236,11 @@ impl Partition {
         committed: Committed,
         by: Option<FencingToken>,
     ) -> Result<bool, Violation> {
-        let (offset, unsettled) = (committed.offset.0, self.unsettled());
+        let offset = committed.offset.0;
+        if let Some(message) = self.message_at(offset - 1).filter(|message| message.ordered_away) {
+            message.fate = Fate::Skipped;
+        }
+        let unsettled = self.unsettled();
         if offset > unsettled {
             let detail = format!(
                 "{}: offset {offset} was committed by {by:?}, but {unsettled} was never acknowledged",

@@ -46,6 +46,10 @@ pub(crate) struct Plan {
     pub(crate) stubborn: bool,
     /// A handler acknowledges so many at once.
     pub(crate) batch: usize,
+    /// Of a hundred workers asked for, how many do not come to life, and of those that end, how many leave something behind that
+    /// takes its time.
+    pub(crate) spawns_fail: usize,
+    pub(crate) slow_ends: usize,
     pub(crate) faults: Vec<Fault>,
     pub(crate) fault_every: Time,
     /// When faults end.
@@ -53,6 +57,44 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// A group in which nothing goes wrong of itself: for scenarios.
+    pub(crate) fn calm(supervisors: usize, partitions: i32) -> Self {
+        let ms = Duration::from_millis;
+        Self {
+            supervisors,
+            pythons: 0,
+            siblings: false,
+            partitions,
+            session_timeout: ms(4000),
+            cooldown: ms(200),
+            commit_interval: ms(500),
+            commit_messages: 1000,
+            stop_timeout: ms(3000),
+            restart: Restart { initial: ms(500), max: ms(30_000), healthy_after: ms(60_000) },
+            poison: Poison { attempts: 3, action: PoisonAction::Skip, topic: None, max_per_minute: 60 },
+            reset: Reset::Earliest,
+            max_messages: 4,
+            max_time: ms(500),
+            start_timeout: ms(10_000),
+            handler_timeout: ms(8000),
+            pipe: 40,
+            kafka_timeout: millis(5000),
+            produce_every: millis(1000),
+            work: millis(3),
+            poison_messages: 0,
+            refused_messages: 0,
+            handler_dies: 0,
+            handler_hangs: 0,
+            stubborn: false,
+            batch: 1,
+            spawns_fail: 0,
+            slow_ends: 0,
+            faults: Vec::new(),
+            fault_every: 0,
+            until: 0,
+        }
+    }
+
     pub(crate) fn new(random: &mut Random) -> Self {
         let mut between = |low: u64, high: u64| low + random.number() % (high - low + 1);
         let session = [1000, 2000, 4000, 4000, 10_000][usize::try_from(between(0, 4)).unwrap_or(0)];
@@ -89,6 +131,8 @@ impl Plan {
             handler_hangs: if between(0, 2) == 0 { 10 } else { 0 },
             stubborn: between(0, 3) == 0,
             batch: [1, 1, 5, 50][usize::try_from(between(0, 3)).unwrap_or(0)],
+            spawns_fail: 1,
+            slow_ends: 10,
             faults: Vec::new(),
             fault_every: millis(between(300, 4000)),
             until: millis(between(10_000, 90_000)),

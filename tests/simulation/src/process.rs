@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use kafkavisor::ids::TopicPartition;
 
 use crate::machine::{Machine, Time};
+use crate::membership::Membership;
 use crate::python::Python;
-use crate::seat::Seat;
 use crate::supervisor::Supervisor;
 
 /// What is running.
@@ -33,7 +33,7 @@ pub(crate) struct Process {
     /// The runtime directory.
     pub(crate) directory: Directory,
     pub(crate) role: Option<Role>,
-    pub(crate) seat: Option<Seat>,
+    pub(crate) membership: Option<Membership>,
     /// Whether the operator wants it to run.
     pub(crate) wanted: bool,
     /// The network to ZooKeeper is there.
@@ -44,6 +44,10 @@ pub(crate) struct Process {
     /// When it was last stopped, cut off or hurried.
     pub(crate) troubled_at: Option<Time>,
     pub(crate) asleep: bool,
+    /// Its deployment has acknowledged something before.
+    pub(crate) worked: bool,
+    /// How its last supervisor exited: whether the drain was cut short.
+    pub(crate) cut_short: Option<bool>,
 }
 
 impl Process {
@@ -57,13 +61,15 @@ impl Process {
             life: 0,
             directory: Directory::new(),
             role: None,
-            seat: None,
+            membership: None,
             wanted: true,
             network: true,
             paused_at: 0,
             paused_for: 0,
             troubled_at: None,
             asleep: false,
+            worked: false,
+            cut_short: None,
         }
     }
 

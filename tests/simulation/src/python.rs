@@ -37,7 +37,7 @@ impl World {
         self.processes[process].life += 1;
         self.processes[process].role = Some(Role::Python(Box::default()));
         let life = self.processes[process].life;
-        self.take_seat(process);
+        self.join(process);
         self.schedule(millis(5), Due::Python { process, life });
     }
 
@@ -128,7 +128,7 @@ impl World {
         let Some(python) = self.python(process) else { return Ok(()) };
         if python.left {
             self.processes[process].role = None;
-            self.processes[process].seat = None;
+            self.processes[process].membership = None;
             self.figures.count("Python members left");
             return Ok(());
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use kafkavisor::ids::TopicPartition;
-use kafkavisor_supervisor_core::Partition as Owned;
+use kafkavisor_supervisor_core::{Partition as Owned, Stop};
 
 use crate::figures::Figures;
 use crate::machine::{Time, millis, nanos};
@@ -44,6 +44,11 @@ impl World {
     fn live(&mut self) -> Checked {
         let until = self.plan.until;
         while self.step(until)? {}
+        self.come_to_rest()
+    }
+
+    /// Faults end, lag returns to 0, everybody stops, and nothing is left over.
+    pub(crate) fn come_to_rest(&mut self) -> Checked {
         self.heal()?;
         let healed = self.now;
         self.run_until(Self::patience, "lag is not 0, or a partition is not owned once", Self::at_rest)?;
@@ -51,7 +56,7 @@ impl World {
         self.operator = Operator::default();
         for process in 0..self.processes.len() {
             self.processes[process].wanted = false;
-            self.stop_process(process)?;
+            self.stop_process(process, Stop::Signalled)?;
         }
         let stopped = |world: &mut Self| world.processes.iter().all(|process| !process.runs());
         self.run_until(|_| millis(60_000), "not everybody has stopped", stopped)?;
@@ -123,7 +128,7 @@ impl World {
     }
 
     /// What is known of everything, for whoever looks for the cause.
-    fn describe(&mut self) -> String {
+    pub(crate) fn describe(&mut self) -> String {
         let mut parts = Vec::new();
         for partition in &mut self.partitions {
             let committed = partition.committed.as_ref().map(|committed| committed.offset.0);

@@ -40,6 +40,7 @@ pub(crate) struct Child {
 /// An operator's word that is not answered yet.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
+    pub(crate) number: u64,
     pub(crate) partition: TopicPartition,
     pub(crate) operation: Operation,
 }
@@ -81,6 +82,8 @@ pub(crate) struct Supervisor {
     pub(crate) looked_at: u64,
     /// Spawns after failures, for the bound on restarts.
     pub(crate) spawns: BTreeMap<TopicPartition, (Option<FencingToken>, Vec<Time>)>,
+    /// Messages counted of each partition, as `status` last showed them.
+    pub(crate) counted: BTreeMap<TopicPartition, u64>,
     /// Whose last worker's end was no failure: the lease ended, or somebody wanted another.
     pub(crate) no_failure: BTreeSet<TopicPartition>,
 }
@@ -160,7 +163,7 @@ impl Supervisor {
             Channel::Asked => self.asked.pop_front().map(|asked| {
                 self.last_ticket += 1;
                 let ticket = Ticket(self.last_ticket);
-                let Asked { partition, operation } = asked.clone();
+                let Asked { partition, operation, .. } = asked.clone();
                 // What starts at a word is no failure.
                 self.spawns.remove(&partition);
                 self.tickets.insert(ticket, asked);
@@ -194,7 +197,8 @@ impl Supervisor {
 impl World {
     pub(crate) fn start_supervisor(&mut self, process: usize) {
         let now = self.instant(process);
-        let core = Core::new(self.settings(), self.random.number());
+        let worked = self.processes[process].worked;
+        let core = Core::new(Settings { worked, ..self.settings() }, self.random.number());
         let supervisor = Supervisor {
             driver: Some(Driver::new(core, Assignment::new("zookeeper"), now)),
             pages: BTreeMap::new(),
@@ -223,13 +227,14 @@ impl World {
             partitions_at_first: i32::try_from(self.partitions.len()).unwrap_or(i32::MAX),
             looked_at: self.topic,
             spawns: BTreeMap::new(),
+            counted: BTreeMap::new(),
             no_failure: BTreeSet::new(),
         };
         self.processes[process].life += 1;
         self.processes[process].role = Some(Role::Supervisor(Box::new(supervisor)));
         let name = self.processes[process].name.clone();
         self.say(|| format!("{name} starts"));
-        self.take_seat(process);
+        self.join(process);
     }
 
     pub(crate) fn settings(&self) -> Settings {
@@ -252,7 +257,7 @@ impl World {
         self.wake_supervisor(process, self.now + delay);
     }
 
-    pub(crate) fn supervisor_resumes(&mut self, process: usize) {
+    pub(crate) fn supervisor_thaws(&mut self, process: usize) {
         if let Some(supervisor) = self.supervisor(process) {
             supervisor.wake_at = None;
             self.poke(process);
@@ -289,7 +294,7 @@ impl World {
             return Err(Violation::new(Invariant::Idle, format!("supervisor {process} spins: {deadline:?}")));
         }
         self.await_supervisors_deadline(process);
-        Ok(())
+        self.counters_grow(process)
     }
 
     fn supervisor_iterates(&mut self, process: usize) -> Checked {
@@ -303,6 +308,15 @@ impl World {
         self.turn(process, happened.unwrap_or(Happened::Time))?;
         self.finish_workers(process)?;
         self.look_at_exit(process)
+    }
+
+    pub(crate) fn spawn_due(&mut self, process: usize, life: u64, number: u64) -> Checked {
+        match self.spawning.remove(&number) {
+            Some(start) if self.processes[process].life == life && self.processes[process].runs() => {
+                Simulated { world: self, process, violation: None }.try_spawn(start)
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn finish_workers(&mut self, process: usize) -> Checked {
@@ -369,8 +383,9 @@ impl World {
         let name = self.processes[process].name.clone();
         self.say(|| format!("{name} has exited, cut short: {cut_short}"));
         self.figures.count(if cut_short { "stops cut short" } else { "stops in full" });
+        self.processes[process].cut_short = Some(cut_short);
         // A process that exits drops its connection; whether its session is closed before that is chance.
-        let session = self.processes[process].seat.take().and_then(|seat| seat.session);
+        let session = self.processes[process].membership.take().and_then(|membership| membership.session);
         if let Some((_, session)) = session
             && self.random.percent(50)
         {
@@ -380,11 +395,26 @@ impl World {
         Ok(())
     }
 
-    /// A supervisor's own duration of a moment, for those who ask it something.
-    pub(crate) fn ask(&mut self, process: usize, partition: TopicPartition, operation: Operation) {
+    /// An operator asks for something; his word's number finds the answer.
+    pub(crate) fn ask(&mut self, process: usize, partition: TopicPartition, operation: Operation) -> u64 {
+        self.words += 1;
+        let number = self.words;
+        if operation == Operation::Skip {
+            self.passed_over_by_an_operator(&partition, true);
+        }
         if let Some(supervisor) = self.supervisor(process) {
-            supervisor.asked.push_back(Asked { partition, operation });
+            supervisor.asked.push_back(Asked { number, partition, operation });
             self.poke(process);
+        }
+        number
+    }
+
+    /// The first message that nobody has settled is one that an operator wants passed over, or does not any more.
+    pub(crate) fn passed_over_by_an_operator(&mut self, partition: &TopicPartition, wanted: bool) {
+        let partition = &mut self.partitions[Self::partition_of(partition)];
+        let offset = partition.unsettled();
+        if let Some(message) = partition.message_at(offset) {
+            message.ordered_away = wanted;
         }
     }
 

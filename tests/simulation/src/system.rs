@@ -18,7 +18,7 @@ use crate::page::Page;
 use crate::partition::Excuse;
 use crate::supervisor::{Child, Supervisor, WorkerHeard};
 use crate::violation::Violation;
-use crate::world::{Checked, World};
+use crate::world::{Checked, Due, World};
 
 /// See the module. What a step finds broken is kept until the turn is over.
 pub(crate) struct Simulated<'a> {
@@ -52,10 +52,11 @@ impl Simulated<'_> {
         self.world.say(|| format!("{name} -> {}", what()));
     }
 
-    fn try_spawn(&mut self, start: WorkerStart) -> Checked {
+    pub(crate) fn try_spawn(&mut self, start: WorkerStart) -> Checked {
         let partition = start.partition.clone();
         let Some(page) = self.page_number(&partition) else { return Ok(()) };
-        if self.world.random.percent(1) && !self.world.healing {
+        let fails = self.world.plan.spawns_fail;
+        if self.world.random.percent(fails) && !self.world.healing {
             self.world.figures.fault("spawn failed");
             if let Some(supervisor) = self.supervisor() {
                 supervisor.failed_spawns.push_back(partition);
@@ -65,6 +66,7 @@ impl Simulated<'_> {
         }
         self.world.restarts_in_bounds(self.process, &partition)?;
         self.world.rolls_in_bounds(self.process, start.config)?;
+        self.world.note_started(&start);
         let pid = self.world.start_worker(self.process, start, page)?;
         if let Some(supervisor) = self.supervisor() {
             supervisor.children.insert(pid, Child::default());
@@ -190,8 +192,17 @@ impl System for Simulated<'_> {
     }
 
     fn spawn(&mut self, start: WorkerStart) {
-        let spawned = self.try_spawn(start);
-        self.check(spawned);
+        let takes = self.world.spawns_take;
+        if takes == 0 {
+            let spawned = self.try_spawn(start);
+            self.check(spawned);
+            return;
+        }
+        let (process, life) = (self.process, self.world.processes[self.process].life);
+        self.world.words += 1;
+        let number = self.world.words;
+        self.world.spawning.insert(number, start);
+        self.world.schedule(takes, Due::Spawn { process, life, number });
     }
 
     fn stop_worker(&mut self, pid: Pid, reason: StopReason, within: Duration) {
@@ -244,12 +255,16 @@ impl System for Simulated<'_> {
         let Some(asked) = self.supervisor().and_then(|supervisor| supervisor.tickets.remove(&ticket)) else {
             return;
         };
+        self.world.answers.insert(asked.number, result.clone());
         self.world.figures.count(match (&asked.operation, &result) {
             (_, Err(Refusal::Refused(_))) => "operations refused",
             (_, Err(Refusal::Failed(_))) => "operations failed",
             (Operation::Seek(_), Ok(_)) => "seeks",
             (_, Ok(_)) => "other operations",
         });
+        if let (Operation::Skip, Err(_)) = (asked.operation, &result) {
+            self.world.passed_over_by_an_operator(&asked.partition, false);
+        }
         if let (Operation::Seek(offset), Ok(_)) = (asked.operation, result) {
             let known = self.supervisor().map_or(0, |supervisor| supervisor.topic(&asked.partition));
             let partition = &mut self.world.partitions[World::partition_of(&asked.partition)];
@@ -262,7 +277,12 @@ impl System for Simulated<'_> {
         }
     }
 
-    fn note_worked(&mut self, _config: ConfigNumber) {}
+    /// Kept beside the pages: a later supervisor starts with the configuration that works.
+    fn note_worked(&mut self, config: ConfigNumber) {
+        if self.supervisor().is_some_and(|supervisor| !supervisor.broken.contains(&config)) {
+            self.world.processes[self.process].worked = true;
+        }
+    }
 
     fn establish(&mut self, config: ConfigNumber) {
         self.world.figures.count("rolls done");

@@ -29,6 +29,8 @@ pub enum Invariant {
     Isolation,
     /// An operator's offset is never overwritten, and whoever asks is answered.
     Operator,
+    /// Counters only grow while their supervisor lives.
+    Counters,
     /// A configuration that is not proved runs in as few workers as a roll allows.
     Roll,
     /// L1: once faults end, everything is owned once and lag returns to 0.
@@ -37,6 +39,8 @@ pub enum Invariant {
     Idle,
     /// The shell's part of the contract between the machines.
     Contract,
+    /// What a scenario expects.
+    Scenario,
 }
 
 impl Invariant {
@@ -51,7 +55,8 @@ impl Invariant {
             Self::Backoff => "S7",
             Self::StopsInTime => "S8",
             Self::Liveness => "L1",
-            Self::Roll | Self::Contract | Self::Idle => "contract",
+            Self::Counters | Self::Roll | Self::Contract | Self::Idle => "contract",
+            Self::Scenario => "scenario",
         }
     }
 }

@@ -148,7 +148,7 @@ impl World {
         self.wake_worker(pid, self.now + delay);
     }
 
-    pub(crate) fn worker_resumes(&mut self, pid: i32) {
+    pub(crate) fn worker_thaws(&mut self, pid: i32) {
         if let Some(worker) = self.workers.get_mut(&pid) {
             worker.wake_at = None;
             self.poke_worker(pid);
@@ -345,7 +345,7 @@ impl World {
         let Some(worker) = self.workers.get_mut(&pid) else { return Ok(false) };
         if !worker.core.admits(0)
             || worker.unwritten.len() > ENCODED_AHEAD
-            || !self.kafka.serves(worker.process)
+            || !self.kafka.serves(Self::partition_of(&worker.partition))
         {
             return Ok(false);
         }
@@ -416,7 +416,9 @@ impl World {
             match action {
                 Action::StartHandler => self.handle_in_worker(pid, Event::HandlerStarted)?,
                 Action::DeadLetter { offset, .. } => {
-                    let posted = self.now + self.between(millis(5), millis(400));
+                    let takes = self.between(millis(5), millis(400));
+                    let posted =
+                        self.now + if self.kafka.holds_dead_letters { millis(60_000) } else { takes };
                     if let Some(worker) = self.workers.get_mut(&pid) {
                         worker.dead_letters.push((offset, posted));
                     }
@@ -555,7 +557,7 @@ impl World {
                 supervisor.no_failure.remove(&worker.partition);
             }
             // What it leaves behind may take its time to end; only then it is gone.
-            let slow = self.random.percent(10) && !self.healing;
+            let slow = self.random.percent(self.plan.slow_ends) && !self.healing;
             let after =
                 if slow { self.between(millis(5), millis(2500)) } else { self.between(10_000, 500_000) };
             let (process, life) = (worker.process, worker.life);
@@ -586,6 +588,11 @@ impl World {
             self.wake_worker(pid, next);
         }
         for (offset, _) in posted {
+            if self.kafka.refuses_dead_letters {
+                let error = "no such topic".to_owned();
+                self.handle_in_worker(pid, Event::DeadLetterFailed { offset, error })?;
+                continue;
+            }
             self.figures.count("messages dead-lettered");
             self.skip(&partition, offset.0, topic)?;
             self.handle_in_worker(pid, Event::DeadLettered { offset, bytes: 1 })?;

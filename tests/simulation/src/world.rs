@@ -1,23 +1,24 @@
 //! The simulated group: everything in it, its queue of what is to come, and the step that takes the next of it.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Instant;
 
 use kafkavisor::ids::{Topic, TopicPartition};
 use kafkavisor::partitioner::simulation::random::Random;
 use kafkavisor::partitioner::simulation::zookeeper::{Session, ZooKeeper};
+use kafkavisor_supervisor_core::{ConfigNumber, Refusal, WorkerStart};
 
 use crate::faults::Undo;
 use crate::figures::Figures;
 use crate::kafka::Kafka;
 use crate::machine::{Machine, Time, millis};
+use crate::membership::FOLDERS;
 use crate::operator::Operator;
 use crate::page::Page;
 use crate::partition::Partition;
 use crate::plan::Plan;
 use crate::process::Process;
-use crate::seat::FOLDERS;
 use crate::trace::{Detail, Trace};
 use crate::violation::{Invariant, Violation};
 use crate::worker::Worker;
@@ -58,6 +59,8 @@ pub(crate) enum Due {
     Kafka(u64),
     /// A Python member does its next message.
     Python { process: usize, life: u64 },
+    /// A worker that was asked for comes to life, or does not.
+    Spawn { process: usize, life: u64, number: u64 },
     /// A message is produced.
     Produce(usize),
     /// The next fault.
@@ -66,6 +69,15 @@ pub(crate) enum Due {
     Undo(Undo),
     /// The operator looks.
     Operate,
+}
+
+/// A worker that was started.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Started {
+    pub(crate) partition: usize,
+    pub(crate) config: ConfigNumber,
+    pub(crate) offset: i64,
+    pub(crate) at: Time,
 }
 
 /// See the module.
@@ -96,13 +108,48 @@ pub(crate) struct World {
     pub(crate) outage: bool,
     /// Faults are over.
     pub(crate) healing: bool,
+    /// Partitions whose handlers hold on to what they work on.
+    pub(crate) held: BTreeSet<usize>,
+    /// How long it takes from asking for a worker to its life: 0 for at once.
+    pub(crate) spawns_take: Time,
+    /// Workers that were asked for.
+    pub(crate) spawning: BTreeMap<u64, WorkerStart>,
+    /// Every worker that was started.
+    pub(crate) started: Vec<Started>,
+    /// How many words operators have said.
+    pub(crate) words: u64,
+    /// What operators were answered, by the number of their word.
+    pub(crate) answers: BTreeMap<u64, Result<String, Refusal>>,
 }
 
 impl World {
+    /// The group of a schedule: its members start, messages come and so do faults, all as the seed decides.
     pub(crate) fn new(seed: u64, detail: Detail) -> Self {
         let mut random = Random::new(seed);
         let plan = Plan::new(&mut random);
-        let mut world = Self {
+        let mut world = Self::empty(random, plan, detail);
+        world.populate();
+        world
+    }
+
+    /// The group of a scenario: nothing happens but what it says.
+    pub(crate) fn still(plan: Plan, detail: Detail) -> Self {
+        let mut world = Self::empty(Random::new(0), plan, detail);
+        for number in 0..world.plan.partitions {
+            world.new_partition(number);
+        }
+        for at in 0..world.plan.supervisors {
+            let machine = Machine::new(world.base, 1.0, 1_000_000_000_000);
+            let mut process = Process::new(at, machine, false, FOLDERS[0]);
+            process.wanted = false;
+            world.processes.push(process);
+        }
+        world.schedule(millis(50), Due::Expire);
+        world
+    }
+
+    fn empty(random: Random, plan: Plan, detail: Detail) -> Self {
+        Self {
             now: 0,
             steps: 0,
             base: kafkavisor::clock::now(),
@@ -122,11 +169,15 @@ impl World {
             topic: 0,
             outage: false,
             healing: false,
+            held: BTreeSet::new(),
+            spawns_take: 0,
+            spawning: BTreeMap::new(),
+            started: Vec::new(),
+            words: 0,
+            answers: BTreeMap::new(),
             random,
             plan,
-        };
-        world.populate();
-        world
+        }
     }
 
     fn populate(&mut self) {
@@ -150,9 +201,13 @@ impl World {
         self.schedule(first, Due::Fault);
     }
 
-    pub(crate) fn add_partition(&mut self, number: i32) {
+    fn new_partition(&mut self, number: i32) {
         let Ok(topic) = Topic::new("t") else { return };
         self.partitions.push(Partition::new(TopicPartition::new(topic, number), self.topic));
+    }
+
+    pub(crate) fn add_partition(&mut self, number: i32) {
+        self.new_partition(number);
         let at = self.partitions.len() - 1;
         for _ in 0..self.random.below(10) {
             self.append(at);
@@ -210,6 +265,7 @@ impl World {
             Due::Expire => self.expire(),
             Due::Kafka(number) => self.kafka_due(number),
             Due::Python { process, life } => self.python_turns(process, life),
+            Due::Spawn { process, life, number } => self.spawn_due(process, life, number),
             Due::Produce(partition) => self.produce(partition),
             Due::Fault => self.fault(),
             Due::Undo(undo) => self.undo(undo),

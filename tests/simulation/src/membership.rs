@@ -47,7 +47,7 @@ pub(crate) enum Heard {
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub(crate) struct Membership {
     pub(crate) member: SetPartitioner,
     pub(crate) up: bool,
     /// Changes with every cut: what is on its way on another connection never arrives.
@@ -66,14 +66,14 @@ pub(crate) struct Seat {
     missed: Vec<(Epoch, RequestId)>,
     /// The session whose proofs of life are being asked for.
     proving: Option<Epoch>,
-    prove_when_resumed: Option<u64>,
+    prove_when_thawed: Option<u64>,
     down_since: Time,
     wake_at: Option<Time>,
     asks: u64,
 }
 
 impl World {
-    pub(crate) fn take_seat(&mut self, process: usize) {
+    pub(crate) fn join(&mut self, process: usize) {
         let number = self.processes[process].life;
         let settings = Settings {
             identity: format!("host-{process}-{number}"),
@@ -82,7 +82,7 @@ impl World {
         };
         let partitions = self.partitions.iter().map(|partition| partition.partition.clone()).collect();
         let up = self.processes[process].network;
-        self.processes[process].seat = Some(Seat {
+        self.processes[process].membership = Some(Membership {
             member: SetPartitioner::new(settings, partitions),
             up,
             connection: number << 32,
@@ -96,7 +96,7 @@ impl World {
             inbox: VecDeque::new(),
             missed: Vec::new(),
             proving: None,
-            prove_when_resumed: None,
+            prove_when_thawed: None,
             down_since: self.now,
             wake_at: None,
             asks: 0,
@@ -105,12 +105,12 @@ impl World {
         self.schedule(delay, Due::Open { process, life: number });
     }
 
-    fn seat(&mut self, process: usize) -> Option<&mut Seat> {
-        self.processes[process].seat.as_mut()
+    fn membership(&mut self, process: usize) -> Option<&mut Membership> {
+        self.processes[process].membership.as_mut()
     }
 
-    fn seat_on(&mut self, process: usize, connection: u64) -> Option<&mut Seat> {
-        self.seat(process).filter(|seat| seat.up && seat.connection == connection)
+    fn membership_on(&mut self, process: usize, connection: u64) -> Option<&mut Membership> {
+        self.membership(process).filter(|membership| membership.up && membership.connection == connection)
     }
 
     /// A hop between client and server: mostly short, at times long.
@@ -128,8 +128,12 @@ impl World {
         }
         let (now, base, timeout) = (self.now, self.base, self.plan.session_timeout);
         let number = self.random.number();
-        let Some(seat) = self.seat(process).filter(|seat| seat.up && !seat.deaf) else { return Ok(()) };
-        let Some(epoch) = seat.opening.take() else { return Ok(()) };
+        let Some(membership) =
+            self.membership(process).filter(|membership| membership.up && !membership.deaf)
+        else {
+            return Ok(());
+        };
+        let Some(epoch) = membership.opening.take() else { return Ok(()) };
         let session = self.zookeeper.open(base + Duration::from_nanos(now));
         self.sessions.insert(session, process);
         let mut nonce = [0; 16];
@@ -140,16 +144,16 @@ impl World {
             session: format!("{:#x}", session.0),
             timeout,
         };
-        let Some(seat) = self.seat(process) else { return Ok(()) };
-        seat.session = Some((epoch, session));
-        seat.missed.clear();
+        let Some(membership) = self.membership(process) else { return Ok(()) };
+        membership.session = Some((epoch, session));
+        membership.missed.clear();
         self.enter(process, Heard::Event(event))
     }
 
     /// Tells the member, at once or when its process goes on.
     pub(crate) fn enter(&mut self, process: usize, heard: Heard) -> Checked {
-        let Some(seat) = self.seat(process) else { return Ok(()) };
-        seat.inbox.push_back(heard);
+        let Some(membership) = self.membership(process) else { return Ok(()) };
+        membership.inbox.push_back(heard);
         self.drain(process)
     }
 
@@ -160,7 +164,7 @@ impl World {
     /// Whatever waits for the member is handled, unless its process is stopped.
     pub(crate) fn drain(&mut self, process: usize) -> Checked {
         while !self.processes[process].paused
-            && let Some(heard) = self.seat(process).and_then(|seat| seat.inbox.pop_front())
+            && let Some(heard) = self.membership(process).and_then(|membership| membership.inbox.pop_front())
         {
             match heard {
                 Heard::Event(event) => self.handle(process, event)?,
@@ -176,18 +180,18 @@ impl World {
         self.figures.event("member");
         let name = self.processes[process].name.clone();
         self.say(|| format!("{name} member: {event:?}"));
-        let Some(seat) = self.seat(process) else { return Ok(()) };
-        let actions = seat.member.handle(now, event);
+        let Some(membership) = self.membership(process) else { return Ok(()) };
+        let actions = membership.member.handle(now, event);
         for action in actions {
             self.perform_for_member(process, action)?;
         }
         let life = self.processes[process].life;
-        let Some(seat) = self.seat(process) else { return Ok(()) };
-        if let Some((epoch, _)) = seat.session
-            && seat.member.holding_as().is_some()
-            && seat.proving != Some(epoch)
+        let Some(membership) = self.membership(process) else { return Ok(()) };
+        if let Some((epoch, _)) = membership.session
+            && membership.member.holding_as().is_some()
+            && membership.proving != Some(epoch)
         {
-            seat.proving = Some(epoch);
+            membership.proving = Some(epoch);
             self.schedule(0, Due::Prove { process, life, epoch: epoch.0 });
         }
         self.await_deadline(process);
@@ -196,10 +200,10 @@ impl World {
 
     fn await_deadline(&mut self, process: usize) {
         let (now, machine) = (self.now, self.processes[process].machine);
-        let Some(seat) = self.seat(process) else { return };
-        let at = seat.member.next_deadline().map(|deadline| machine.when(now, deadline));
-        if at != seat.wake_at {
-            seat.wake_at = at;
+        let Some(membership) = self.membership(process) else { return };
+        let at = membership.member.next_deadline().map(|deadline| machine.when(now, deadline));
+        if at != membership.wake_at {
+            membership.wake_at = at;
             if let Some(at) = at {
                 self.schedule(at - now, Due::Member(process));
             }
@@ -209,13 +213,13 @@ impl World {
     pub(crate) fn member_due(&mut self, process: usize) -> Checked {
         let now = self.now;
         let paused = self.processes[process].paused;
-        let Some(seat) = self.seat(process) else { return Ok(()) };
-        if paused || seat.wake_at != Some(now) {
+        let Some(membership) = self.membership(process) else { return Ok(()) };
+        if paused || membership.wake_at != Some(now) {
             return Ok(());
         }
-        seat.wake_at = None;
+        membership.wake_at = None;
         self.handle(process, Event::DeadlineReached)?;
-        if self.seat(process).is_some_and(|seat| seat.wake_at == Some(now)) {
+        if self.membership(process).is_some_and(|membership| membership.wake_at == Some(now)) {
             return Err(Violation::new(Invariant::Idle, format!("member {process} spins")));
         }
         Ok(())
@@ -225,10 +229,10 @@ impl World {
         let life = self.processes[process].life;
         match action {
             Action::OpenSession { epoch } => {
-                let Some(seat) = self.seat(process) else { return Ok(()) };
-                seat.opening = Some(epoch);
-                seat.session = None;
-                seat.to_server.clear();
+                let Some(membership) = self.membership(process) else { return Ok(()) };
+                membership.opening = Some(epoch);
+                membership.session = None;
+                membership.to_server.clear();
                 let delay = self.between(millis(1), millis(300));
                 self.schedule(delay, Due::Open { process, life });
             }
@@ -243,18 +247,18 @@ impl World {
 
     fn close_session(&mut self, process: usize, epoch: Epoch) -> Checked {
         let life = self.processes[process].life;
-        let Some(seat) = self.seat(process) else { return Ok(()) };
-        seat.opening = None;
-        let reaches = seat.up && !seat.deaf;
-        let session = seat.session.take();
+        let Some(membership) = self.membership(process) else { return Ok(()) };
+        membership.opening = None;
+        let reaches = membership.up && !membership.deaf;
+        let session = membership.session.take();
         // What was sent before has its effect first.
-        while reaches && self.seat(process).is_some_and(|seat| !seat.to_server.is_empty()) {
+        while reaches && self.membership(process).is_some_and(|membership| !membership.to_server.is_empty()) {
             if let Some((_, session)) = session {
                 self.serve_one(process, epoch, session)?;
             }
         }
-        let Some(seat) = self.seat(process) else { return Ok(()) };
-        seat.to_server.clear();
+        let Some(membership) = self.membership(process) else { return Ok(()) };
+        membership.to_server.clear();
         let hop = self.hop();
         match session {
             Some((_, session)) if reaches => {
@@ -289,18 +293,19 @@ impl World {
     fn send(&mut self, process: usize, epoch: Epoch, question: Question) -> Checked {
         let hop = self.hop();
         let (now, limit) = (self.now, nanos(self.plan.session_timeout) / 3);
-        let Some(seat) = self.seat(process) else { return Ok(()) };
-        if !seat.up || seat.session.is_none_or(|(present, _)| present != epoch) {
+        let Some(membership) = self.membership(process) else { return Ok(()) };
+        if !membership.up || membership.session.is_none_or(|(present, _)| present != epoch) {
             if let Some(heard) = unanswered(epoch, &question) {
-                seat.inbox.push_back(heard);
+                membership.inbox.push_back(heard);
             }
             return Ok(());
         }
-        seat.asks += 1;
-        let number = seat.asks;
-        seat.to_server.push_back(Ask { number, epoch, question, abandoned: false });
-        seat.served_at = seat.served_at.max(now + hop);
-        let (arrives, connection, deaf) = (seat.served_at - now, seat.connection, seat.deaf);
+        membership.asks += 1;
+        let number = membership.asks;
+        membership.to_server.push_back(Ask { number, epoch, question, abandoned: false });
+        membership.served_at = membership.served_at.max(now + hop);
+        let (arrives, connection, deaf) =
+            (membership.served_at - now, membership.connection, membership.deaf);
         self.schedule(arrives, Due::Serve { process, connection });
         if deaf || arrives >= limit {
             self.schedule(limit, Due::GiveUp { process, connection, ask: number });
@@ -310,8 +315,9 @@ impl World {
 
     /// The client has waited for a third of the session's time.
     pub(crate) fn give_up(&mut self, process: usize, connection: u64, number: u64) -> Checked {
-        let Some(seat) = self.seat_on(process, connection) else { return Ok(()) };
-        let Some(ask) = seat.to_server.iter_mut().find(|ask| ask.number == number && !ask.abandoned) else {
+        let Some(membership) = self.membership_on(process, connection) else { return Ok(()) };
+        let Some(ask) = membership.to_server.iter_mut().find(|ask| ask.number == number && !ask.abandoned)
+        else {
             return Ok(());
         };
         ask.abandoned = true;
@@ -324,39 +330,45 @@ impl World {
     }
 
     pub(crate) fn awaits_an_answer(&self, process: usize) -> bool {
-        self.processes[process].seat.as_ref().is_some_and(|seat| !seat.to_server.is_empty())
+        self.processes[process].membership.as_ref().is_some_and(|membership| !membership.to_server.is_empty())
     }
 
     /// Some request of this member: the client gives up, and the server does not know.
     pub(crate) fn lose_an_answer(&mut self, process: usize) -> Checked {
-        let Some(seat) = self.seat(process) else { return Ok(()) };
-        let (connection, number) = match seat.to_server.front() {
-            Some(ask) => (seat.connection, ask.number),
+        let Some(membership) = self.membership(process) else { return Ok(()) };
+        let (connection, number) = match membership.to_server.front() {
+            Some(ask) => (membership.connection, ask.number),
             None => return Ok(()),
         };
         self.give_up(process, connection, number)
     }
 
     pub(crate) fn serve(&mut self, process: usize, connection: u64) -> Checked {
-        let Some(seat) = self.seat_on(process, connection).filter(|seat| !seat.deaf) else { return Ok(()) };
-        let Some((epoch, session)) = seat.session else { return Ok(()) };
+        let Some(membership) = self.membership_on(process, connection).filter(|membership| !membership.deaf)
+        else {
+            return Ok(());
+        };
+        let Some((epoch, session)) = membership.session else { return Ok(()) };
         if self.zookeeper.is_alive(session) {
             return self.serve_one(process, epoch, session);
         }
         self.expired(process)
     }
 
-    fn expired(&mut self, process: usize) -> Checked {
-        let Some(seat) = self.seat(process) else { return Ok(()) };
-        let Some((epoch, _)) = seat.session.take() else { return Ok(()) };
-        seat.to_server.clear();
+    pub(crate) fn expired(&mut self, process: usize) -> Checked {
+        let Some(membership) = self.membership(process) else { return Ok(()) };
+        let Some((epoch, _)) = membership.session.take() else { return Ok(()) };
+        membership.to_server.clear();
         self.figures.fault("session expired");
         self.tell_member(process, Event::SessionEnded { epoch })
     }
 
     fn serve_one(&mut self, process: usize, epoch: Epoch, session: Session) -> Checked {
         let now = self.base + Duration::from_nanos(self.now);
-        let Some(ask) = self.seat(process).and_then(|seat| seat.to_server.pop_front()) else { return Ok(()) };
+        let Some(ask) = self.membership(process).and_then(|membership| membership.to_server.pop_front())
+        else {
+            return Ok(());
+        };
         self.zookeeper.hear(session, now);
         self.figures.event("zookeeper");
         let folder = self.processes[process].folder;
@@ -383,40 +395,44 @@ impl World {
     fn answer(&mut self, process: usize, heard: Heard) {
         let hop = self.hop();
         let now = self.now;
-        let Some(seat) = self.seat(process) else { return };
-        seat.heard_at = seat.heard_at.max(now + hop);
-        seat.to_client.push_back((seat.heard_at, heard));
-        let (after, connection) = (seat.heard_at - now, seat.connection);
+        let Some(membership) = self.membership(process) else { return };
+        membership.heard_at = membership.heard_at.max(now + hop);
+        membership.to_client.push_back((membership.heard_at, heard));
+        let (after, connection) = (membership.heard_at - now, membership.connection);
         self.schedule(after, Due::Hear { process, connection });
     }
 
     pub(crate) fn spread_watches(&mut self) {
         for (session, id) in self.zookeeper.take_fired() {
             let Some(process) = self.sessions.get(&session).copied() else { continue };
-            let Some(seat) = self.seat(process) else { continue };
-            let Some((epoch, _)) = seat.session.filter(|(_, present)| *present == session) else { continue };
-            if seat.up && !seat.deaf {
+            let Some(membership) = self.membership(process) else { continue };
+            let Some((epoch, _)) = membership.session.filter(|(_, present)| *present == session) else {
+                continue;
+            };
+            if membership.up && !membership.deaf {
                 self.answer(process, Heard::Event(Event::WatchFired { epoch, id }));
             } else {
-                seat.missed.push((epoch, id));
+                membership.missed.push((epoch, id));
             }
         }
     }
 
     pub(crate) fn hear(&mut self, process: usize, connection: u64) -> Checked {
         let now = self.now;
-        let Some(seat) = self.seat_on(process, connection) else { return Ok(()) };
-        if seat.to_client.front().is_none_or(|(at, _)| *at > now) {
+        let Some(membership) = self.membership_on(process, connection) else { return Ok(()) };
+        if membership.to_client.front().is_none_or(|(at, _)| *at > now) {
             return Ok(());
         }
-        let Some((_, heard)) = seat.to_client.pop_front() else { return Ok(()) };
+        let Some((_, heard)) = membership.to_client.pop_front() else { return Ok(()) };
         self.enter(process, heard)
     }
 
     /// The connection breaks: some of what was sent has reached the server, no answer comes back.
     pub(crate) fn cut(&mut self, process: usize) -> Checked {
-        let Some(seat) = self.seat(process).filter(|seat| seat.up) else { return Ok(()) };
-        let (deaf, waiting, session) = (seat.deaf, seat.to_server.len(), seat.session);
+        let Some(membership) = self.membership(process).filter(|membership| membership.up) else {
+            return Ok(());
+        };
+        let (deaf, waiting, session) = (membership.deaf, membership.to_server.len(), membership.session);
         let reach = if deaf { 0 } else { self.random.below(waiting + 1) };
         if let Some((epoch, session)) = session.filter(|(_, session)| self.zookeeper.is_alive(*session)) {
             for _ in 0..reach {
@@ -424,29 +440,29 @@ impl World {
             }
         }
         let now = self.now;
-        let Some(seat) = self.seat(process) else { return Ok(()) };
-        seat.up = false;
-        seat.deaf = false;
-        seat.connection += 1;
-        seat.down_since = now;
-        (seat.served_at, seat.heard_at) = (0, 0);
-        for (_, heard) in std::mem::take(&mut seat.to_client) {
+        let Some(membership) = self.membership(process) else { return Ok(()) };
+        membership.up = false;
+        membership.deaf = false;
+        membership.connection += 1;
+        membership.down_since = now;
+        (membership.served_at, membership.heard_at) = (0, 0);
+        for (_, heard) in std::mem::take(&mut membership.to_client) {
             match heard {
                 Heard::Event(Event::Answered { epoch, id, .. }) => {
-                    seat.inbox.push_back(Heard::Event(Event::Failed { epoch, id }));
+                    membership.inbox.push_back(Heard::Event(Event::Failed { epoch, id }));
                 }
-                Heard::Event(Event::WatchFired { epoch, id }) => seat.missed.push((epoch, id)),
+                Heard::Event(Event::WatchFired { epoch, id }) => membership.missed.push((epoch, id)),
                 Heard::Event(_) | Heard::Passed { .. } => {}
                 Heard::Proof { epoch, sent, .. } => {
-                    seat.inbox.push_back(Heard::Proof { epoch, sent, proved: false });
+                    membership.inbox.push_back(Heard::Proof { epoch, sent, proved: false });
                 }
             }
         }
-        for ask in std::mem::take(&mut seat.to_server).into_iter().filter(|ask| !ask.abandoned) {
-            seat.inbox.extend(unanswered(ask.epoch, &ask.question));
+        for ask in std::mem::take(&mut membership.to_server).into_iter().filter(|ask| !ask.abandoned) {
+            membership.inbox.extend(unanswered(ask.epoch, &ask.question));
         }
-        if let Some((epoch, _)) = seat.session {
-            seat.inbox.push_back(Heard::Event(Event::Suspended { epoch }));
+        if let Some((epoch, _)) = membership.session {
+            membership.inbox.push_back(Heard::Event(Event::Suspended { epoch }));
         }
         self.drain(process)
     }
@@ -454,10 +470,10 @@ impl World {
     /// The server that this member is connected to reaches no quorum any more.
     pub(crate) fn deafen(&mut self, process: usize) {
         let limit = nanos(self.plan.session_timeout) / 3;
-        let Some(seat) = self.seat(process).filter(|seat| seat.up) else { return };
-        seat.deaf = true;
-        let connection = seat.connection;
-        let asks: Vec<_> = seat.to_server.iter().map(|ask| ask.number).collect();
+        let Some(membership) = self.membership(process).filter(|membership| membership.up) else { return };
+        membership.deaf = true;
+        let connection = membership.connection;
+        let asks: Vec<_> = membership.to_server.iter().map(|ask| ask.number).collect();
         for ask in asks {
             self.schedule(limit, Due::GiveUp { process, connection, ask });
         }
@@ -466,10 +482,13 @@ impl World {
     /// Its server is in the quorum again, if it is still the same connection: what waits there is served.
     pub(crate) fn undeafen(&mut self, process: usize, connection: u64) -> Checked {
         let life = self.processes[process].life;
-        let Some(seat) = self.seat_on(process, connection).filter(|seat| seat.deaf) else { return Ok(()) };
-        seat.deaf = false;
-        let waiting = seat.to_server.len();
-        let missed = std::mem::take(&mut seat.missed);
+        let Some(membership) = self.membership_on(process, connection).filter(|membership| membership.deaf)
+        else {
+            return Ok(());
+        };
+        membership.deaf = false;
+        let waiting = membership.to_server.len();
+        let missed = std::mem::take(&mut membership.missed);
         for (epoch, id) in missed {
             self.answer(process, Heard::Event(Event::WatchFired { epoch, id }));
         }
@@ -484,14 +503,17 @@ impl World {
         let (now, base) = (self.now, self.base);
         let life = self.processes[process].life;
         let network = self.processes[process].network;
-        let Some(seat) = self.seat(process).filter(|seat| !seat.up && seat.connection == connection) else {
+        let Some(membership) = self
+            .membership(process)
+            .filter(|membership| !membership.up && membership.connection == connection)
+        else {
             return Ok(());
         };
         if !network {
             return Ok(());
         }
-        seat.up = true;
-        let (missed, session) = (std::mem::take(&mut seat.missed), seat.session);
+        membership.up = true;
+        let (missed, session) = (std::mem::take(&mut membership.missed), membership.session);
         match session {
             None => {
                 self.schedule(millis(1), Due::Open { process, life });
@@ -515,8 +537,8 @@ impl World {
             self.ping(process)?;
             // A client gives up a session by its own clock some time after the server has.
             let paused = self.processes[process].paused;
-            let Some(seat) = self.seat(process).filter(|_| !paused) else { continue };
-            if !seat.up && now > seat.down_since + timeout + timeout * 2 / 5 {
+            let Some(membership) = self.membership(process).filter(|_| !paused) else { continue };
+            if !membership.up && now > membership.down_since + timeout + timeout * 2 / 5 {
                 self.expired(process)?;
             }
         }
@@ -535,8 +557,12 @@ impl World {
             return Ok(());
         }
         let now = self.base + Duration::from_nanos(self.now);
-        let Some(seat) = self.seat(process).filter(|seat| seat.up && !seat.deaf) else { return Ok(()) };
-        let Some((_, session)) = seat.session else { return Ok(()) };
+        let Some(membership) =
+            self.membership(process).filter(|membership| membership.up && !membership.deaf)
+        else {
+            return Ok(());
+        };
+        let Some((_, session)) = membership.session else { return Ok(()) };
         if self.zookeeper.is_alive(session) {
             self.zookeeper.hear(session, now);
             return Ok(());
@@ -550,14 +576,14 @@ impl World {
         }
         let paused = self.processes[process].paused;
         let sent = self.processes[process].machine.boottime(self.now);
-        let Some(seat) = self.seat(process) else { return Ok(()) };
-        let Some((epoch, _)) = seat.session.filter(|(epoch, _)| epoch.0 == of) else { return Ok(()) };
+        let Some(membership) = self.membership(process) else { return Ok(()) };
+        let Some((epoch, _)) = membership.session.filter(|(epoch, _)| epoch.0 == of) else { return Ok(()) };
         if paused {
-            seat.prove_when_resumed = Some(of);
+            membership.prove_when_thawed = Some(of);
             return Ok(());
         }
-        let Some(node) = seat.member.holding_as().map(str::to_owned) else {
-            seat.proving = None;
+        let Some(node) = membership.member.holding_as().map(str::to_owned) else {
+            membership.proving = None;
             return Ok(());
         };
         self.send(process, epoch, Question::Proof { node, sent })?;
@@ -571,21 +597,21 @@ impl World {
         let passed = machine.boottime(self.now).since(sent);
         let next = machine.true_time((timeout / 10).saturating_sub(passed));
         self.schedule(next.max(1), Due::Prove { process, life, epoch: epoch.0 });
-        let Some(seat) = self.seat(process) else { return Ok(()) };
-        let present = seat.session.is_some_and(|(present, _)| present == epoch);
-        if proved && present && seat.member.holding_as().is_some() {
+        let Some(membership) = self.membership(process) else { return Ok(()) };
+        let present = membership.session.is_some_and(|(present, _)| present == epoch);
+        if proved && present && membership.member.holding_as().is_some() {
             return self.evidence(process, sent, timeout);
         }
         Ok(())
     }
 
     /// The process goes on after a stop: all that waited for it is there at once.
-    pub(crate) fn resume_seat(&mut self, process: usize) -> Checked {
+    pub(crate) fn thaw_membership(&mut self, process: usize) -> Checked {
         let life = self.processes[process].life;
         self.drain(process)?;
-        let Some(seat) = self.seat(process) else { return Ok(()) };
-        seat.wake_at = None;
-        if let Some(epoch) = seat.prove_when_resumed.take() {
+        let Some(membership) = self.membership(process) else { return Ok(()) };
+        membership.wake_at = None;
+        if let Some(epoch) = membership.prove_when_thawed.take() {
             self.schedule(0, Due::Prove { process, life, epoch });
         }
         self.await_deadline(process);
