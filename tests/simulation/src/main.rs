@@ -102,16 +102,14 @@ fn all_scenarios() -> ExitCode {
 }
 
 fn told(scenario: &Scenario, performance: &Performance) -> String {
-    let mut text =
-        format!("{}\n  {}\n  marks: {}\n", scenario.name, scenario.proves, scenario.marks.join(", "));
-    if let Some(violation) = &performance.violation {
-        text += &format!("  DOES NOT HOLD: {violation}\n");
-    }
+    let Scenario { name, proves, marks, .. } = scenario;
     let missed = scenario.missed(performance);
-    if !missed.is_empty() {
-        text += &format!("  DOES NOT REACH: {}\n", missed.join(", "));
-    }
-    text
+    let lines = [
+        Some(format!("{name}\n  {proves}\n  marks: {}\n", marks.join(", "))),
+        performance.violation.as_ref().map(|violation| format!("  DOES NOT HOLD: {violation}\n")),
+        (!missed.is_empty()).then(|| format!("  DOES NOT REACH: {}\n", missed.join(", "))),
+    ];
+    lines.into_iter().flatten().collect()
 }
 
 fn held(scenario: &Scenario, performance: &Performance) -> ExitCode {

@@ -2,12 +2,19 @@
 //!
 //! Where the program's loop selects among its channels, this one picks at random; where it waits, this one is woken. What the
 //! system is asked for, `system` does.
+//!
+//! | file | for |
+//! |---|---|
+//! | `turns` | its loop |
+//! | `words` | operators' words |
+
+mod turns;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Duration;
 
 use kafkavisor::clock::Boottime;
-use kafkavisor::ids::{FencingToken, Offset, TopicPartition};
+use kafkavisor::ids::{FencingToken, TopicPartition};
 use kafkavisor::membership::Notice;
 use kafkavisor_driver::{Assignment, Driver, Happened, Start};
 use kafkavisor_link::message::FromWorker;
@@ -16,11 +23,9 @@ use kafkavisor_link::process::Exit;
 use kafkavisor_supervisor_core::{CommitAnswer, ConfigNumber, Core, Operation, Settings, Stop, Ticket};
 use nix::unistd::Pid;
 
-use crate::machine::{Time, millis};
+use crate::machine::Time;
 use crate::process::Role;
-use crate::system::Simulated;
-use crate::violation::{Invariant, Violation};
-use crate::world::{Checked, Due, World};
+use crate::world::World;
 
 /// What comes from a worker, or of asking for one.
 #[derive(Debug)]
@@ -249,185 +254,5 @@ impl World {
 
     pub(crate) fn supervisor(&mut self, process: usize) -> Option<&mut Supervisor> {
         self.processes[process].supervisor()
-    }
-
-    /// The event loop has something to do soon.
-    pub(crate) fn poke(&mut self, process: usize) {
-        let delay = self.between(1000, 400_000);
-        self.wake_supervisor(process, self.now + delay);
-    }
-
-    pub(crate) fn supervisor_thaws(&mut self, process: usize) {
-        if let Some(supervisor) = self.supervisor(process) {
-            supervisor.wake_at = None;
-            self.poke(process);
-        }
-    }
-
-    fn wake_supervisor(&mut self, process: usize, at: Time) {
-        let now = self.now;
-        let Some(supervisor) = self.supervisor(process) else { return };
-        if supervisor.wake_at.is_none_or(|due| due <= now || at < due) {
-            supervisor.wake_at = Some(at);
-            self.schedule(at.saturating_sub(now), Due::Supervisor(process));
-        }
-    }
-
-    pub(crate) fn supervisor_turns(&mut self, process: usize) -> Checked {
-        let now = self.now;
-        let paused = self.processes[process].paused;
-        let Some(supervisor) = self.supervisor(process) else { return Ok(()) };
-        if supervisor.wake_at != Some(now) || paused {
-            return Ok(());
-        }
-        supervisor.wake_at = None;
-        loop {
-            self.supervisor_iterates(process)?;
-            let Some(supervisor) = self.supervisor(process) else { return Ok(()) };
-            if supervisor.waiting().is_empty() {
-                break;
-            }
-        }
-        let time = self.instant(process);
-        let deadline = self.supervisor(process).and_then(|supervisor| supervisor.core()?.next_deadline());
-        if deadline.is_some_and(|at| at <= time) {
-            return Err(Violation::new(Invariant::Idle, format!("supervisor {process} spins: {deadline:?}")));
-        }
-        self.await_supervisors_deadline(process);
-        self.counters_grow(process)
-    }
-
-    fn supervisor_iterates(&mut self, process: usize) -> Checked {
-        self.figures.event("supervisor");
-        let settings = self.settings();
-        let pick = self.random.number();
-        let Some(supervisor) = self.supervisor(process) else { return Ok(()) };
-        let channels = supervisor.waiting();
-        let chosen = usize::try_from(pick).unwrap_or(0).checked_rem(channels.len()).map(|n| channels[n]);
-        let happened = chosen.and_then(|channel| supervisor.next(channel, &settings));
-        self.turn(process, happened.unwrap_or(Happened::Time))?;
-        self.finish_workers(process)?;
-        self.look_at_exit(process)
-    }
-
-    pub(crate) fn spawn_due(&mut self, process: usize, life: u64, number: u64) -> Checked {
-        match self.spawning.remove(&number) {
-            Some(start) if self.processes[process].life == life && self.processes[process].runs() => {
-                Simulated { world: self, process, violation: None }.try_spawn(start)
-            }
-            Some(_) | None => Ok(()),
-        }
-    }
-
-    fn finish_workers(&mut self, process: usize) -> Checked {
-        let Some(supervisor) = self.supervisor(process) else { return Ok(()) };
-        let gone: Vec<_> = supervisor
-            .children
-            .iter()
-            .filter(|(_, child)| child.closed)
-            .filter_map(|(pid, child)| Some((*pid, child.exit?)))
-            .collect();
-        for (pid, exit) in gone {
-            if let Some(supervisor) = self.supervisor(process) {
-                supervisor.children.remove(&pid);
-            }
-            self.turn(process, Happened::Gone { pid: Pid::from_raw(pid), exit })?;
-        }
-        Ok(())
-    }
-
-    /// One turn of the shipping driver.
-    fn turn(&mut self, process: usize, happened: Happened) -> Checked {
-        if !matches!(happened, Happened::Time) {
-            let name = self.processes[process].name.clone();
-            self.say(|| format!("{name}: {happened:?}"));
-        }
-        let Some(mut driver) = self.supervisor(process).and_then(|supervisor| supervisor.driver.take())
-        else {
-            return Ok(());
-        };
-        let mut system = Simulated { world: self, process, violation: None };
-        driver.turn(&mut system, happened);
-        let violation = system.violation;
-        if let Some(supervisor) = self.supervisor(process) {
-            supervisor.driver = Some(driver);
-        }
-        violation.map_or(Ok(()), Err)
-    }
-
-    fn await_supervisors_deadline(&mut self, process: usize) {
-        let (now, machine) = (self.now, self.processes[process].machine);
-        let Some(driver) = self.supervisor(process).and_then(|supervisor| supervisor.driver.take()) else {
-            return;
-        };
-        let deadline = driver.deadline(&Simulated { world: self, process, violation: None });
-        if let Some(supervisor) = self.supervisor(process) {
-            supervisor.driver = Some(driver);
-        }
-        if let Some(deadline) = deadline {
-            self.wake_supervisor(process, machine.when(now, deadline).max(now + 1));
-        }
-    }
-
-    fn look_at_exit(&mut self, process: usize) -> Checked {
-        let Some(supervisor) = self.supervisor(process) else { return Ok(()) };
-        let Some(cut_short) = supervisor.driver.as_ref().and_then(Driver::exit) else { return Ok(()) };
-        if !supervisor.children.is_empty() {
-            let detail = format!("{} exits while workers live", self.processes[process].name);
-            return Err(Violation::new(Invariant::OneWorker, detail));
-        }
-        if let Some((ticket, asked)) = supervisor.tickets.first_key_value() {
-            let detail = format!("{ticket:?} ({asked:?}) was never answered");
-            return Err(Violation::new(Invariant::Operator, detail));
-        }
-        let name = self.processes[process].name.clone();
-        self.say(|| format!("{name} has exited, cut short: {cut_short}"));
-        self.figures.count(if cut_short { "stops cut short" } else { "stops in full" });
-        self.processes[process].cut_short = Some(cut_short);
-        // A process that exits drops its connection; whether its session is closed before that is chance.
-        let session = self.processes[process].membership.take().and_then(|membership| membership.session);
-        if let Some((_, session)) = session
-            && self.random.percent(50)
-        {
-            self.schedule(millis(1), Due::EndSession(session.0));
-        }
-        self.processes[process].role = None;
-        Ok(())
-    }
-
-    /// An operator asks for something; his word's number finds the answer.
-    pub(crate) fn ask(&mut self, process: usize, partition: TopicPartition, operation: Operation) -> u64 {
-        self.words += 1;
-        let number = self.words;
-        if operation == Operation::Skip {
-            self.passed_over_by_an_operator(&partition, true);
-        }
-        if let Some(supervisor) = self.supervisor(process) {
-            supervisor.asked.push_back(Asked { number, partition, operation });
-            self.poke(process);
-        }
-        number
-    }
-
-    /// The first message that nobody has settled is one that an operator wants passed over, or does not any more.
-    pub(crate) fn passed_over_by_an_operator(&mut self, partition: &TopicPartition, wanted: bool) {
-        let partition = &mut self.partitions[Self::partition_of(partition)];
-        let offset = partition.unsettled();
-        if let Some(message) = partition.message_at(offset) {
-            message.ordered_away = wanted;
-        }
-    }
-
-    /// What becomes of a topic is noticed within seconds.
-    pub(crate) fn noticed_within(&mut self) -> Time {
-        self.between(millis(10), crate::machine::nanos(Duration::from_secs(5)))
-    }
-
-    pub(crate) fn some_place(&mut self, at: usize) -> Offset {
-        let committed = self.partitions[at].committed.as_ref().map_or(0, |committed| committed.offset.0);
-        // Not past what nobody has acknowledged: of a topic that was made again, the group's offset is another's.
-        let committed = committed.min(self.partitions[at].unsettled());
-        let back = i64::try_from(self.random.below(10)).unwrap_or(0);
-        Offset((committed - back).max(0))
     }
 }

@@ -1,0 +1,49 @@
+//! What operators say to a supervisor.
+
+use std::time::Duration;
+
+use kafkavisor::ids::{Offset, TopicPartition};
+use kafkavisor_supervisor_core::Operation;
+
+use crate::machine::{Time, millis};
+use crate::world::World;
+
+use super::Asked;
+
+impl World {
+    /// An operator asks for something; his word's number finds the answer.
+    pub(crate) fn ask(&mut self, process: usize, partition: TopicPartition, operation: Operation) -> u64 {
+        self.words += 1;
+        let number = self.words;
+        if operation == Operation::Skip {
+            self.passed_over_by_an_operator(&partition, true);
+        }
+        if let Some(supervisor) = self.supervisor(process) {
+            supervisor.asked.push_back(Asked { number, partition, operation });
+            self.poke(process);
+        }
+        number
+    }
+
+    /// The first message that nobody has settled is one that an operator wants passed over, or does not any more.
+    pub(crate) fn passed_over_by_an_operator(&mut self, partition: &TopicPartition, wanted: bool) {
+        let partition = &mut self.partitions[Self::partition_of(partition)];
+        let offset = partition.unsettled();
+        if let Some(message) = partition.message_at(offset) {
+            message.ordered_away = wanted;
+        }
+    }
+
+    /// What becomes of a topic is noticed within seconds.
+    pub(crate) fn noticed_within(&mut self) -> Time {
+        self.between(millis(10), crate::machine::nanos(Duration::from_secs(5)))
+    }
+
+    pub(crate) fn some_place(&mut self, at: usize) -> Offset {
+        let committed = self.partitions[at].committed.as_ref().map_or(0, |committed| committed.offset.0);
+        // Not past what nobody has acknowledged: of a topic that was made again, the group's offset is another's.
+        let committed = committed.min(self.partitions[at].unsettled());
+        let back = i64::try_from(self.random.below(10)).unwrap_or(0);
+        Offset((committed - back).max(0))
+    }
+}
