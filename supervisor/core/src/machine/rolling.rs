@@ -110,7 +110,7 @@ impl Core {
     }
 
     fn count_rolled(&mut self, now: Instant, roll: &mut Roll) {
-        let mut rolled = 0;
+        let (mut rolled, mut waiting) = (0, Vec::new());
         roll.under_way.retain(|key, rolling| {
             let Some(partition) = self.partitions.get(key) else { return false };
             let phase = partition.phase();
@@ -118,7 +118,9 @@ impl Core {
                 hit!(rolled_partition_is_given_up_or_waits_for_its_operator);
                 // Until it is gone it is one that tries the new configuration, and proves nothing.
                 (rolling.ready_since, rolling.look_at) = (None, None);
-                return phase.worker().is_some_and(|worker| worker.config == roll.to);
+                let tries = phase.worker().is_some_and(|worker| worker.config == roll.to);
+                waiting.extend((!tries).then(|| key.clone()));
+                return tries;
             }
             let of_the_new = |worker: &&Worker| Some(worker.pid) != rolling.old && worker.config == roll.to;
             let ready = if let Phase::Running { worker, ready: true } = phase { Some(worker) } else { None };
@@ -139,6 +141,12 @@ impl Core {
             rolled += usize::from(done);
             !done
         });
+        // Its operator may speak while another one is the canary.
+        for key in waiting {
+            if let Some(partition) = self.partitions.get_mut(&key) {
+                partition.tenure.config = self.configs.established();
+            }
+        }
         roll.rolled += rolled;
     }
 

@@ -99,6 +99,21 @@ fn a_canary_that_fails_stops_the_roll_and_takes_everything_back() {
 }
 
 #[test]
+fn a_canary_that_is_paused_and_resumed_starts_with_what_works_while_another_is_the_canary() {
+    let mut fixture = of(2);
+    fixture.reload();
+    fixture.operate(Operation::Pause);
+    fixture.drained(0, progress(5, 5));
+    assert_eq!((fixture.state(0), fixture.draining()), ("paused", vec![orders(1)]));
+    fixture.operate(Operation::Resume);
+    assert_eq!((fixture.running(0), fixture.running(1)), (2, 0), "the next canary drains still");
+    fixture.drained(1, progress(5, 5));
+    assert_eq!((fixture.running(0), fixture.running(1)), (1, 1));
+    fixture.roll_on();
+    assert_eq!(fixture.running(1), 2, "and is replaced when it is proved");
+}
+
+#[test]
 fn a_later_one_that_fails_takes_the_proved_ones_back_too() {
     let mut fixture = of(20);
     fixture.reload();

@@ -167,6 +167,32 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "a_canary_that_is_paused_and_resumed_within_its_roll",
+        proves: "It starts with what works, for another one is the canary by then",
+        marks: &["rolled_partition_is_given_up_or_waits_for_its_operator", "roll_stops"],
+        group,
+        steps: |s| {
+            all_in_flight(s)?;
+            s.reload(0, true);
+            s.until("the canary drains", |w| w.state(0, 0) == "draining")?;
+            let pause = s.ask(0, 0, Operation::Pause);
+            s.until_done(pause)?;
+            s.go_on(0);
+            s.until("it is paused", |w| w.state(0, 0) == "paused" && w.worker_of(0).is_none())?;
+            s.until("the next drains", |w| w.state(0, 1) == "draining")?;
+            s.hold(0);
+            let resume = s.ask(0, 0, Operation::Resume);
+            s.until_done(resume)?;
+            s.until("it runs", |w| w.worker_of(0).is_some())?;
+            s.expect("it runs with what works", |w| w.runs_with(0) == Some(0))?;
+            let_all_go_on(s);
+            s.until("the canary runs", |w| w.started_with(1) == 1)?;
+            s.produce(1, 1);
+            s.until("the roll has stopped", |w| w.roll_has_stopped(0))?;
+            all_run_with(s, 0)
+        },
+    },
+    Scenario {
         name: "a_canary_that_an_operator_pauses",
         proves: "The roll does not wait for it: the next one is the canary",
         marks: &["rolled_partition_is_given_up_or_waits_for_its_operator", "roll_done"],
