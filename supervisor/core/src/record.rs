@@ -1,8 +1,9 @@
-//! What is remembered of a partition for the supervisor's life, whoever owns it meanwhile: counters, how its workers ended, and
-//! that an operator has paused it.
+//! What is remembered of a partition for the supervisor's life, whoever owns it meanwhile: counters, how its workers ended,
+//! when a message of it was given up, and that an operator has paused it.
 
 use std::collections::BTreeMap;
 
+use kafkavisor::clock::Boottime;
 use kafkavisor::ids::FencingToken;
 use kafkavisor_link::page::Progress;
 
@@ -23,6 +24,8 @@ pub struct Record {
     pub last_exit: Option<String>,
     /// An operator wants nothing delivered. It outlives a lost session, but not another owner.
     pub paused: Option<Pause>,
+    /// When a message was last given up for deaths.
+    pub(crate) gave_up_at: Option<Boottime>,
     /// Acknowledged since this supervisor's start, as far as the present page does not count it.
     before: Count,
     /// What the present page said when it became ours, and what it says.

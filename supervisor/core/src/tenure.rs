@@ -101,8 +101,6 @@ pub struct Tenure {
     pub(crate) first_delivered: Option<Boottime>,
     /// When a handler of it last died.
     pub(crate) last_death: Option<Boottime>,
-    /// When a message was last given up for deaths.
-    pub(crate) gave_up_at: Option<Boottime>,
 }
 
 impl Tenure {
@@ -126,7 +124,6 @@ impl Tenure {
             acknowledged_at: Boottime(0),
             first_delivered: None,
             last_death: None,
-            gave_up_at: None,
         }
     }
 

@@ -277,9 +277,9 @@ impl Core {
         }
         let at = self.at;
         let Verdict::Apply(action) = self.judge.apply(now, &rule) else { return Vec::new() };
+        self.record_mut(key).gave_up_at = Some(at);
         let Some(partition) = self.partitions.get_mut(key) else { return Vec::new() };
         let what = format!("offset {offset} killed its handler {deaths} times, the last time {how}");
-        partition.tenure.gave_up_at = Some(at);
         match action {
             PoisonAction::Skip => {
                 hit!(message_given_up_and_skipped);

@@ -44,11 +44,8 @@ impl Core {
                 let verdict = self.verdict(now, key, offset, rejected);
                 let shown = text::shown(&error);
                 log::warn!("{key}: offset {offset} (attempt {attempts}): {shown}: {verdict:?}");
-                if !rejected
-                    && verdict != Verdict::Retry
-                    && let Some(partition) = self.partitions.get_mut(key)
-                {
-                    partition.tenure.gave_up_at = Some(at);
+                if !rejected && verdict != Verdict::Retry {
+                    self.record_mut(key).gave_up_at = Some(at);
                 }
                 vec![Action::Decide { pid, partition: key.clone(), offset, verdict }]
             }
@@ -142,7 +139,7 @@ impl Core {
             first_delivered: tenure.and_then(|tenure| tenure.first_delivered),
             last_acknowledged: self.last_acknowledged,
             other_death: others.filter_map(|(_, partition)| partition.tenure.last_death).max(),
-            gave_up_at: tenure.and_then(|tenure| tenure.gave_up_at),
+            gave_up_at: self.records.get(key).and_then(|record| record.gave_up_at),
             worked: ran_with.is_some_and(|config| self.configs.worked(config)),
         }
     }

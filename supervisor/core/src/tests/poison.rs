@@ -6,6 +6,7 @@ use kafkavisor_link::message::{FromWorker, Verdict};
 use kafkavisor_link::page::Progress;
 
 use super::fixture::*;
+use crate::start::{Decision, Why};
 use crate::{Action, Event, Settings};
 
 fn skipped(fixture: &Fixture, number: i32) -> Vec<Offset> {
@@ -69,6 +70,23 @@ fn alone_in_the_instance_one_may_be_given_up_and_the_next_only_after_a_sign_of_l
     fixture.page(0, progress(12, 13));
     fixture.poison(0, 12);
     assert_eq!(skipped(&fixture, 0), [Offset(11), Offset(13)]);
+}
+
+#[test]
+fn that_one_was_given_up_is_remembered_when_the_partition_was_lost_and_is_back() {
+    let mut fixture = Fixture::with(settings(PoisonAction::Skip));
+    fixture.ready(0);
+    fixture.poison(0, 10);
+    assert_eq!(skipped(&fixture, 0), [Offset(11)]);
+    fixture.event(Event::Lost { partition: orders(0) });
+    fixture.exits(0, None, KILLED, Progress { messages: 10, ..progress(11, 11) });
+    let request = fixture.assign(0);
+    fixture.find(0, request, Decision::At { offset: Offset(11), why: Why::Committed { by_us: true } });
+    for _ in 0..10 {
+        fixture.pass(40 * SECOND);
+        fixture.dies_of(0, 11);
+    }
+    assert_eq!(skipped(&fixture, 0), [Offset(11)]);
 }
 
 #[test]

@@ -193,6 +193,61 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "a_seek_without_a_lease",
+        proves: "It waits for the next lease, and holds then",
+        marks: &["nothing_is_committed_without_a_lease", "operators_word_is_confirmed"],
+        group: || Plan { session_timeout: Duration::from_secs(10), ..group(1, 1) },
+        steps: |s| {
+            s.begin(&[0], 10)?;
+            s.cut_off(0, 8)?;
+            s.until("no lease is left", |w| w.phase(0, 0) == "AwaitingLease")?;
+            let seek = s.ask(0, 0, BACK);
+            s.until("it is to be committed", |w| w.phase(0, 0) == "Committing")?;
+            s.pass_millis(500)?;
+            s.expect("it is not", |w| w.committed(0) == Some(10) && w.answer_to(seek).is_none())?;
+            s.until_done(seek)?;
+            s.until("another worker is there", |w| w.worker_of(0).is_some())?;
+            goes_on_at(s, 4)
+        },
+    },
+    Scenario {
+        name: "a_seek_of_what_is_paused",
+        proves: "It is committed, and stays paused until the operator resumes",
+        marks: &["operators_word_is_confirmed", "launched_into_a_pause", "resumed"],
+        group: || group(1, 1),
+        steps: |s| {
+            s.begin(&[0], 10)?;
+            let pause = s.ask(0, 0, Operation::Pause);
+            s.until_done(pause)?;
+            s.until("it is paused", |w| w.state(0, 0) == "paused")?;
+            let seek = s.ask(0, 0, BACK);
+            s.until_done(seek)?;
+            s.pass(5)?;
+            s.expect("it is still paused, elsewhere", |w| {
+                w.state(0, 0) == "paused" && w.committed(0) == Some(4) && w.starts_of(0).len() == 1
+            })?;
+            let resume = s.ask(0, 0, Operation::Resume);
+            s.until_done(resume)?;
+            s.until("another worker is there", |w| w.worker_of(0).is_some())?;
+            goes_on_at(s, 4)
+        },
+    },
+    Scenario {
+        name: "a_seek_and_then_a_killed_supervisor",
+        proves: "What was answered holds, whatever the page says",
+        marks: &["operators_word_is_confirmed", "page_is_gone_on_from"],
+        group: || group(1, 1),
+        steps: |s| {
+            let seek = seek_within_a_drain(s)?;
+            s.go_on(0);
+            s.until_done(seek)?;
+            s.kill(0)?;
+            s.start(0)?;
+            s.until("another worker is there", |w| w.worker_of(0).is_some())?;
+            goes_on_at(s, 4)
+        },
+    },
+    Scenario {
         name: "a_seek_before_its_start_is_known",
         proves: "It is refused, and nothing changes",
         marks: &["seek_refused_before_its_start", "start_is_unknown"],

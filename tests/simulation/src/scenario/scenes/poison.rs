@@ -50,6 +50,25 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "an_outage_and_a_lost_session",
+        proves: "That the last message was given up is remembered though the partition was lost and came back",
+        marks: &["poison_withheld_after_one_was_given_up", "lost_without_a_worker"],
+        group: || group(1, 3, PoisonAction::Skip),
+        steps: |s| {
+            s.begin(&[0], 3)?;
+            s.outage(true);
+            s.produce(0, 4);
+            s.until("one message is given up", |w| w.skipped(0) == 1)?;
+            s.until("it is in a crash loop", |w| w.state(0, 0) == "crash_loop")?;
+            s.until("no worker runs", |w| w.worker_of(0).is_none())?;
+            s.end_session(0)?;
+            s.pass(120)?;
+            s.expect("no other is", |w| w.skipped(0) == 1)?;
+            s.outage(false);
+            s.until("the others are handled", |w| w.done(0))
+        },
+    },
+    Scenario {
         name: "a_start_within_an_outage",
         proves: "A deployment that has acknowledged nothing yet gives nothing up",
         marks: &["poison_withheld_for_an_unproved_deployment"],
