@@ -96,7 +96,10 @@ impl World {
         let of = |worker: &&crate::worker::Worker| worker.process == process && worker.config == config;
         // Nothing to do for two seconds, by a clock that may be fast, is proof enough.
         let proved = |worker: &&crate::worker::Worker| {
-            worker.core.window().is_empty() && self.now - worker.started_at > millis(1900)
+            // What has come since it was thawed a moment ago, its page may not say yet.
+            let thawed =
+                worker.going_since > worker.started_at && self.now - worker.going_since < millis(1100);
+            (worker.core.window().is_empty() || thawed) && self.now - worker.started_at > millis(1900)
         };
         let live = self.workers.values().filter(of).filter(|worker| !proved(worker)).count();
         if live > 0 {
@@ -257,6 +260,8 @@ impl World {
         let kafka = self.kafka.away
             || self.kafka.slow
             || self.kafka.loses_answers
+            || self.kafka.refuses_commits
+            || !self.kafka.without_leader.is_empty()
             || recently(self.kafka.recovered_at);
         let process = &self.processes[process];
         kafka || recently(process.troubled_at)

@@ -220,6 +220,12 @@ impl Partition {
         self.excuses.insert(Excuse::Ordered);
     }
 
+    /// An operator's word is taken back, which Kafka may have had: what held before is committed again.
+    pub(crate) fn taken_back(&mut self) {
+        self.owners_commit = 0;
+        self.excuses.insert(Excuse::Ordered);
+    }
+
     /// The topic is another one: it begins anew.
     pub(crate) fn make_again(&mut self, topic: u64, keeps_offsets: bool) {
         self.topic = topic;

@@ -260,10 +260,11 @@ impl System for Simulated<'_> {
             (_, Err(Refusal::Refused(_))) => "operations refused",
             (_, Err(Refusal::Failed(_))) => "operations failed",
             (Operation::Seek(_), Ok(_)) => "seeks",
+            (Operation::Skip, Ok(_)) => "skips",
             (_, Ok(_)) => "other operations",
         });
-        if let (Operation::Skip, Err(_)) = (asked.operation, &result) {
-            self.world.passed_over_by_an_operator(&asked.partition, false);
+        if let (Operation::Seek(_) | Operation::Skip, Err(Refusal::Failed(_))) = (asked.operation, &result) {
+            self.world.partitions[World::partition_of(&asked.partition)].taken_back();
         }
         if let (Operation::Seek(offset), Ok(_)) = (asked.operation, result) {
             let known = self.supervisor().map_or(0, |supervisor| supervisor.topic(&asked.partition));

@@ -77,10 +77,19 @@ impl World {
                 self.schedule(while_, Due::Undo(Undo::Undeafen { process, connection }));
             }
             Fault::LoseAnswer if self.awaits_an_answer(process) => self.lose_an_answer(process)?,
-            Fault::KafkaAway | Fault::KafkaSlow | Fault::KafkaForgets => {
+            Fault::KafkaAway
+            | Fault::KafkaSlow
+            | Fault::KafkaForgets
+            | Fault::NoLeader
+            | Fault::NoCoordinator => {
                 match fault {
                     Fault::KafkaAway => self.kafka.away = true,
                     Fault::KafkaSlow => self.kafka.slow = true,
+                    Fault::NoCoordinator => self.kafka.refuses_commits = true,
+                    Fault::NoLeader => {
+                        let partition = self.random.below(self.partitions.len());
+                        self.kafka.without_leader.insert(partition);
+                    }
                     _ => self.kafka.loses_answers = true,
                 }
                 let while_ = self.between(millis(300), millis(9000));
@@ -133,8 +142,13 @@ impl World {
     pub(super) fn some_word(&mut self, process: usize) {
         let at = self.random.below(self.partitions.len());
         let place = self.some_place(at);
-        let operation = [Operation::Pause, Operation::Resume, Operation::Restart, Operation::Seek(place)]
-            [self.random.below(4)];
+        let operation = [
+            Operation::Pause,
+            Operation::Resume,
+            Operation::Restart,
+            Operation::Skip,
+            Operation::Seek(place),
+        ][self.random.below(5)];
         let partition = self.partitions[at].partition.clone();
         self.ask(process, partition, operation);
         if operation == Operation::Pause {

@@ -43,6 +43,10 @@ pub enum Fault {
     KafkaSlow,
     /// Commits take effect and their answers are lost.
     KafkaForgets,
+    /// A partition has no leader.
+    NoLeader,
+    /// The group's coordinator takes no commits.
+    NoCoordinator,
     /// An operator stops a supervisor and starts it again.
     StopOne,
     /// The same, impatiently: a second signal.
@@ -53,7 +57,7 @@ pub enum Fault {
     Grow,
     /// The topic is deleted and made again.
     MakeAgain,
-    /// An operator pauses, resumes, restarts or seeks.
+    /// An operator pauses, resumes, restarts, skips or seeks.
     Operate,
     /// A supervisor's configuration is reloaded; at times no handler works with it.
     Reload,
@@ -63,7 +67,7 @@ pub enum Fault {
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::KillProcess,
         Self::KillWorker,
         Self::KillHandler,
@@ -79,6 +83,8 @@ impl Fault {
         Self::KafkaAway,
         Self::KafkaSlow,
         Self::KafkaForgets,
+        Self::NoLeader,
+        Self::NoCoordinator,
         Self::StopOne,
         Self::StopTwice,
         Self::Maintain,
@@ -107,6 +113,8 @@ impl Fault {
             Self::KafkaAway => "Kafka away",
             Self::KafkaSlow => "Kafka slow",
             Self::KafkaForgets => "Kafka's answers lost",
+            Self::NoLeader => "partition without a leader",
+            Self::NoCoordinator => "coordinator takes no commits",
             Self::StopOne => "supervisor stopped and started",
             Self::StopTwice => "supervisor stopped impatiently",
             Self::Maintain => "group stopped by an operator",

@@ -112,7 +112,7 @@ impl World {
             self.figures.count("commits");
             if *topic != self.partitions[at].topic {
                 // Of a topic that is gone: its note says so to whoever reads it.
-                self.figures.count("commits of a topic that is gone");
+                self.figures.fault("late commit of a topic that is gone");
                 self.partitions[at].committed = Some(committed);
                 continue;
             }

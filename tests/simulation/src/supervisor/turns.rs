@@ -1,6 +1,7 @@
 //! A supervisor's loop: where the program's selects among its channels, this one picks at random.
 
 use kafkavisor_driver::{Driver, Happened};
+use kafkavisor_supervisor_core::Operation;
 use nix::unistd::Pid;
 
 use crate::machine::{Time, millis};
@@ -63,6 +64,9 @@ impl World {
         let channels = supervisor.waiting();
         let chosen = usize::try_from(pick).unwrap_or(0).checked_rem(channels.len()).map(|n| channels[n]);
         let happened = chosen.and_then(|channel| supervisor.next(channel, &settings));
+        if let Some(Happened::Operated { partition, operation: Operation::Skip, .. }) = &happened {
+            self.may_be_passed_over(process, partition);
+        }
         self.turn(process, happened.unwrap_or(Happened::Time))?;
         self.finish_workers(process)?;
         self.look_at_exit(process)

@@ -15,9 +15,6 @@ impl World {
     pub(crate) fn ask(&mut self, process: usize, partition: TopicPartition, operation: Operation) -> u64 {
         self.words += 1;
         let number = self.words;
-        if operation == Operation::Skip {
-            self.passed_over_by_an_operator(&partition, true);
-        }
         if let Some(supervisor) = self.supervisor(process) {
             supervisor.asked.push_back(Asked { number, partition, operation });
             self.poke(process);
@@ -25,12 +22,13 @@ impl World {
         number
     }
 
-    /// The first message that nobody has settled is one that an operator wants passed over, or does not any more.
-    pub(crate) fn passed_over_by_an_operator(&mut self, partition: &TopicPartition, wanted: bool) {
-        let partition = &mut self.partitions[Self::partition_of(partition)];
-        let offset = partition.unsettled();
-        if let Some(message) = partition.message_at(offset) {
-            message.ordered_away = wanted;
+    /// The message that blocks the partition may be passed over from here on: an operator says so.
+    pub(super) fn may_be_passed_over(&mut self, process: usize, key: &TopicPartition) {
+        let core = self.supervisor(process).and_then(|supervisor| supervisor.core());
+        let blocking = core.and_then(|core| core.partitions().get(key)?.tenure.blocking.as_ref());
+        let Some(offset) = blocking.map(|blocking| blocking.offset) else { return };
+        if let Some(message) = self.partitions[Self::partition_of(key)].message_at(offset.0) {
+            message.ordered_away = true;
         }
     }
 

@@ -48,6 +48,7 @@ impl World {
     /// The process is gone, its handler with it.
     pub(super) fn bury(&mut self, pid: i32, exit: Exit, excuse: Option<Excuse>) {
         self.heard_from(pid, WorkerHeard::Closed);
+        let leased = self.workers.get(&pid).is_some_and(|worker| self.may_write(worker));
         let Some(worker) = self.workers.remove(&pid) else { return };
         self.say(|| format!("worker {pid} is gone: {exit}"));
         let at = Self::partition_of(&worker.partition);
@@ -66,7 +67,8 @@ impl World {
         if self.processes[worker.process].life == worker.life
             && let Some(supervisor) = self.supervisor(worker.process)
         {
-            let wanted = worker.stopped_in_order || worker.lease_ended;
+            // One that stood still is killed when its lease is over, and does not know it.
+            let wanted = worker.stopped_in_order || worker.lease_ended || !leased;
             if wanted {
                 supervisor.no_failure.insert(worker.partition);
             } else {
