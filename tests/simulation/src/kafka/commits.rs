@@ -133,7 +133,8 @@ impl World {
             let hop = self.between(millis(1), millis(10));
             let mut heard = answers(&commits, None);
             for answer in &mut heard {
-                answer.error = refused.get(&answer.partition).map(|error| NotCommitted::Failed((*error).to_owned()));
+                answer.error =
+                    refused.get(&answer.partition).map(|error| NotCommitted::Failed((*error).to_owned()));
             }
             let heard = Answer::Commits(heard);
             self.later(hop, Pending::Answer { process, life, heard });
