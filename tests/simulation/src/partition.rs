@@ -213,11 +213,16 @@ impl Partition {
         }
     }
 
-    /// An operator wants it so, backwards too.
-    pub(crate) fn commit_ordered(&mut self, committed: Committed) {
-        self.owners_commit = committed.offset.0;
+    /// An operator wants it so, backwards too. True where it was wanted of a former owner, which has said by now that it could not
+    /// be done.
+    pub(crate) fn commit_ordered(&mut self, committed: Committed, by: Option<FencingToken>) -> bool {
+        let late = by != self.owner;
+        if !late {
+            self.owners_commit = committed.offset.0;
+        }
         self.committed = Some(committed);
-        self.excuses.insert(Excuse::Ordered);
+        self.excuses.insert(if late { Excuse::LateCommit } else { Excuse::Ordered });
+        late
     }
 
     /// An operator's word is taken back, which Kafka may have had: what held before is committed again.

@@ -119,9 +119,12 @@ impl World {
             if self.partitions[at].committed.is_none() {
                 self.partitions[at].before(*offset);
             }
-            if *ordered {
-                self.partitions[at].commit_ordered(committed);
-            } else if self.partitions[at].commit(committed, *token)? {
+            let late = if *ordered {
+                self.partitions[at].commit_ordered(committed, *token)
+            } else {
+                self.partitions[at].commit(committed, *token)?
+            };
+            if late {
                 self.figures.fault("late commit of a former owner");
             }
         }
