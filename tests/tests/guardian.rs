@@ -87,7 +87,8 @@ fn a_stopped_guardian_does_not_keep_a_killed_supervisors_workers_alive() {
     let topic = Topic::new(1);
     let instance = Builder::of(&topic).shell(STUBBORN).start();
     instance.wait_for_log("up");
-    let status = instance.wait_for("it runs", |status| !status.partitions.is_empty());
+    let status = instance
+        .wait_for("its handler runs", |status| status.partitions.iter().any(|p| p.handler_pid.is_some()));
     let worker = status.partition(0).worker_pid.unwrap();
     processes::signal(guardian(&instance), Signal::SIGSTOP);
     processes::signal(worker, Signal::SIGSTOP);

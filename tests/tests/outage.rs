@@ -17,7 +17,11 @@ const DIES_WHILE_DOWN: &str = "if [ -e down ]; then while IFS= read -r line; do 
 const NOTES_A_TRY: &str = "[ -e down ] && echo $KAFKAVISOR_COUNT >>tries-$KAFKAVISOR_PARTITION";
 
 fn builder(topic: &Topic, attempts: u32) -> Builder {
-    Builder::of(topic)
+    impatient(Builder::of(topic), attempts)
+}
+
+fn impatient(builder: Builder, attempts: u32) -> Builder {
+    builder
         .set("restart", json!({"initial": "50ms", "max": "500ms"}))
         .set("handler.poison", json!({"attempts": attempts, "action": "skip"}))
 }
@@ -106,6 +110,30 @@ fn with_one_partition_alone_one_message_is_given_up_and_then_none_until_somethin
         status.partition(0).restarts_total >= 9
     });
     assert_eq!(status.partition(0).acknowledged, Some(6), "{status:#?}");
+    come_back(&instance);
+    instance.wait_consumed(&topic, 1);
+    topic.forget(|produced| produced.offset == 5);
+    History::of(&records, &topic).assert_exactly_once();
+}
+
+#[test]
+fn no_restart_of_the_supervisor_within_the_outage_gives_up_another_one() {
+    let (topic, records) = (Topic::new(1), Records::new());
+    topic.produce(&numbered(1, 5));
+    let script = format!("{DIES_WHILE_DOWN}{}", Recorder::new(&records).shell());
+    let instance = impatient(Builder::fixed(&topic, &[0]), 2).shell(&script).start();
+    instance.wait_consumed(&topic, 1);
+    go_down(&instance);
+    topic.produce(&numbered(1, 5));
+    instance.wait_for("one is given up", |status| status.partition(0).acknowledged == Some(6));
+    for end in [Instance::kill, Instance::stop] {
+        end(&instance);
+        instance.start_again();
+        let status = instance.wait_for("the next has had more attempts than it may have", |status| {
+            status.partitions.first().is_some_and(|partition| partition.restarts_total >= 4)
+        });
+        assert_eq!(status.partition(0).acknowledged, Some(6), "{status:#?}");
+    }
     come_back(&instance);
     instance.wait_consumed(&topic, 1);
     topic.forget(|produced| produced.offset == 5);

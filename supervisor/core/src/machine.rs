@@ -50,6 +50,8 @@ pub struct Core {
     leased: bool,
     stopping: Option<Stopping>,
     left: bool,
+    /// Under which deployment a message was given up for deaths, with nothing acknowledged since.
+    doubted: Option<ConfigNumber>,
     cut_short: bool,
     requests: u64,
     commit_at: Option<Instant>,
@@ -88,6 +90,7 @@ impl Core {
             leased: false,
             stopping: None,
             left: false,
+            doubted: None,
             cut_short: false,
             requests: 0,
             commit_at: None,

@@ -266,6 +266,11 @@ pub enum Action {
     NoteWorked {
         config: ConfigNumber,
     },
+    /// A message was given up for deaths under this deployment: until something is acknowledged, it counts as one that has not
+    /// worked for whoever starts after us.
+    NoteGaveUp {
+        config: ConfigNumber,
+    },
     /// From here on everything is by this configuration.
     Establish {
         config: ConfigNumber,

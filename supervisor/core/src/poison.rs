@@ -6,7 +6,7 @@
 //! | withheld | until |
 //! |---|---|
 //! | handlers of other partitions die too, and nothing in the instance was acknowledged since the message was first delivered | something is |
-//! | its deployment has acknowledged nothing yet | it has |
+//! | its deployment has acknowledged nothing yet, or nothing since it last gave a message up before we started | it has |
 //! | the last of its partition was given up for deaths | something in the instance is acknowledged after that |
 
 use std::collections::VecDeque;
@@ -30,7 +30,7 @@ pub(crate) struct Surroundings {
     pub(crate) other_death: Option<Boottime>,
     /// When a message of its partition was last given up for deaths.
     pub(crate) gave_up_at: Option<Boottime>,
-    /// Its deployment has acknowledged something.
+    /// Its deployment has acknowledged something, and since it last gave a message up if that was before we started.
     pub(crate) worked: bool,
 }
 
@@ -39,7 +39,9 @@ impl Surroundings {
     pub(crate) fn outage(&self) -> Option<&'static str> {
         if !self.worked {
             hit!(poison_withheld_for_an_unproved_deployment);
-            return Some("this deployment of the handler has acknowledged nothing yet");
+            return Some(
+                "this deployment of the handler has acknowledged nothing yet, or nothing since it gave one up",
+            );
         }
         if self.gave_up_at.is_some_and(|at| self.last_acknowledged.is_none_or(|last| last <= at)) {
             hit!(poison_withheld_after_one_was_given_up);

@@ -45,6 +45,7 @@ impl Driver {
             Action::LeaveGroup => system.leave_group(),
             Action::Answer { ticket, result } => system.answer(ticket, result),
             Action::NoteWorked { config } => system.note_worked(config),
+            Action::NoteGaveUp { config } => system.note_gave_up(config),
             Action::Establish { config } => system.establish(config),
             Action::Discard { config } => system.discard(config),
             Action::Exit { cut_short } => self.exit = Some(cut_short),

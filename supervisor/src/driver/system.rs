@@ -51,6 +51,8 @@ pub trait System {
 
     fn answer(&mut self, ticket: Ticket, result: Result<String, Refusal>);
     fn note_worked(&mut self, config: ConfigNumber);
+    /// It counts as one that has not, for whoever starts after us.
+    fn note_gave_up(&mut self, config: ConfigNumber);
     fn establish(&mut self, config: ConfigNumber);
     fn discard(&mut self, config: ConfigNumber);
 }

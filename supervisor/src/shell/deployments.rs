@@ -87,6 +87,19 @@ impl Deployments {
         self.worked.push(deployment.clone());
         let first = self.worked.len().saturating_sub(KEPT);
         self.worked.drain(..first);
+        self.write();
+    }
+
+    /// It has given a message up: whether it works is to be seen again.
+    pub(crate) fn forget(&mut self, deployment: &Deployment) {
+        let known = self.worked.len();
+        self.worked.retain(|other| other != deployment);
+        if self.worked.len() < known {
+            self.write();
+        }
+    }
+
+    fn write(&self) {
         let lines: Vec<_> = self.worked.iter().map(|known| known.0.as_str()).collect();
         if let Some(texts) = &self.texts {
             // The thread ends only with us.
@@ -147,8 +160,12 @@ mod tests {
         assert!(!deployments.worked(&first));
         deployments.note(&first);
         drop(deployments);
-        let again = Deployments::read(folder.path()).unwrap();
+        let mut again = Deployments::read(folder.path()).unwrap();
         assert!(again.worked(&first));
+        again.forget(&first);
+        drop(again);
+        let again = Deployments::read(folder.path()).unwrap();
+        assert!(!again.worked(&first), "it gave a message up");
         fs::write(&script, "false # longer").unwrap();
         assert!(!again.worked(&deployment(command, "")));
     }

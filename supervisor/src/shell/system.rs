@@ -254,6 +254,12 @@ impl System for Real {
         }
     }
 
+    fn note_gave_up(&mut self, config: ConfigNumber) {
+        if let Some(configured) = self.configs.get(&config) {
+            self.deployments.forget(&configured.deployment);
+        }
+    }
+
     fn establish(&mut self, config: ConfigNumber) {
         self.established = config;
         log::set_max_level(self.config().log.level);

@@ -285,6 +285,12 @@ impl System for Simulated<'_> {
         }
     }
 
+    fn note_gave_up(&mut self, config: ConfigNumber) {
+        if self.supervisor().is_some_and(|supervisor| !supervisor.broken.contains(&config)) {
+            self.world.processes[self.process].worked = false;
+        }
+    }
+
     fn establish(&mut self, config: ConfigNumber) {
         self.world.figures.count("rolls done");
         if let Some(supervisor) = self.supervisor() {

@@ -277,8 +277,8 @@ impl Core {
         }
         let at = self.at;
         let Verdict::Apply(action) = self.judge.apply(now, &rule) else { return Vec::new() };
-        self.record_mut(key).gave_up_at = Some(at);
-        let Some(partition) = self.partitions.get_mut(key) else { return Vec::new() };
+        let mut actions: Vec<_> = self.gave_up(key, at).into_iter().collect();
+        let Some(partition) = self.partitions.get_mut(key) else { return actions };
         let what = format!("offset {offset} killed its handler {deaths} times, the last time {how}");
         match action {
             PoisonAction::Skip => {
@@ -288,7 +288,8 @@ impl Core {
                     place.acknowledged = offset.next();
                 }
                 partition.tenure.blocking = None;
-                vec![Action::MovePage { partition: key.clone(), next: offset.next() }]
+                actions.push(Action::MovePage { partition: key.clone(), next: offset.next() });
+                actions
             }
             PoisonAction::DeadLetter => {
                 hit!(message_given_up_and_dead_lettered);
@@ -296,7 +297,7 @@ impl Core {
                 let dead_letter = partition.tenure.blocking.clone();
                 partition.tenure.dead_letter =
                     dead_letter.map(|dead_letter| DueDeadLetter { dead_letter, ticket: None });
-                Vec::new()
+                actions
             }
             PoisonAction::Park => {
                 hit!(message_given_up_and_parked);

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use kafkavisor::clock::Boottime;
 use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor::text;
 use kafkavisor_link::message::{DeadLetter, FromWorker, Verdict};
@@ -44,10 +45,10 @@ impl Core {
                 let verdict = self.verdict(now, key, offset, rejected);
                 let shown = text::shown(&error);
                 log::warn!("{key}: offset {offset} (attempt {attempts}): {shown}: {verdict:?}");
-                if !rejected && verdict != Verdict::Retry {
-                    self.record_mut(key).gave_up_at = Some(at);
-                }
-                vec![Action::Decide { pid, partition: key.clone(), offset, verdict }]
+                let decided = Action::Decide { pid, partition: key.clone(), offset, verdict };
+                let given_up = !rejected && verdict != Verdict::Retry;
+                let noted = given_up.then(|| self.gave_up(key, at)).flatten();
+                [decided].into_iter().chain(noted).collect()
             }
             FromWorker::BatchFailed { offset, count, attempts, error, stderr } => {
                 self.batch_failed(now, key, offset, (count == 1).then_some(attempts), &error, stderr)
@@ -200,6 +201,15 @@ impl Core {
         let config = partition.phase().worker().map(|worker| worker.config);
         self.last_acknowledged = self.last_acknowledged.max(Some(progress.acknowledged_at));
         let news = config.filter(|config| self.configs.note_work(*config));
-        Ok(news.map(|config| Action::NoteWorked { config }).into_iter().collect())
+        let cleared = self.doubted.take().filter(|doubted| Some(*doubted) != news);
+        Ok([news, cleared].into_iter().flatten().map(|config| Action::NoteWorked { config }).collect())
+    }
+
+    /// A message is given up for deaths: the next of its partition waits for a sign of life, also if we die before there is one.
+    pub(super) fn gave_up(&mut self, key: &TopicPartition, at: Boottime) -> Option<Action> {
+        self.record_mut(key).gave_up_at = Some(at);
+        let config = self.partitions.get(key)?.tenure.config;
+        let noted = self.doubted.replace(config) == Some(config);
+        (!noted).then_some(Action::NoteGaveUp { config })
     }
 }

@@ -7,7 +7,7 @@ use kafkavisor_link::page::Progress;
 
 use super::fixture::*;
 use crate::start::{Decision, Why};
-use crate::{Action, Event, Settings};
+use crate::{Action, ConfigNumber, Event, Settings};
 
 fn skipped(fixture: &Fixture, number: i32) -> Vec<Offset> {
     let next = |action: &Action| match action {
@@ -70,6 +70,29 @@ fn alone_in_the_instance_one_may_be_given_up_and_the_next_only_after_a_sign_of_l
     fixture.page(0, progress(12, 13));
     fixture.poison(0, 12);
     assert_eq!(skipped(&fixture, 0), [Offset(11), Offset(13)]);
+}
+
+#[test]
+fn whoever_starts_after_us_is_told_that_one_was_given_up_and_when_there_is_a_sign_of_life() {
+    let mut fixture = Fixture::with(settings(PoisonAction::Skip));
+    fixture.ready(0);
+    fixture.ready(1);
+    let told = |fixture: &mut Fixture| {
+        let of = |action: Action| match action {
+            Action::NoteGaveUp { config } => Some((false, config)),
+            Action::NoteWorked { config } => Some((true, config)),
+            _ => None,
+        };
+        std::mem::take(&mut fixture.done).into_iter().filter_map(of).collect::<Vec<_>>()
+    };
+    told(&mut fixture);
+    fixture.poison(0, 10);
+    assert_eq!(told(&mut fixture), [(false, ConfigNumber(0))]);
+    fixture.pass(40 * SECOND);
+    fixture.page(1, progress(12, 13));
+    assert_eq!(told(&mut fixture), [(true, ConfigNumber(0))]);
+    fixture.page(1, progress(13, 13));
+    assert_eq!(told(&mut fixture), [], "once");
 }
 
 #[test]

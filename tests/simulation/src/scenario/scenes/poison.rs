@@ -1,7 +1,7 @@
 //! Outages, broken deployments, and messages that kill their handlers.
 
 use kafkavisor::config::{Poison, PoisonAction};
-use kafkavisor_supervisor_core::Operation;
+use kafkavisor_supervisor_core::{Operation, Stop};
 
 use crate::partition::Fate;
 use crate::plan::Plan;
@@ -66,6 +66,35 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             s.expect("no other is", |w| w.skipped(0) == 1)?;
             s.outage(false);
             s.until("the others are handled", |w| w.done(0))
+        },
+    },
+    Scenario {
+        name: "an_outage_and_restarts_of_the_supervisor",
+        proves: "That the last message was given up is remembered though the supervisor was killed, or stopped, and started again",
+        marks: &["message_given_up_and_skipped", "poison_withheld_for_an_unproved_deployment"],
+        group: || group(1, 3, PoisonAction::Skip),
+        steps: |s| {
+            s.begin(&[0], 3)?;
+            s.outage(true);
+            s.produce(0, 5);
+            s.until("one message is given up", |w| w.skipped(0) == 1)?;
+            for killed in [true, false, true] {
+                s.until("it is in a crash loop", |w| w.state(0, 0) == "crash_loop")?;
+                if killed {
+                    s.kill(0)?
+                } else {
+                    s.stop(0, Stop::Asked)?
+                }
+                s.until("it is gone", |w| !w.runs(0))?;
+                s.pass(12)?;
+                s.start(0)?;
+                s.pass(120)?;
+                s.expect("no other is", |w| w.skipped(0) == 1)?;
+            }
+            s.outage(false);
+            s.until("the others are handled", |w| w.done(0))?;
+            s.produce_poison(0);
+            s.until("and what kills then is poison again", |w| w.skipped(0) == 2)
         },
     },
     Scenario {
