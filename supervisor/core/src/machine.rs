@@ -242,7 +242,8 @@ impl Core {
     /// Time passed without us, and nobody could know: every deadline of ours begins afresh.
     fn stood_still(&mut self, now: Instant) -> Vec<Action> {
         hit!(stood_still);
-        let within = self.configs.settings().stop_timeout;
+        // An end that was hurried stays so: what is given anew is what is left to it.
+        let within = if self.hurried() { HURRIED } else { self.configs.settings().stop_timeout };
         for key in self.partitions.keys_where(|_| true) {
             let Some(partition) = self.partitions.get_mut(&key) else { continue };
             match partition.phase_mut() {

@@ -155,6 +155,17 @@ fn signals_without_end_push_no_deadline_away() {
 }
 
 #[test]
+fn an_end_that_was_hurried_stays_so_when_the_supervisor_stood_still() {
+    let mut fixture = Fixture::new();
+    fixture.ready(0);
+    let kill = fixture.kill(0);
+    fixture.event(Event::StopRequested(Stop::Now));
+    fixture.event(Event::StoodStill);
+    fixture.pass(2 * SECOND);
+    assert!(fixture.done.contains(&kill), "{:?}", fixture.done);
+}
+
+#[test]
 fn a_rebalance_that_was_cut_short_does_not_spoil_a_later_stop() {
     let mut fixture = Fixture::new();
     fixture.ready(0);
