@@ -81,9 +81,9 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             for killed in [true, false, true] {
                 s.until("it is in a crash loop", |w| w.state(0, 0) == "crash_loop")?;
                 if killed {
-                    s.kill(0)?
+                    s.kill(0)?;
                 } else {
-                    s.stop(0, Stop::Asked)?
+                    s.stop(0, Stop::Asked)?;
                 }
                 s.until("it is gone", |w| !w.runs(0))?;
                 s.pass(12)?;
