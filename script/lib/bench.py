@@ -83,7 +83,7 @@ def compare(name, protocol, handler):
 def idle():
     with Instance("jsonl", [target / "examples/measure"]) as instance:
         instance.said("rate")
-        time.sleep(3)
+        time.sleep(10)  # it gives back what its last burst took after some seconds without work
         pid = instance.partition()["worker_pid"]
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
         pss = next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
