@@ -61,6 +61,22 @@ fn a_log_on_a_full_disk_holds_nothing_up() {
 }
 
 #[test]
+fn a_log_file_that_may_grow_no_more_holds_nothing_up() {
+    let (topic, records) = (Topic::new(1), Records::new());
+    topic.produce(&numbered(1, 20));
+    let much = "head -c 600000 /dev/zero | tr '\\0' x | fold -w 1000 >&2;";
+    let instance = Builder::of(&topic)
+        .shell(&format!("{much} {}", Recorder::new(&records).shell()))
+        .under("ulimit -f 400; exec \"$@\" 2>limited.log")
+        .start();
+    instance.wait_consumed(&topic, 1);
+    let log = fs::metadata(instance.folder().join("limited.log")).unwrap();
+    assert_eq!(log.len() % 1024, 0, "it is as large as it may become: {}", log.len());
+    instance.stop();
+    History::of(&records, &topic).assert_exactly_once();
+}
+
+#[test]
 fn a_log_that_nobody_reads_holds_nothing_up() {
     let (topic, records) = (Topic::new(2), Records::new());
     let recorder = Recorder::new(&records);

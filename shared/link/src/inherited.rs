@@ -20,20 +20,22 @@ use nix::unistd::{getpid, getppid};
 const LAST_SIGNAL: i32 = 64;
 /// The first descriptor that no process has by right.
 const FIRST: RawFd = 3;
-/// What people and service managers send to all processes at once and mean for the supervisor, and what a terminal that
-/// lets nobody in the background write stops writers with.
-const LEFT_TO_THE_SUPERVISOR: [Signal; 5] =
-    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGTTOU];
+/// What people and service managers send to all processes at once and mean for the supervisor.
+const LEFT_TO_THE_SUPERVISOR: [Signal; 4] =
+    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1];
+/// What comes of writing, and must not stop or end whoever writes a log: a terminal that lets nobody in the background write, a
+/// file that may grow no more.
+const OF_WRITING: [Signal; 2] = [Signal::SIGTTOU, Signal::SIGXFSZ];
 
 /// Sets right what a parent may have left us: no signal stays blocked, none ignored but PIPE (writing to nobody is an error
-/// for us, no death) and TTOU (a terminal's wish that we don't write is no reason to stand still), and no descriptor goes on
+/// for us, no death), TTOU and XFSZ (that a log can't be written is no reason to stand still, or to die), and no descriptor goes on
 /// to our children. Descriptors stay open here: `-c <(...)` names one. To be called before the first thread.
 pub fn set_right() -> io::Result<()> {
     SigSet::empty().thread_set_mask()?;
     for number in (1..=LAST_SIGNAL).filter(|number| *number != libc::SIGPIPE && is_ignored(*number)) {
         set(number, libc::SIG_DFL);
     }
-    set(libc::SIGTTOU, libc::SIG_IGN);
+    OF_WRITING.iter().for_each(|signal| set(*signal as i32, libc::SIG_IGN));
     Ok(close_on_exec()?)
 }
 
@@ -61,7 +63,8 @@ impl Birth {
             }
             (1..=LAST_SIGNAL).for_each(|number| set(number, libc::SIG_DFL));
             if self.leaves_signals {
-                LEFT_TO_THE_SUPERVISOR.iter().for_each(|signal| set(*signal as i32, libc::SIG_IGN));
+                let ignored = LEFT_TO_THE_SUPERVISOR.iter().chain(&OF_WRITING);
+                ignored.for_each(|signal| set(*signal as i32, libc::SIG_IGN));
             }
             SigSet::empty().thread_set_mask()?;
             close_on_exec()?;
