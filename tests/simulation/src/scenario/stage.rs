@@ -135,6 +135,13 @@ impl Stage {
         self.world.held.insert(partition);
     }
 
+    /// One more message, which the handler of the partition has and does not answer.
+    pub(crate) fn hold_one(&mut self, partition: usize) -> Checked {
+        self.hold(partition);
+        self.produce(partition, 1);
+        self.until("the message is in flight", |w| w.in_flight(partition) == 1)
+    }
+
     pub(crate) fn go_on(&mut self, partition: usize) {
         self.say(&format!("handlers of t:{partition} go on"));
         self.world.held.remove(&partition);

@@ -17,9 +17,7 @@ fn group() -> Plan {
 
 fn in_flight(s: &mut Stage) -> Checked {
     s.begin(&[0], 3)?;
-    s.hold(0);
-    s.produce(0, 1);
-    s.until("the message is in flight", |w| w.in_flight(0) == 1)
+    s.hold_one(0)
 }
 
 /// Stopped by these words, five seconds pass before the handler goes on: nothing was cut short.

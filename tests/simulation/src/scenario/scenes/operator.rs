@@ -9,6 +9,7 @@ use kafkavisor_supervisor_core::{Operation, Stop};
 use crate::plan::Plan;
 use crate::scenario::Scenario;
 use crate::scenario::stage::Stage;
+use crate::violation::Violation;
 use crate::world::Checked;
 
 /// Drains may take long, so that much can happen within one.
@@ -19,14 +20,27 @@ fn group(members: usize, partitions: i32) -> Plan {
 const BACK: Operation = Operation::Seek(Offset(4));
 
 /// Member 0 has handled ten messages of t:0 and drains it for a seek back, with one message in flight.
-fn seek_within_a_drain(s: &mut Stage) -> Result<u64, crate::violation::Violation> {
+fn seek_within_a_drain(s: &mut Stage) -> Result<u64, Violation> {
     s.begin(&[0], 10)?;
-    s.hold(0);
-    s.produce(0, 1);
-    s.until("the message is in flight", |w| w.in_flight(0) == 1)?;
+    s.hold_one(0)?;
     let seek = s.ask(0, 0, BACK);
     s.until("the worker drains", |w| w.state(0, 0) == "draining")?;
     Ok(seek)
+}
+
+/// Member 0 has handled three messages of t:0 and drains it to skip the next, which kills its handlers, when it is stopped.
+fn skip_within_a_drain_and_stop(s: &mut Stage) -> Result<u64, Violation> {
+    s.begin(&[0], 3)?;
+    s.produce_poison(0);
+    s.until("it is in a crash loop", |w| w.state(0, 0) == "crash_loop")?;
+    s.hold(0);
+    s.until("the message is in flight", |w| w.in_flight(0) == 1)?;
+    let skip = s.ask(0, 0, Operation::Skip);
+    s.until("the worker drains", |w| w.state(0, 0) == "draining")?;
+    s.stop(0, Stop::Signalled)?;
+    s.until("it is stopping", |w| w.stopping(0))?;
+    s.go_on(0);
+    Ok(skip)
 }
 
 fn goes_on_at(s: &mut Stage, offset: i64) -> Checked {
@@ -116,16 +130,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             ..group(1, 1)
         },
         steps: |s| {
-            s.begin(&[0], 3)?;
-            s.produce_poison(0);
-            s.until("it is in a crash loop", |w| w.state(0, 0) == "crash_loop")?;
-            s.hold(0);
-            s.until("the message is in flight", |w| w.in_flight(0) == 1)?;
-            let skip = s.ask(0, 0, Operation::Skip);
-            s.until("the worker drains", |w| w.state(0, 0) == "draining")?;
-            s.stop(0, Stop::Signalled)?;
-            s.until("it is stopping", |w| w.stopping(0))?;
-            s.go_on(0);
+            let skip = skip_within_a_drain_and_stop(s)?;
             s.until_done(skip)?;
             s.until("the supervisor is gone", |w| !w.runs(0))?;
             s.expect("the message is passed over", |w| w.committed(0) == Some(4))
@@ -145,16 +150,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             ..group(1, 1)
         },
         steps: |s| {
-            s.begin(&[0], 3)?;
-            s.produce_poison(0);
-            s.until("it is in a crash loop", |w| w.state(0, 0) == "crash_loop")?;
-            s.hold(0);
-            s.until("the message is in flight", |w| w.in_flight(0) == 1)?;
-            let skip = s.ask(0, 0, Operation::Skip);
-            s.until("the worker drains", |w| w.state(0, 0) == "draining")?;
-            s.stop(0, Stop::Signalled)?;
-            s.until("it is stopping", |w| w.stopping(0))?;
-            s.go_on(0);
+            let skip = skip_within_a_drain_and_stop(s)?;
             s.until_not_done(skip)?;
             s.until("the supervisor is gone", |w| !w.runs(0))?;
             s.expect("nothing has changed", |w| w.committed(0) == Some(3) && w.skipped(0) == 0)
@@ -292,9 +288,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         group: || group(1, 1),
         steps: |s| {
             s.begin(&[0], 1)?;
-            s.hold(0);
-            s.produce(0, 1);
-            s.until("the message is in flight", |w| w.in_flight(0) == 1)?;
+            s.hold_one(0)?;
             let words = [s.ask(0, 0, Operation::Restart), s.ask(0, 0, Operation::Restart)];
             words.into_iter().try_for_each(|word| s.until_done(word))?;
             s.go_on(0);

@@ -15,9 +15,7 @@ fn group(members: usize, partitions: i32) -> Plan {
 
 fn in_flight(s: &mut Stage) -> Checked {
     s.begin(&[0], 10)?;
-    s.hold(0);
-    s.produce(0, 1);
-    s.until("the message is in flight", |w| w.in_flight(0) == 1)
+    s.hold_one(0)
 }
 
 /// While it drains the topic is made again, with fewer messages than it had: all of them are read.
