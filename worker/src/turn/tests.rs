@@ -37,13 +37,14 @@ fn has_something(worker: &Worker, protocol: Protocol) -> bool {
 #[test]
 fn nothing_is_written_once_the_lease_is_over_however_late_in_the_turn() {
     for protocol in [Protocol::Jsonl, Protocol::Binary, Protocol::Exec] {
+        let endless = Lease::from_evidence(Boottime::now(), Duration::MAX);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("page");
         let page = Page::create(&path, "", Offset(0)).unwrap();
         let (ours, _supervisor) = UnixStream::pair().unwrap();
         let mut link = Link::new(ours);
         let mut worker = Worker::new(&start(&path, protocol)).unwrap();
-        page.set_lease(Lease::UNLIMITED);
+        page.set_lease(endless);
         let actions = worker.core.handle(now(), Event::Begun);
         worker.perform(actions, &mut link);
         worker.check_lease(now(), &mut link);
@@ -51,10 +52,10 @@ fn nothing_is_written_once_the_lease_is_over_however_late_in_the_turn() {
         worker.driver.deliver(now(), &message, 1);
         worker.driver.flush(true);
 
-        page.set_lease(Lease { deliver_until: Boottime::now(), ..Lease::UNLIMITED });
+        page.set_lease(Lease { deliver_until: Boottime::now(), ..endless });
         worker.handler_turn(&mut link);
         assert!(!has_something(&worker, protocol), "{protocol:?}: it was written without a lease");
-        page.set_lease(Lease::UNLIMITED);
+        page.set_lease(endless);
         worker.handler_turn(&mut link);
         assert!(has_something(&worker, protocol), "{protocol:?}: with a lease it is written");
     }

@@ -9,13 +9,20 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use kafkavisor::clock::Boottime;
 use kafkavisor::ids::Offset;
 use memmap2::{MmapOptions, MmapRaw};
 
 use crate::attempts::Attempts;
+
+mod lease;
+mod progress;
+#[cfg(test)]
+mod tests;
+
+pub use self::lease::Lease;
+pub use self::progress::{Nonsense, Progress};
 
 /// Bytes of a page.
 const SIZE: usize = 4096;
@@ -107,97 +114,6 @@ pub struct Page {
 impl std::fmt::Debug for Page {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Page").field("progress", &self.progress()).finish_non_exhaustive()
-    }
-}
-
-/// When a worker must stop delivering, and when it must be gone, on `CLOCK_BOOTTIME`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lease {
-    /// Nothing is written to the handler from here on.
-    pub deliver_until: Boottime,
-    /// Every process of the worker is dead from here on.
-    pub dead_by: Boottime,
-}
-
-impl Lease {
-    /// A lease that does not end: static assignment.
-    pub const UNLIMITED: Self = Self { deliver_until: Boottime(u64::MAX), dead_by: Boottime(u64::MAX) };
-    /// A lease that has ended.
-    pub const NONE: Self = Self { deliver_until: Boottime(0), dead_by: Boottime(0) };
-    /// In parts of the session's time.
-    const DELIVER: f64 = 0.6;
-    const DEAD: f64 = 0.75;
-
-    /// The lease that follows from a proof that the session lives. It counts from before the proof was `sent`: ZooKeeper gives
-    /// a partition to somebody else after the whole of the session's `timeout` from then at the soonest.
-    pub fn from_evidence(sent: Boottime, timeout: Duration) -> Self {
-        Self {
-            deliver_until: sent.after(timeout.mul_f64(Self::DELIVER)),
-            dead_by: sent.after(timeout.mul_f64(Self::DEAD)),
-        }
-    }
-}
-
-/// How far a partition is, as its worker says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Progress {
-    /// Next offset to read.
-    pub position: i64,
-    /// Last acknowledged + 1.
-    pub acknowledged: i64,
-    /// Last handed to the handler + 1: what is in flight lies between `acknowledged` and this.
-    pub delivered: i64,
-    /// End of the partition as last seen, -1 before it is known.
-    pub high_watermark: i64,
-    /// Messages handed over and not acknowledged.
-    pub in_flight: u64,
-    /// When the oldest of them was handed over, 0 without any.
-    pub oldest_in_flight: Boottime,
-    /// Timestamp (milliseconds) of the oldest message that is not acknowledged, -1 where it is not known.
-    pub head_timestamp: i64,
-    /// Messages acknowledged, over all workers of this page.
-    pub messages: u64,
-    /// Their bytes, keys and values.
-    pub bytes: u64,
-    /// When the worker's loop last turned.
-    pub heartbeat: Boottime,
-    /// The handler's process, 0 without one.
-    pub handler_pid: u64,
-    /// Messages that may be in flight now.
-    pub window: u64,
-    /// When a handler last acknowledged something, over all workers of this page; 0 before the first.
-    pub acknowledged_at: Boottime,
-}
-
-/// Why a page's numbers can't be true.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the status page holds nonsense: {what} ({progress:?})")]
-pub struct Nonsense {
-    what: &'static str,
-    progress: Progress,
-}
-
-impl Progress {
-    /// Checks what a worker says against itself and against `floor`, the lowest offset it can have acknowledged.
-    pub fn check(&self, floor: Offset) -> Result<(), Nonsense> {
-        let wrong = |what| Err(Nonsense { what, progress: *self });
-        if self.acknowledged < floor.0.max(0) {
-            return wrong("acknowledged went backwards");
-        }
-        if self.acknowledged > self.delivered {
-            return wrong("more acknowledged than delivered");
-        }
-        if self.delivered > self.position {
-            return wrong("more delivered than read");
-        }
-        if !i64::try_from(self.in_flight).is_ok_and(|n| n <= self.delivered - self.acknowledged) {
-            return wrong("more in flight than delivered");
-        }
-        // Numbers at random may pass for offsets; hardly any pass for a pid and a window as well.
-        if i32::try_from(self.handler_pid).is_err() || u32::try_from(self.window).is_err() {
-            return wrong("a pid or a window that can't be");
-        }
-        Ok(())
     }
 }
 
@@ -444,158 +360,4 @@ fn word_of(file: &File, word: Word) -> Option<u64> {
     let mut bytes = [0; size_of::<u64>()];
     file.read_exact_at(&mut bytes, word as u64 * size_of::<u64>() as u64).ok()?;
     Some(u64::from_ne_bytes(bytes))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passing_a_message_over_keeps_the_others_alone_and_a_seek_does_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let page = Page::create(&folder.path().join("orders-3.page"), "", Offset(42)).unwrap();
-        page.set_attempts(Attempts::default().after_death(Offset(42), Offset(50), Boottime(7)));
-        page.move_to(Offset(43));
-        assert!(page.attempts().isolated(Offset(49)));
-        assert_eq!((page.progress().acknowledged, page.attempts().attempt(Offset(44))), (43, 2));
-        assert_eq!(page.attempts().first_delivered(Offset(44)), Some(Boottime(7)));
-        page.move_to(Offset(20));
-        assert!(!page.attempts().isolated(Offset(49)));
-    }
-
-    #[test]
-    fn a_page_is_the_same_for_everyone_who_opens_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("orders-3.page");
-        let ours = Page::create(&path, "orders-3 in g", Offset(42)).unwrap();
-        let theirs = Page::open(&path).unwrap();
-        assert_eq!(theirs.identity(), "orders-3 in g");
-        assert_eq!(theirs.progress().acknowledged, 42);
-        let progress = Progress {
-            position: 60,
-            acknowledged: 50,
-            delivered: 55,
-            high_watermark: 70,
-            in_flight: 5,
-            messages: 8,
-            ..Progress::default()
-        };
-        theirs.set_progress(&progress);
-        assert_eq!(ours.progress(), progress);
-        ours.drop_in_flight();
-        let after = theirs.progress();
-        assert_eq!((after.position, after.delivered, after.in_flight, after.messages), (50, 50, 0, 8));
-    }
-
-    #[test]
-    fn another_layout_is_not_read_and_named_whatever_its_size() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("page");
-        drop(Page::create(&path, "orders-3 in g", Offset(42)).unwrap());
-        let ours = std::fs::read(&path).unwrap();
-        for other in [LAYOUT - 1, LAYOUT + 1, u64::MAX] {
-            for size in [16, SIZE, 3 * SIZE] {
-                let mut page = ours.clone();
-                page[8..16].copy_from_slice(&other.to_ne_bytes());
-                page.resize(size, 0);
-                std::fs::write(&path, page).unwrap();
-                let found = Page::open(&path).unwrap_err();
-                assert!(matches!(found, PageError::Layout { layout, .. } if layout == other), "{found:?}");
-            }
-        }
-        for none in [vec![0; SIZE], b"short".to_vec(), Vec::new(), ours[..SIZE - 1].to_vec()] {
-            std::fs::write(&path, none).unwrap();
-            assert!(matches!(Page::open(&path), Err(PageError::NoPage { .. })));
-        }
-        std::fs::remove_file(&path).unwrap();
-        assert!(Page::open(&path).unwrap_err().is_missing());
-    }
-
-    /// What a page of layout 2 looks like, whoever wrote it. Where this fails, the layout has changed: give it the next number
-    /// and renew the table.
-    #[test]
-    fn each_thing_has_its_place_in_this_layout() {
-        const PLACES: [(usize, u64); 27] = [
-            (0, 0x6b61_666b_6176_7372),
-            (1, 2),
-            (8, 108),
-            (9, 109),
-            (10, 110),
-            (11, 111),
-            (12, 1),
-            (13, 113),
-            (14, 114),
-            (15, 115),
-            (16, 116),
-            (17, 117),
-            (18, 118),
-            (19, 119),
-            (20, 120),
-            (24, 124),
-            (25, 125),
-            (26, 126),
-            (27, 127),
-            (28, 128),
-            (29, 129),
-            (32, 132),
-            (33, 133),
-            (34, 134),
-            (35, 135),
-            (128, u64::from_ne_bytes(*b"orders-3")),
-            (129, u64::from_ne_bytes(*b" in g\0\0\0")),
-        ];
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("page");
-        let page = Page::create(&path, "orders-3 in g", Offset(42)).unwrap();
-        page.set_progress(&Progress {
-            position: 108,
-            acknowledged: 109,
-            delivered: 110,
-            high_watermark: 111,
-            in_flight: 1,
-            oldest_in_flight: Boottime(113),
-            head_timestamp: 114,
-            messages: 115,
-            bytes: 116,
-            heartbeat: Boottime(117),
-            handler_pid: 118,
-            window: 119,
-            acknowledged_at: Boottime(120),
-        });
-        page.set_attempts(Attempts {
-            range_until: 124,
-            range_deaths: 125,
-            head: 126,
-            head_deaths: 127,
-            range_delivered: Boottime(128),
-            head_delivered: Boottime(129),
-        });
-        page.set_lease(Lease { deliver_until: Boottime(132), dead_by: Boottime(133) });
-        page.set_committed(Offset(134));
-        page.set_commit_sent(Offset(135));
-        let bytes = std::fs::read(&path).unwrap();
-        let words = bytes.chunks_exact(8).map(|word| u64::from_ne_bytes(word.try_into().unwrap()));
-        let there: Vec<_> = words.enumerate().filter(|(_, word)| *word != 0).collect();
-        assert_eq!((there.as_slice(), bytes.len()), (PLACES.as_slice(), 4096));
-    }
-
-    #[test]
-    fn nonsense_is_named() {
-        let good =
-            Progress { position: 60, acknowledged: 50, delivered: 55, in_flight: 5, ..Progress::default() };
-        assert_eq!(good.check(Offset(50)), Ok(()));
-        for bad in [
-            Progress { acknowledged: 49, ..good },
-            Progress { acknowledged: 56, ..good },
-            Progress { delivered: 61, ..good },
-            Progress { in_flight: 6, ..good },
-            Progress { in_flight: u64::MAX, ..good },
-            Progress { handler_pid: 1 << 31, ..good },
-            Progress { window: 1 << 32, ..good },
-        ] {
-            assert!(bad.check(Offset(50)).is_err(), "{bad:?}");
-        }
-        let negative = Progress { acknowledged: -1, delivered: i64::MAX, position: i64::MAX, ..good };
-        assert!(negative.check(Offset(-1)).is_err());
-    }
 }
