@@ -57,16 +57,8 @@ pub(crate) fn guard() -> io::Result<()> {
     wanted.add(Signal::SIGCHLD);
     wanted.thread_block()?;
     let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
-    let mut guardian = Guardian {
-        socket: io::stdin().as_fd().try_clone_to_owned()?,
-        children: SignalFd::with_flags(&wanted, flags)?,
-        binary: None,
-        workers: BTreeSet::new(),
-        ended: Vec::new(),
-        strays: BTreeMap::new(),
-        named: BTreeSet::new(),
-        reports: VecDeque::new(),
-    };
+    let socket = io::stdin().as_fd().try_clone_to_owned()?;
+    let mut guardian = Guardian::new(socket, SignalFd::with_flags(&wanted, flags)?);
     while guardian.wait() {
         guardian.reap();
         guardian.end_strays();
@@ -77,6 +69,19 @@ pub(crate) fn guard() -> io::Result<()> {
 }
 
 impl Guardian {
+    fn new(socket: OwnedFd, children: SignalFd) -> Self {
+        Self {
+            socket,
+            children,
+            binary: None,
+            workers: BTreeSet::new(),
+            ended: Vec::new(),
+            strays: BTreeMap::new(),
+            named: BTreeSet::new(),
+            reports: VecDeque::new(),
+        }
+    }
+
     /// Until there is something to do, and takes what is asked for; false when nobody is there any more to ask.
     fn wait(&mut self) -> bool {
         let timeout = if self.ended.is_empty() { PollTimeout::NONE } else { PollTimeout::from(LOOK_AGAIN) };
@@ -233,16 +238,7 @@ mod tests {
     fn whoever_is_no_worker_of_ours_any_more_is_not_signalled() {
         let flags = SockFlag::SOCK_CLOEXEC;
         let (ours, supervisors) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags).unwrap();
-        let mut guardian = Guardian {
-            socket: ours,
-            children: SignalFd::new(&SigSet::empty()).unwrap(),
-            binary: None,
-            workers: BTreeSet::new(),
-            ended: Vec::new(),
-            strays: BTreeMap::new(),
-            named: BTreeSet::new(),
-            reports: VecDeque::new(),
-        };
+        let mut guardian = Guardian::new(ours, SignalFd::new(&SigSet::empty()).unwrap());
         let mut stranger = Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
         let pid = i32::try_from(stranger.id()).unwrap();
         send(supervisors.as_fd(), &Request::Signal { pid, signal: Signal::SIGKILL as i32 }, None).unwrap();
