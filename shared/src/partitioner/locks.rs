@@ -197,7 +197,7 @@ impl Lock {
             Stage::Creating if self.awaiting.is_none() => return Step::Gone,
             Stage::Creating | Stage::Finding | Stage::Revoking(_) | Stage::Deleting(_) => {}
             Stage::Held(own) => {
-                let revoked = Notice::Revoked { partition: self.partition.clone(), token: own.token };
+                let revoked = Notice::Revoked { partition: self.partition.clone(), token: Some(own.token) };
                 self.stage = Stage::Revoking(own.clone());
                 return Step::Kept(Some(revoked));
             }
@@ -316,7 +316,7 @@ impl Lock {
             }
             Stage::Finding if !several => Step::Gone,
             Stage::Held(own) | Stage::Revoking(own) if !several => {
-                let lost = Notice::Lost { partition: self.partition.clone(), token: own.token };
+                let lost = Notice::Lost { partition: self.partition.clone(), token: Some(own.token) };
                 self.stage = Stage::Deleting(own.clone());
                 Step::Doubted(Some(lost))
             }
@@ -359,7 +359,7 @@ impl Lock {
     }
 
     fn acquired(&mut self, own: OwnLock) -> Notice {
-        let acquired = Notice::Acquired { partition: self.partition.clone(), token: own.token };
+        let acquired = Notice::Assigned { partition: self.partition.clone(), token: Some(own.token) };
         self.stage = Stage::Held(own);
         acquired
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::node_names::Nonce;
+use crate::clock::Boottime;
 use crate::ids::{FencingToken, TopicPartition};
 
 /// The running number of a member's session, from 1.
@@ -249,81 +250,88 @@ pub enum Action {
     Notify(Notice),
 }
 
-/// What the supervisor is told.
+/// What a supervisor hears from its membership: of a member in ZooKeeper all but `Evidence`, which the shell makes, is said here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// The member is in the party.
+    /// The member is in its group.
     Joined {
-        /// The session's id, `0x1000…`.
-        session: String,
-        /// The member's identifier, new with each session.
-        member: String,
-        /// The negotiated session timeout.
+        /// The session's id in ZooKeeper, `0x1000…`, where there is one.
+        session: Option<String>,
+        /// The member's identifier in the group, where it has one; new with each session.
+        member: Option<String>,
+        /// After how long without a sign of life the group gives away what is held; `Duration::MAX` is never.
         timeout: Duration,
     },
-    /// The partition is mine: start its worker, once an earlier one of it is reaped.
-    Acquired {
+    /// The partition is ours: start its worker, once an earlier one of it is reaped.
+    Assigned {
         /// Which partition.
         partition: TopicPartition,
-        /// Grows from owner to owner.
-        token: FencingToken,
+        /// Grows from owner to owner; none where there can be one owner only.
+        token: Option<FencingToken>,
     },
-    /// The partition is to be given up: drain and commit, then say [`Event::Released`] with this token. Its lock is kept
-    /// until then.
+    /// The partition is to be given up: drain and commit, then say [`Event::Released`] with this token. It is
+    /// nobody else's until then.
     Revoked {
         /// Which partition.
         partition: TopicPartition,
-        /// The token it was acquired with.
-        token: FencingToken,
+        /// The token it was assigned with.
+        token: Option<FencingToken>,
     },
-    /// The partition may belong to somebody else already: kill its worker, commit nothing. No `Released` is awaited.
+    /// The partition may belong to somebody else already: kill its worker, commit nothing. No release is awaited.
     Lost {
         /// Which partition.
         partition: TopicPartition,
-        /// The token it was acquired with.
-        token: FencingToken,
+        /// The token it was assigned with.
+        token: Option<FencingToken>,
     },
-    /// Everything allocated to this member is acquired.
+    /// Everything that is this member's share is assigned.
     Settled {
-        /// Members of the party, this one included.
+        /// Members of the group, this one included.
         members: usize,
     },
-    /// The party or the partitions changed: allocating again. What is held stays held meanwhile.
+    /// The members or the partitions changed: allocating again. What is held stays held meanwhile.
     Unsettled,
-    /// The party was listed and has so many members, this one included. It may not have settled yet.
+    /// So many members are seen, this one included. They may not have settled yet.
     Listed {
         /// How many.
         members: usize,
     },
-    /// Somebody of this group has stood before us in the partition's line for a while, and nobody but they can end it.
+    /// Somebody of this group has held the partition for a while that should be ours, and nobody but they can end it.
     Waiting {
         /// Which partition.
         partition: TopicPartition,
-        /// The member's identifier, where it is in the party, else its lock node's path.
+        /// Who it is, as people would look for them.
         by: String,
     },
-    /// Nobody stands before us in the partition's line any more, or we have left it. `Acquired` says that too.
+    /// Nobody stands before us any more, or we don't wait for the partition any more. `Assigned` says that too.
     NoLongerWaiting {
         /// Which partition.
         partition: TopicPartition,
     },
-    /// Somebody else has stood in the partition's line since we last did, and may have had it.
+    /// Somebody else may have had the partition since it was last ours. Comes before `Assigned`.
     Contended {
         /// Which partition.
         partition: TopicPartition,
     },
-    /// The partition's lock is held, but a member with other topics, in a sibling folder, is still at it.
+    /// The partition is ours, but a member of the group with other topics is still at it.
     Blocked {
         /// Which partition.
         partition: TopicPartition,
-        /// The path of its lock node.
+        /// Who it is, as people would look for them.
         by: String,
     },
-    /// Cut off from ZooKeeper. What is held stays held as long as the lease says.
+    /// Proof that the group still counts us in, made while anything is held.
+    Evidence {
+        /// Taken before the proof was asked for: a lease counts from here.
+        sent: Boottime,
+        /// After how long without another one the group may give to others what is held; `Duration::MAX` is never.
+        timeout: Duration,
+    },
+    /// Cut off from the group. What is held stays held as long as the lease says.
     Suspended,
-    /// Connected again in the same session.
+    /// Connected again, with nothing lost.
     Reconnected,
-    /// The session is over; each partition held was reported lost. A new session follows by itself.
+    /// We are not of the group any more; each partition held was reported lost. Joining again follows by itself.
     SessionLost,
     /// Out of the group; nothing follows.
     Left,

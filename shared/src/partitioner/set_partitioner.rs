@@ -205,7 +205,7 @@ impl SetPartitioner {
     fn session_ended(&mut self, out: &mut Vec<Action>) {
         for (partition, lock) in std::mem::take(&mut self.locks) {
             if let Some(token) = lock.token_out() {
-                out.push(Action::Notify(Notice::Lost { partition, token }));
+                out.push(Action::Notify(Notice::Lost { partition, token: Some(token) }));
             }
         }
         let leaving = self.ending == Some(Ending::Leave);

@@ -290,7 +290,7 @@ impl Known {
         owners: &mut BTreeSet<TopicPartition>,
     ) -> Option<(TopicPartition, FencingToken)> {
         match notice {
-            Notice::Joined { session, member } => {
+            Notice::Joined { session, member, .. } => {
                 (self.session, self.id) = (session.unwrap(), member.unwrap());
             }
             Notice::Assigned { partition, token } => {
@@ -307,8 +307,8 @@ impl Known {
                 owners.remove(&partition);
                 return Some((partition, token?));
             }
-            Notice::Lost { partition } => {
-                assert!(self.has.remove(&partition).is_some(), "{partition}");
+            Notice::Lost { partition, token } => {
+                assert_eq!(self.has.remove(&partition), token);
                 owners.remove(&partition);
                 self.lost += 1;
             }

@@ -44,9 +44,9 @@ impl Assignment {
 
     pub(crate) fn understand(&mut self, notice: Notice) -> Meaning {
         match notice {
-            Notice::Joined { session, member } => {
+            Notice::Joined { session, member, timeout } => {
                 if let (Some(session), Some(member)) = (&session, &member) {
-                    log::info!("joined the group as {member} (session {session})");
+                    log::info!("joined the group as {member} (session {session}, timeout {timeout:?})");
                 }
                 (self.session, self.member) = (session, member);
                 (self.joined, self.connected) = (true, true);
@@ -57,7 +57,7 @@ impl Assignment {
                 Meaning::Event(Event::Assigned { partition, token })
             }
             Notice::Revoked { partition, token } => Meaning::Event(Event::Revoked { partition, token }),
-            Notice::Lost { partition } => Meaning::Event(Event::Lost { partition }),
+            Notice::Lost { partition, .. } => Meaning::Event(Event::Lost { partition }),
             Notice::Settled { members } => {
                 log::info!("the group has settled: {members} members");
                 self.members = members;

@@ -3,10 +3,8 @@
 
 use std::time::Duration;
 
-use kafkavisor::clock::Boottime;
 use kafkavisor::ids::{FencingToken, TopicPartition};
-use kafkavisor::membership;
-use kafkavisor::partitioner::messages::Notice;
+use kafkavisor::membership::Notice;
 use kafkavisor_supervisor_core::{ConfigNumber, WorkerStart};
 
 use crate::machine::{Time, millis, nanos};
@@ -58,7 +56,7 @@ impl World {
 
     /// A member tells its supervisor, or its Python program.
     pub(crate) fn notice(&mut self, process: usize, notice: Notice) -> Checked {
-        if let Notice::Acquired { partition, token } = &notice {
+        if let Notice::Assigned { partition, token: Some(token) } = &notice {
             self.figures.count("partitions acquired");
             self.partitions[Self::partition_of(partition)].acquired(*token);
         }
@@ -69,19 +67,10 @@ impl World {
             return self.python_notice(process, notice);
         }
         if let Some(supervisor) = self.supervisor(process) {
-            if let Notice::Acquired { partition, token } = &notice {
+            if let Notice::Assigned { partition, token: Some(token) } = &notice {
                 supervisor.tokens.insert(partition.clone(), *token);
             }
-            supervisor.notices.push_back(notice.into());
-            self.poke(process);
-        }
-        Ok(())
-    }
-
-    /// A proof of life reached the supervisor of a member.
-    pub(crate) fn evidence(&mut self, process: usize, sent: Boottime, timeout: Duration) -> Checked {
-        if let Some(supervisor) = self.supervisor(process) {
-            supervisor.notices.push_back(membership::Notice::Evidence { sent, timeout });
+            supervisor.notices.push_back(notice);
             self.poke(process);
         }
         Ok(())

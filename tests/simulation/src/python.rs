@@ -53,7 +53,7 @@ impl World {
     pub(crate) fn python_notice(&mut self, process: usize, notice: Notice) -> Checked {
         let Some(python) = self.python(process) else { return Ok(()) };
         match notice {
-            Notice::Acquired { partition, token } => {
+            Notice::Assigned { partition, token: Some(token) } => {
                 let at = Self::partition_of(&partition);
                 python.holds.insert(partition, Holding { token, position: None, uncommitted: 0 });
                 // Of one that was frozen meanwhile it may be old news.
@@ -66,7 +66,7 @@ impl World {
                 self.partitions[at].ordered = None;
                 self.partitions[at].enter(pid(process), self.now);
             }
-            Notice::Revoked { partition, token } => {
+            Notice::Revoked { partition, token: Some(token) } => {
                 self.python_lets_go(process, &partition)?;
                 self.tell_member(process, Event::Released { partition, token })?;
             }
@@ -84,7 +84,10 @@ impl World {
             | Notice::Waiting { .. }
             | Notice::NoLongerWaiting { .. }
             | Notice::Blocked { .. }
-            | Notice::Contended { .. } => {}
+            | Notice::Contended { .. }
+            | Notice::Evidence { .. } => {}
+            // In ZooKeeper each has a lock, and so a token.
+            Notice::Assigned { token: None, .. } | Notice::Revoked { token: None, .. } => {}
         }
         Ok(())
     }

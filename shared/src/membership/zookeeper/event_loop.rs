@@ -15,8 +15,7 @@ use super::paths::Paths;
 use super::session::Session;
 use crate::clock;
 use crate::ids::TopicPartition;
-use crate::membership::Notice;
-use crate::partitioner::messages::{Action, Epoch, Event, Notice as Partitioned};
+use crate::partitioner::messages::{Action, Epoch, Event, Notice};
 use crate::partitioner::node_names::Nonce;
 use crate::partitioner::set_partitioner::{SetPartitioner, Settings};
 
@@ -74,7 +73,7 @@ impl<S: Fn(Notice) + Send + 'static> EventLoop<S> {
     fn handle(&mut self, event: Event) -> bool {
         let mut left = false;
         for action in self.member.handle(clock::now(), event) {
-            left |= action == Action::Notify(Partitioned::Left);
+            left |= action == Action::Notify(Notice::Left);
             self.perform(action);
         }
         if let Some(session) = &self.session {
@@ -91,7 +90,7 @@ impl<S: Fn(Notice) + Send + 'static> EventLoop<S> {
                 Some(session) if session.epoch() == epoch => session.send(id, request),
                 _ => self.tell(Event::Failed { epoch, id }),
             },
-            Action::Notify(notice) => (self.sink)(notice.into()),
+            Action::Notify(notice) => (self.sink)(notice),
         }
     }
 

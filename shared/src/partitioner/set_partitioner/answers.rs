@@ -30,9 +30,9 @@ impl SetPartitioner {
                 self.phase = Phase::Joined;
                 let (session, timeout) = self.session.clone();
                 out.push(Action::Notify(Notice::Joined {
-                    session,
+                    session: Some(session),
+                    member: Some(self.party.me().to_owned()),
                     timeout,
-                    member: self.party.me().to_owned(),
                 }));
             }
             (Phase::Departing, Answer::PartyLeft) => self.close(out),

@@ -25,7 +25,7 @@ fn python_prefix() -> String {
 fn alone_it_joins_waits_for_the_cooldown_and_acquires_everything() {
     let mut alone = Alone::new(2, false);
     alone.start();
-    let [Notice::Joined { member, .. }] = &alone.hears()[..] else { panic!() };
+    let [Notice::Joined { member: Some(member), .. }] = &alone.hears()[..] else { panic!() };
     assert!(member.starts_with("host-1-") && member.len() == "host-1-".len() + 8, "{member}");
     assert_eq!(alone.member.next_deadline(), Some(alone.now + COOLDOWN));
     assert_eq!(alone.lock_nodes(), 0);
@@ -33,7 +33,7 @@ fn alone_it_joins_waits_for_the_cooldown_and_acquires_everything() {
     let heard = alone.hears();
     assert!(matches!(
         heard[..],
-        [Notice::Acquired { .. }, Notice::Acquired { .. }, Notice::Settled { members: 1 }]
+        [Notice::Assigned { .. }, Notice::Assigned { .. }, Notice::Settled { members: 1 }]
     ));
     assert_eq!(alone.member.next_deadline(), None);
 }
@@ -47,7 +47,10 @@ fn what_stays_mine_is_kept_and_the_rest_is_deleted_only_once_released() {
     alone.settle();
     // host-1-… sorts before host-2: partition 0 stays.
     let heard = alone.hears();
-    assert_eq!(heard, [Notice::Revoked { partition: partition(1), token }, Notice::Settled { members: 2 }]);
+    assert_eq!(
+        heard,
+        [Notice::Revoked { partition: partition(1), token: Some(token) }, Notice::Settled { members: 2 }]
+    );
     assert_eq!(alone.lock_nodes(), 2);
     alone.say(Event::Released { partition: partition(1), token });
     assert_eq!(alone.lock_nodes(), 1);
@@ -103,7 +106,7 @@ fn it_waits_in_line_behind_a_holder_and_keeps_its_place() {
     assert!(matches!(alone.hears()[..], [Notice::Waiting { .. }]));
     assert_eq!(alone.lock_nodes(), 2);
     alone.other_closes(python);
-    assert!(matches!(alone.hears()[..], [Notice::Acquired { .. }, Notice::Settled { .. }]));
+    assert!(matches!(alone.hears()[..], [Notice::Assigned { .. }, Notice::Settled { .. }]));
 }
 
 #[test]
@@ -148,8 +151,11 @@ fn a_changed_set_is_allocated_at_once_and_what_stays_is_kept() {
     let token = Alone::token(&alone.hears(), &partition(0));
     alone.say(Event::PartitionsChanged { partitions: [partition(1), partition(2)].into() });
     let heard = alone.hears();
-    assert_eq!(heard[..2], [Notice::Unsettled, Notice::Revoked { partition: partition(0), token }]);
-    assert!(matches!(heard[2..], [Notice::Acquired { .. }, Notice::Settled { members: 1 }]));
+    assert_eq!(
+        heard[..2],
+        [Notice::Unsettled, Notice::Revoked { partition: partition(0), token: Some(token) }]
+    );
+    assert!(matches!(heard[2..], [Notice::Assigned { .. }, Notice::Settled { members: 1 }]));
     alone.say(Event::PartitionsChanged { partitions: [partition(1), partition(2)].into() });
     assert_eq!(alone.hears(), []);
 }
@@ -201,7 +207,10 @@ fn a_lost_session_loses_everything_and_a_new_one_begins_under_a_new_name() {
     alone.session = alone.zookeeper.open(alone.now);
     let epoch = alone.epoch();
     alone.say(Event::SessionEnded { epoch });
-    assert_eq!(alone.hears(), [Notice::Lost { partition: partition(0), token }, Notice::SessionLost]);
+    assert_eq!(
+        alone.hears(),
+        [Notice::Lost { partition: partition(0), token: Some(token) }, Notice::SessionLost]
+    );
     alone.start();
     alone.settle();
     let heard = alone.hears();
@@ -244,7 +253,7 @@ fn while_suspended_nothing_is_sent_and_nothing_given_up() {
     alone.say(Event::Reconnected { epoch });
     let heard = alone.hears();
     assert!(
-        matches!(heard[..], [Notice::Reconnected, Notice::Acquired { .. }, Notice::Settled { .. }]),
+        matches!(heard[..], [Notice::Reconnected, Notice::Assigned { .. }, Notice::Settled { .. }]),
         "{heard:?}"
     );
 }
@@ -260,8 +269,11 @@ fn after_a_disconnection_a_held_lock_that_is_gone_is_lost_and_the_session_is_giv
     alone.say(Event::Reconnected { epoch });
     let (lost, kept) = (Alone::token(&heard, &partition(0)), Alone::token(&heard, &partition(1)));
     let heard = alone.hears();
-    assert_eq!(heard[2], Notice::Lost { partition: partition(0), token: lost });
-    assert_eq!(heard[3..], [Notice::Unsettled, Notice::Revoked { partition: partition(1), token: kept }]);
+    assert_eq!(heard[2], Notice::Lost { partition: partition(0), token: Some(lost) });
+    assert_eq!(
+        heard[3..],
+        [Notice::Unsettled, Notice::Revoked { partition: partition(1), token: Some(kept) }]
+    );
     assert_eq!(alone.epoch(), epoch);
     alone.say(Event::Released { partition: partition(1), token: kept });
     assert_eq!(alone.hears(), [Notice::SessionLost]);
@@ -305,7 +317,7 @@ fn a_member_in_a_sibling_folder_keeps_an_item_from_us_until_it_is_gone() {
     alone.other_closes(python);
     alone.now = alone.member.next_deadline().unwrap();
     alone.say(Event::DeadlineReached);
-    assert!(matches!(alone.hears()[..], [Notice::Acquired { .. }, Notice::Settled { .. }]));
+    assert!(matches!(alone.hears()[..], [Notice::Assigned { .. }, Notice::Settled { .. }]));
 }
 
 #[test]
@@ -316,7 +328,7 @@ fn somebody_before_us_in_line_is_told_after_a_while_and_who_is_in_the_party_at_o
     alone.start();
     assert_eq!(alone.members(), Some(1), "before it has settled");
     alone.settle();
-    assert!(matches!(alone.hears()[..], [Notice::Joined { .. }, Notice::Acquired { .. }]));
+    assert!(matches!(alone.hears()[..], [Notice::Joined { .. }, Notice::Assigned { .. }]));
     alone.now = alone.member.next_deadline().unwrap();
     alone.say(Event::DeadlineReached);
     assert_eq!(alone.hears(), [Notice::Waiting { partition: partition(0), by: String::new() }]);

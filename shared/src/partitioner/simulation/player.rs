@@ -84,19 +84,20 @@ impl Player {
 
     pub(super) fn notice(&mut self, notice: Notice) -> Result<(), String> {
         match notice {
-            Notice::Acquired { partition, token } => {
+            Notice::Assigned { partition, token } => {
+                let token = token.ok_or("assigned without a token")?;
                 self.blocked.remove(&partition);
                 if let Some(had) = self.has.insert(partition.clone(), (token, false)) {
                     return Err(format!("{partition} was acquired with {token} while held with {had:?}"));
                 }
             }
             Notice::Revoked { partition, token } => match self.has.get_mut(&partition) {
-                Some((held, revoked)) if *held == token && !*revoked => *revoked = true,
-                other => return Err(format!("{partition} was revoked with {token}, held is {other:?}")),
+                Some((held, revoked)) if Some(*held) == token && !*revoked => *revoked = true,
+                other => return Err(format!("{partition} was revoked with {token:?}, held is {other:?}")),
             },
             Notice::Lost { partition, token } => match self.has.remove(&partition) {
-                Some((held, _)) if held == token => {}
-                other => return Err(format!("{partition} was lost with {token}, held was {other:?}")),
+                Some((held, _)) if Some(held) == token => {}
+                other => return Err(format!("{partition} was lost with {token:?}, held was {other:?}")),
             },
             Notice::Settled { members } => self.settled = Some(members),
             Notice::Unsettled | Notice::SessionLost => self.settled = None,
@@ -109,7 +110,7 @@ impl Player {
             | Notice::Waiting { .. }
             | Notice::NoLongerWaiting { .. }
             | Notice::Contended { .. } => {}
-            Notice::Joined { .. } | Notice::Suspended | Notice::Reconnected => {}
+            Notice::Joined { .. } | Notice::Evidence { .. } | Notice::Suspended | Notice::Reconnected => {}
         }
         Ok(())
     }

@@ -172,17 +172,19 @@ impl World {
 
     fn notice(&mut self, notice: Notice) {
         match notice {
-            Notice::Acquired { partition, token } => {
+            Notice::Assigned { partition, token } => {
+                let token = token.expect("a lock has a token");
                 let had = self.has.insert(partition.clone(), (token, false));
-                assert_eq!(had, None, "{partition} is acquired with {token}");
+                assert_eq!(had, None, "{partition} is assigned with {token}");
             }
             Notice::Revoked { partition, token } => {
+                let token = token.expect("a lock has a token");
                 let had = self.has.insert(partition.clone(), (token, true));
                 assert_eq!(had, Some((token, false)), "{partition} is revoked with {token}");
             }
             Notice::Lost { partition, token } => {
                 let had = self.has.remove(&partition).map(|(token, _)| token);
-                assert_eq!(had, Some(token), "{partition} is lost");
+                assert_eq!((had, token.is_some()), (token, true), "{partition} is lost");
             }
             Notice::Left | Notice::SessionLost => {
                 assert!(self.has.is_empty(), "{notice:?} with {:?}", self.has);
@@ -197,7 +199,8 @@ impl World {
             | Notice::Waiting { .. }
             | Notice::NoLongerWaiting { .. }
             | Notice::Blocked { .. }
-            | Notice::Contended { .. } => {}
+            | Notice::Contended { .. }
+            | Notice::Evidence { .. } => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! Proofs of life: the evidence that a supervisor's lease is made of.
 
 use kafkavisor::clock::Boottime;
+use kafkavisor::membership::Notice;
 use kafkavisor::partitioner::messages::Epoch;
 
 use crate::world::{Checked, Due, World};
@@ -44,7 +45,7 @@ impl World {
         let Some(membership) = self.membership(process) else { return Ok(()) };
         let present = membership.session.is_some_and(|(present, _)| present == epoch);
         if proved && present && membership.member.holding_as().is_some() {
-            return self.evidence(process, sent, timeout);
+            return self.notice(process, Notice::Evidence { sent, timeout });
         }
         Ok(())
     }

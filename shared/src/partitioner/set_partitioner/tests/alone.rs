@@ -136,8 +136,8 @@ impl Alone {
 
     pub(super) fn token(notices: &[Notice], of: &TopicPartition) -> FencingToken {
         let token = |notice: &Notice| {
-            let Notice::Acquired { partition, token } = notice else { return None };
-            (partition == of).then_some(*token)
+            let Notice::Assigned { partition, token } = notice else { return None };
+            token.filter(|_| partition == of)
         };
         notices.iter().find_map(token).unwrap_or_else(|| panic!("{of} was not acquired: {notices:?}"))
     }

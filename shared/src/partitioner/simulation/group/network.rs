@@ -87,7 +87,7 @@ impl Group {
                     player.to_server.push_back(Pending { id, epoch, request, abandoned: false });
                 }
                 Action::Notify(notice) => {
-                    if let Notice::Acquired { partition, token } = &notice {
+                    if let Notice::Assigned { partition, token: Some(token) } = &notice {
                         self.acquisitions += 1;
                         let before = self.tokens.insert(partition.clone(), *token);
                         if before.is_some_and(|before| before >= *token) {
