@@ -59,7 +59,9 @@ impl Assignment {
             Notice::Revoked { partition, token } => Meaning::Event(Event::Revoked { partition, token }),
             Notice::Lost { partition, .. } => Meaning::Event(Event::Lost { partition }),
             Notice::Settled { members } => {
-                log::info!("the group has settled: {members} members");
+                if self.member.is_some() {
+                    log::info!("the group has settled; members: {members}");
+                }
                 self.members = members;
                 self.blocked.clear();
                 Meaning::Event(Event::Settled)
