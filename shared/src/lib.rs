@@ -11,11 +11,11 @@
 //! | [`protocol`] | codecs of the handler protocols, both directions |
 //! | [`handler`] | a small typed helper for handlers written in Rust |
 
-pub mod clock;
 pub mod config;
 pub mod handler;
-pub mod ids;
 pub mod membership;
 pub mod partitioner;
 pub mod protocol;
-pub mod text;
+
+#[doc(inline)]
+pub use kafkavisor_types::{clock, ids, text};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::{Debug, Formatter};
 use std::time::{Duration, Instant};
 
-use kafkavisor::clock::now;
-use kafkavisor::ids::{Group, Topic};
+use kafkavisor_types::clock::now;
+use kafkavisor_types::ids::{Group, Topic};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::metadata::Metadata;

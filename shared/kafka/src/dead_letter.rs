@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use kafkavisor::ids::{Offset, TopicPartition};
-use kafkavisor::protocol::Message;
-use kafkavisor::text;
+use kafkavisor_types::ids::{Offset, TopicPartition};
+use kafkavisor_types::message::Message;
+use kafkavisor_types::text;
 use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use kafkavisor::clock::now;
-use kafkavisor::ids::{Group, Offset, TopicPartition};
+use kafkavisor_types::clock::now;
+use kafkavisor_types::ids::{Group, Offset, TopicPartition};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError as ClientError;

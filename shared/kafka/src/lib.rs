@@ -28,7 +28,7 @@ pub mod offsets;
 pub mod patience;
 pub mod properties;
 
-use kafkavisor::ids::{Topic, TopicPartition};
+use kafkavisor_types::ids::{Topic, TopicPartition};
 use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
 
 pub use admin::Described;

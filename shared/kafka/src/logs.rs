@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use kafkavisor::clock::now;
-use kafkavisor::ids::{Offset, TopicPartition};
+use kafkavisor_types::clock::now;
+use kafkavisor_types::ids::{Offset, TopicPartition};
 use rdkafka::consumer::Consumer;
 
 use crate::admin::{LogOffsets, Which};

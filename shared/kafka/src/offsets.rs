@@ -5,8 +5,8 @@ use std::fmt::{Debug, Formatter};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use kafkavisor::clock::now;
-use kafkavisor::ids::{Group, Offset, TopicPartition};
+use kafkavisor_types::clock::now;
+use kafkavisor_types::ids::{Group, Offset, TopicPartition};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use kafkavisor::clock::now;
+use kafkavisor_types::clock::now;
 
 use crate::error::KafkaError;
 

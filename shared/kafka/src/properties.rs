@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kafkavisor::ids::Group;
+use kafkavisor_types::ids::Group;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 

@@ -11,7 +11,6 @@ mod error;
 pub mod exec;
 mod json;
 pub mod jsonl;
-mod message;
 #[cfg(test)]
 mod properties;
 
@@ -19,4 +18,5 @@ pub use binary::{Binary, BinaryHandler};
 pub use codec::{Answer, Codec, HandlerCodec, Output, Request};
 pub use error::ProtocolError;
 pub use jsonl::{Jsonl, JsonlHandler};
-pub use message::{Header, Init, Message, OwnedHeader, OwnedMessage, StopReason};
+#[doc(inline)]
+pub use kafkavisor_types::message::{Header, Init, Message, OwnedHeader, OwnedMessage, StopReason};

@@ -1,7 +1,7 @@
 //! The elements of librdkafka's lists of partitions, as they are: the safe crate panics at a note that is no UTF-8, and anybody
 //! may have written that.
 
-use kafkavisor::ids::{Offset, TopicPartition};
+use kafkavisor_types::ids::{Offset, TopicPartition};
 use rdkafka::bindings as rd;
 use rdkafka::topic_partition_list::TopicPartitionList;
 

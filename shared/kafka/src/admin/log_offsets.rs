@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kafkavisor::ids::{Offset, TopicPartition};
+use kafkavisor_types::ids::{Offset, TopicPartition};
 use rdkafka::bindings as rd;
 use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
 use rdkafka::types::RDKafka;

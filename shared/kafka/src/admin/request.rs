@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_char};
 use std::ptr::{self, NonNull};
 use std::time::{Duration, Instant};
 
-use kafkavisor::clock::now;
+use kafkavisor_types::clock::now;
 use rdkafka::bindings as rd;
 use rdkafka::types::RDKafka;
 

@@ -5,7 +5,7 @@ use std::ffi::{CString, c_char};
 use std::ptr;
 use std::time::Duration;
 
-use kafkavisor::ids::Topic;
+use kafkavisor_types::ids::Topic;
 use rdkafka::bindings as rd;
 use rdkafka::types::{RDKafka, RDKafkaRespErr};
 

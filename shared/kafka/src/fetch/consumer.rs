@@ -5,8 +5,8 @@ use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
-use kafkavisor::ids::{Offset, TopicPartition};
-use kafkavisor::protocol::{Header, Message};
+use kafkavisor_types::ids::{Offset, TopicPartition};
+use kafkavisor_types::message::{Header, Message};
 use rdkafka::types::RDKafkaRespErr;
 
 use super::native::{Client, FetchError, RawMessage};

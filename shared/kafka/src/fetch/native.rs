@@ -10,8 +10,8 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use kafkavisor::clock::Boottime;
-use kafkavisor::protocol::Header;
+use kafkavisor_types::clock::Boottime;
+use kafkavisor_types::message::Header;
 use rdkafka::bindings as rd;
 use rdkafka::types::{RDKafkaRespErr, RDKafkaType};
 

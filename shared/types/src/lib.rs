@@ -1,0 +1,13 @@
+//! The words of the field as types, for the packages that the library is built on. Everybody else has them through `kafkavisor`.
+//!
+//! | module | for |
+//! |---|---|
+//! | [`ids`] | topic, partition, offset, generation, fencing token |
+//! | [`message`] | what a handler is told |
+//! | [`clock`] | the one place where clocks are read |
+//! | [`text`] | texts from outside: bounded, and without raw control characters |
+
+pub mod clock;
+pub mod ids;
+pub mod message;
+pub mod text;
