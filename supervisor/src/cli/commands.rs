@@ -1,0 +1,70 @@
+//! The commands there are, and the words about each in the list of them.
+
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+
+use super::configured::{self, CheckArgs, RunArgs};
+use super::demo::{self, DemoArgs};
+use super::instance::{self, SeekArgs, SelectArgs, SkipArgs, StatusArgs, StopArgs};
+
+const EXIT_CODES: &str = "Exit codes: 0 clean; 1 tried, and not so; 64 wrong command line; 69 Kafka, ZooKeeper or the supervisor not reached; \
+70 a bug; 75 the drain was cut short; 78 configuration.";
+
+/// Supervises Kafka consumers: one worker process per partition, any executable as the handler.
+#[derive(Debug, Parser)]
+#[command(name = "kafkavisor", version, arg_required_else_help = true, subcommand_required = true,
+    after_help = EXIT_CODES, propagate_version = true, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What there is to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Take partitions, start a worker for each, keep them running
+    #[command(after_help = configured::RUN_EXAMPLES)]
+    Run(Box<RunArgs>),
+    /// Validate a configuration and print it resolved, secrets masked
+    #[command(after_help = configured::CHECK_EXAMPLES)]
+    Check(Box<CheckArgs>),
+    /// Watch it work: a mock Kafka inside, a sample topic, one worker killed on the way
+    #[command(after_help = demo::DEMO_EXAMPLES)]
+    Demo(DemoArgs),
+    /// Show what a running supervisor does
+    #[command(after_help = instance::STATUS_EXAMPLES)]
+    Status(StatusArgs),
+    /// Ask a running supervisor to drain and exit
+    #[command(after_help = instance::STOP_EXAMPLES)]
+    Stop(StopArgs),
+    /// Deliver nothing until resumed: handlers finish what they have, partitions stay here
+    #[command(after_help = instance::PAUSE_EXAMPLES)]
+    Pause(SelectArgs),
+    /// Go on after a pause, or try parked partitions again
+    #[command(after_help = instance::RESUME_EXAMPLES)]
+    Resume(SelectArgs),
+    /// Drain workers and start them again, all of those meant at once
+    #[command(after_help = instance::RESTART_EXAMPLES)]
+    Restart(SelectArgs),
+    /// Apply the poison action to the message that blocks a partition: dead-letter it, or pass it over
+    #[command(after_help = instance::SKIP_EXAMPLES)]
+    Skip(SkipArgs),
+    /// Go on at another offset, before or behind, and commit that
+    #[command(after_help = instance::SEEK_EXAMPLES)]
+    Seek(SeekArgs),
+    /// Print shell completions
+    #[command(after_help = "Example:\n  kafkavisor completions bash > /etc/bash_completion.d/kafkavisor")]
+    Completions {
+        /// For which shell
+        shell: Shell,
+    },
+    /// Print the man page
+    #[command(after_help = "Example:\n  kafkavisor man | man -l -")]
+    Man,
+    /// Starts workers and ends what they leave; started by `run`
+    #[command(hide = true)]
+    Guardian,
+    /// The sample handler of `demo`
+    #[command(hide = true)]
+    SampleHandler,
+}

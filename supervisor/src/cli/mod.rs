@@ -1,0 +1,11 @@
+//! The command line: what there is, with examples. Completions and the man page are made from these definitions.
+
+mod commands;
+mod configured;
+mod demo;
+mod instance;
+
+pub(crate) use commands::{Cli, Command};
+pub(crate) use configured::{CheckArgs, RunArgs};
+pub(crate) use demo::DemoArgs;
+pub(crate) use instance::{SeekArgs, SelectArgs, SkipArgs, StatusArgs, StopArgs, WhichArgs};
