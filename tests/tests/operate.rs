@@ -194,6 +194,33 @@ fn skip_passes_the_blocking_message_by_and_only_that() {
 }
 
 #[test]
+fn what_hangs_its_handler_can_be_skipped_before_it_times_out() {
+    let topic = Topic::new(1);
+    topic.produce(&numbered(1, 10));
+    let script = r#"while read -r line; do case $line in
+        *'"message","offset":4,'*) sleep 1000;;
+        *'"message"'*) offset=${line#*offset\":}; echo "{\"ack\":${offset%%,*}}";;
+      esac; done"#;
+    let instance = Builder::of(&topic)
+        .shell(script)
+        .set("handler.poison.action", "skip")
+        .set("stop.timeout", "1s")
+        .start();
+    instance
+        .wait_for("its handler hangs", |status| status.partitions.iter().any(|p| p.acknowledged == Some(4)));
+    let partition = format!("{}:0", topic.name);
+    let text = refused(&instance, "skip", &[&partition]);
+    assert!(text.contains("no message blocks it"), "it may be at work still: {text}");
+    let (_, text) = until("the skip is accepted", || {
+        let (code, text) = said(&instance.ask("skip", &[&partition]));
+        (code != Some(64)).then_some((code, text)).filter(|(code, _)| *code == Some(0))
+    });
+    assert!(text.contains("offset 4 is skipped"), "{text}");
+    instance.wait_consumed(&topic, 1);
+    instance.stop();
+}
+
+#[test]
 fn a_parked_partition_is_tried_again_by_resume() {
     let (topic, records) = (Topic::new(1), Records::new());
     topic.produce(&numbered(1, 10));

@@ -428,6 +428,8 @@ fn exec_tries_later_without_counting() {
     until("it was tried several times", || (batches(&out).len() >= 3).then_some(()));
     let status = instance.wait_ready(1);
     assert_eq!((status.partition(0).committed.unwrap_or(0), status.partition(0).restarts_total), (0, 0));
+    let exit = status.partition(0).last_exit.clone();
+    assert_eq!(exit.as_deref(), Some("handler exited with status 75"), "what it waits for is no secret");
     std::fs::write(instance.folder().join("open"), "").unwrap();
     instance.wait_consumed(&topic, 1);
     assert!(

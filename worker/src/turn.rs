@@ -317,6 +317,7 @@ impl Worker {
                 Said::BatchFailed { offset, count, error } => {
                     self.core.handle(time, Event::BatchFailed { offset, count, error })
                 }
+                Said::Postponed { error } => vec![Action::SayPostponed { error }],
                 Said::Poison { offset, attempts, error } => {
                     self.core.handle(time, Event::Poisoned { offset, attempts, error })
                 }
@@ -432,6 +433,7 @@ impl Worker {
                 Action::CloseInput => self.driver.close_input(),
                 Action::SignalHandler(signal) => self.driver.signal(signal),
                 Action::SayReady => link.say(FromWorker::Ready),
+                Action::SayPostponed { error } => link.say(FromWorker::Postponed { error }),
                 Action::SayFailed { offset, attempts, error, rejected } => {
                     link.say(FromWorker::Failed { offset, attempts, error, rejected });
                 }

@@ -184,6 +184,11 @@ pub enum FromWorker {
         /// Its last lines on stderr.
         stderr: String,
     },
+    /// `exec`: a process wants its batch later (75); no failure.
+    Postponed {
+        /// How it ended, in words for people.
+        error: String,
+    },
     /// A message is in the dead-letter topic, confirmed, and counts as done.
     DeadLettered {
         /// The message.
@@ -213,6 +218,7 @@ impl FromWorker {
             Self::Ended { ending, stderr } => {
                 Self::Ended { ending: ending.bounded(), stderr: lines(&stderr) }
             }
+            Self::Postponed { error } => Self::Postponed { error: text::shown(&error) },
             Self::Ready | Self::CommitWanted | Self::DeadLettered { .. } => self,
         }
     }
@@ -343,6 +349,7 @@ mod tests {
                     error: error(),
                     stderr: stderr(),
                 },
+                FromWorker::Postponed { error: error() },
                 ended(Ending::Stopped { cut_short: false, failed: Some(error()) }),
                 ended(Ending::HandlerMissing { error: error() }),
                 ended(Ending::HandlerTimeout { detail: detail() }),

@@ -123,6 +123,16 @@ pub struct Batch {
     pub wait: Duration,
 }
 
+/// No handler hangs before that, however short its time limit.
+const HANGS_AFTER: Duration = Duration::from_secs(5);
+
+impl Handler {
+    /// A handler hangs that has not answered for so long.
+    pub fn hangs_after(&self) -> Duration {
+        (self.timeout / 10).max(HANGS_AFTER)
+    }
+}
+
 impl Default for Handler {
     /// The contract's defaults; the command must still be filled in.
     fn default() -> Self {

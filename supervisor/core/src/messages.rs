@@ -22,6 +22,8 @@ pub struct Settings {
     pub restart: Restart,
     pub poison: Poison,
     pub stop_timeout: Duration,
+    /// A message that is in flight for so long hangs its handler, and may be skipped.
+    pub hangs_after: Duration,
     pub commit_interval: Duration,
     /// Something was acknowledged by this deployment before: by this command with this configuration and this file on disk.
     pub worked: bool,

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use kafkavisor::clock::Boottime;
 use kafkavisor::ids::Offset;
+use kafkavisor_link::message::DeadLetter;
 use kafkavisor_link::page::Progress;
 use nix::unistd::Pid;
 
@@ -103,8 +105,27 @@ impl Partition {
         place.acknowledged = Offset(progress.acknowledged);
         record.note(progress);
         self.tenure.in_flight = progress.in_flight;
+        let delivered = progress.oldest_in_flight;
+        self.tenure.oldest_in_flight =
+            (progress.in_flight > 0 && delivered != Boottime(0)).then_some(delivered);
         self.tenure.blocking.take_if(|blocking| blocking.offset.0 < progress.acknowledged);
         Ok(())
+    }
+
+    /// The message at the head, where an operator may want to pass it over: it parked the partition, its handlers have died of it,
+    /// or it hangs the one that runs.
+    pub(crate) fn stuck_on(&self, at: Boottime, hangs_after: Duration) -> Option<DeadLetter> {
+        let head = self.tenure.acknowledged()?;
+        let blocking = self.tenure.blocking.clone().filter(|blocking| blocking.offset == head);
+        let delivered = self.tenure.oldest_in_flight.filter(|_| self.pid().is_some());
+        let hangs = delivered.is_some_and(|delivered| at.since(delivered) >= hangs_after);
+        let hanging = || DeadLetter {
+            offset: head,
+            attempts: 1,
+            error: "an operator skipped it while its handler gave no answer".to_owned(),
+            stderr: String::new(),
+        };
+        blocking.or_else(|| hangs.then(hanging))
     }
 
     /// Whether the worker's loop, which last turned `silent` ago, has stood still for too long: by the clock that counts

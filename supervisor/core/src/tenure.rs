@@ -50,6 +50,8 @@ pub struct Revoked(pub Option<FencingToken>);
 pub(crate) struct Seek {
     pub(crate) offset: Offset,
     pub(crate) ticket: Ticket,
+    /// The message that it passes over: nothing is to be done if that is acknowledged by then.
+    pub(crate) skips: Option<Offset>,
     /// What is said when it is done.
     pub(crate) said: String,
 }
@@ -84,6 +86,8 @@ pub struct Tenure {
     pub failures: Failures,
     /// In flight as last seen.
     pub in_flight: u64,
+    /// When the oldest of that was delivered.
+    pub oldest_in_flight: Option<Boottime>,
     pub revoked: Option<Revoked>,
     pub assigned_again: Option<Assigned>,
     /// The topic is another one than that which offsets were known of: only its earliest message will do.
@@ -113,6 +117,7 @@ impl Tenure {
             gone: 0,
             failures: Failures::default(),
             in_flight: 0,
+            oldest_in_flight: None,
             revoked: None,
             assigned_again: None,
             made_again: false,
@@ -154,6 +159,18 @@ impl Tenure {
         let deaths = u32::try_from(attempts.deaths(offset)).unwrap_or(u32::MAX);
         self.blocking = Some(DeadLetter { offset, attempts: deaths, error: how.to_owned(), stderr });
         self.first_delivered = attempts.first_delivered(offset);
+    }
+
+    /// What an operator wants to be skipped and is acknowledged meanwhile, and who waits for it.
+    pub(crate) fn skipped_in_vain(&mut self) -> Option<(Offset, Ticket)> {
+        let acknowledged = self.acknowledged()?;
+        let seek = self.seek.take_if(|seek| seek.skips.is_some_and(|offset| offset < acknowledged));
+        if let Some(Seek { skips: Some(offset), ticket, .. }) = seek {
+            return Some((offset, ticket));
+        }
+        let handled = |due: &mut DueDeadLetter| due.ticket.is_some() && due.dead_letter.offset < acknowledged;
+        let due = self.dead_letter.take_if(handled)?;
+        Some((due.dead_letter.offset, due.ticket?))
     }
 
     /// Everyone who waits for something that will not be done.

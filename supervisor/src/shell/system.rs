@@ -93,6 +93,7 @@ impl Real {
             restart: config.restart.clone(),
             poison: config.handler.poison.clone(),
             stop_timeout: config.stop.timeout,
+            hangs_after: config.handler.hangs_after(),
             commit_interval: config.offsets.commit_interval,
             worked: self.deployments.worked(&deployment),
         };

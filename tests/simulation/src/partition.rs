@@ -248,7 +248,8 @@ impl Partition {
         by: Option<FencingToken>,
     ) -> Result<bool, Violation> {
         let offset = committed.offset.0;
-        if let Some(message) = self.message_at(offset - 1).filter(|message| message.ordered_away) {
+        let passed_over = |message: &&mut Message| message.ordered_away && message.fate == Fate::Waiting;
+        if let Some(message) = self.message_at(offset - 1).filter(passed_over) {
             message.fate = Fate::Skipped;
         }
         let unsettled = self.unsettled();

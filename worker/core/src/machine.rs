@@ -147,6 +147,9 @@ pub enum Action {
     CloseInput,
     SignalHandler(Signal),
     SayReady,
+    SayPostponed {
+        error: String,
+    },
     SayFailed {
         offset: Offset,
         attempts: u32,

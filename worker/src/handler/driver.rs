@@ -29,6 +29,8 @@ pub(crate) enum Said {
     Missing(String),
     /// A process failed with so many messages, which are tried again (`exec`).
     BatchFailed { offset: Offset, count: u32, error: String },
+    /// A process wants its batch later (`exec`).
+    Postponed { error: String },
     /// A message alone was its death often enough (`exec`).
     Poison { offset: Offset, attempts: u32, error: String },
 }

@@ -166,7 +166,7 @@ impl Exec {
         let error = format!("handler {how}");
         match outcome {
             Outcome::Acknowledged(offset) => said.push(Said::Answer(Answer::Ack(offset))),
-            Outcome::Later => {}
+            Outcome::Later => said.push(Said::Postponed { error }),
             Outcome::Failed { offset } => said.push(Said::BatchFailed { offset, count, error }),
             Outcome::Refused { offset } => said.push(Said::Answer(Answer::Reject { offset, error })),
             Outcome::Poison { offset, attempts } => {

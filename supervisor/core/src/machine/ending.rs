@@ -120,10 +120,11 @@ impl Core {
     /// Only the last commit is still owed; an operator's word that waited for this moment is part of it.
     pub(super) fn drained(&mut self, now: Instant, key: &TopicPartition) -> Vec<Action> {
         let within = if self.hurried() { HURRIED } else { self.configs.settings().stop_timeout };
+        let actions = self.look_again(key);
         self.obey(now, key);
         self.commit_at = Some(now);
         self.enter(key, Phase::Releasing { until: now + within });
-        Vec::new()
+        actions
     }
 
     /// The old worker is gone, as was wanted: the next one may start.

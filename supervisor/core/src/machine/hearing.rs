@@ -53,6 +53,10 @@ impl Core {
             FromWorker::BatchFailed { offset, count, attempts, error, stderr } => {
                 self.batch_failed(now, key, offset, (count == 1).then_some(attempts), &error, stderr)
             }
+            FromWorker::Postponed { error } => {
+                self.record_mut(key).last_exit = Some(text::shown(&error));
+                Vec::new()
+            }
             FromWorker::DeadLettered { offset } => {
                 log::warn!("{key}: offset {offset} is in the dead-letter topic");
                 let due = partition.tenure.dead_letter.take_if(|due| due.dead_letter.offset == offset);

@@ -9,11 +9,10 @@ use std::time::Instant;
 use kafkavisor::config::PoisonAction;
 use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor::protocol::StopReason;
-use kafkavisor_link::message::DeadLetter;
 use kafkavisor_marks::hit;
 
 use super::{Core, KILL_AFTER};
-use crate::messages::{Action, Refusal, Ticket};
+use crate::messages::{Action, Refusal, Settings, Ticket};
 use crate::operator::Operation;
 use crate::phase::{Phase, Purpose};
 use crate::reason::Reason;
@@ -111,14 +110,11 @@ impl Core {
     }
 
     fn skip(&mut self, now: Instant, key: &TopicPartition, ticket: Ticket) -> Done {
-        let rule = self.settings_of(key).poison.clone();
+        let at = self.at;
+        let Settings { poison: rule, hangs_after, .. } = self.settings_of(key).clone();
         let paused = self.records.get(key).is_some_and(|record| record.paused.is_some());
         let Some(partition) = self.partitions.get_mut(key) else { return Ok((None, Vec::new())) };
-        let tenure = &partition.tenure;
-        let blocks = |dead_letter: &DeadLetter| Some(dead_letter.offset) == tenure.acknowledged();
-        let parked = matches!(partition.phase(), Phase::Parked { .. });
-        let stuck = parked || partition.pid().is_none() || tenure.failures.looping() || tenure.failing;
-        let Some(dead_letter) = tenure.blocking.clone().filter(blocks).filter(|_| stuck) else {
+        let Some(dead_letter) = partition.stuck_on(at, hangs_after) else {
             hit!(skip_refused_with_nothing_to_skip);
             let state = partition.state();
             return Err(format!(
@@ -129,7 +125,8 @@ impl Core {
         if rule.action != PoisonAction::DeadLetter && rule.topic.is_none() {
             hit!(skip_passes_over);
             let said = format!("offset {offset} is skipped");
-            let actions = self.order(now, key, Seek { offset: offset.next(), ticket, said });
+            let actions =
+                self.order(now, key, Seek { offset: offset.next(), ticket, skips: Some(offset), said });
             return Ok((None, actions));
         }
         if paused {
@@ -154,7 +151,7 @@ impl Core {
         }
         let before = partition.tenure.acknowledged().map_or_else(|| "none".to_owned(), |at| at.to_string());
         let said = format!("goes on at offset {offset} (was {before})");
-        Ok((None, self.order(now, key, Seek { offset, ticket, said })))
+        Ok((None, self.order(now, key, Seek { offset, ticket, skips: None, said })))
     }
 
     /// Whoever waited for another place waits in vain: the last word counts.
@@ -213,11 +210,24 @@ impl Core {
 
     /// Nothing runs: an operator's word is committed first, else the next worker starts.
     pub(super) fn go_on(&mut self, now: Instant, key: &TopicPartition) -> Vec<Action> {
-        if !self.obey(now, key) {
-            return self.launch(now, key);
+        let mut actions = self.look_again(key);
+        if self.obey(now, key) {
+            self.enter(key, Phase::Committing { first: false });
+        } else {
+            actions.extend(self.launch(now, key));
         }
-        self.enter(key, Phase::Committing { first: false });
-        Vec::new()
+        actions
+    }
+
+    /// The message that was to be skipped may have been handled while its worker drained.
+    pub(super) fn look_again(&mut self, key: &TopicPartition) -> Vec<Action> {
+        let vain = self.partitions.get_mut(key).and_then(|partition| partition.tenure.skipped_in_vain());
+        let answer = |(offset, ticket)| {
+            hit!(skipped_in_vain);
+            let said = format!("offset {offset} was handled after all, and is not skipped");
+            Action::Answer { ticket, result: Ok(said) }
+        };
+        vain.map(answer).into_iter().collect()
     }
 
     /// The group's offset follows an operator's word, backwards too. False where there is none.

@@ -56,6 +56,7 @@ pub(super) fn settings(action: PoisonAction) -> Settings {
         restart: Restart { initial: SECOND / 2, max: 30 * SECOND, healthy_after: 60 * SECOND },
         poison: Poison { attempts: 3, action, topic: None, max_per_minute: 60 },
         stop_timeout: 10 * SECOND,
+        hangs_after: 6 * SECOND,
         commit_interval: SECOND,
         worked: true,
     }

@@ -4,6 +4,7 @@ use kafkavisor::config::{Poison, PoisonAction};
 use kafkavisor::ids::{FencingToken, Offset};
 use kafkavisor::protocol::StopReason;
 use kafkavisor_link::message::{DeadLetter, Ending, FromWorker};
+use kafkavisor_link::page::Progress;
 use kafkavisor_link::process::Exit;
 
 use super::fixture::*;
@@ -113,6 +114,63 @@ fn what_blocks_is_skipped_and_nothing_else() {
     assert!(actions.contains(&Action::MovePage { partition: orders(0), next: Offset(11) }));
     assert_eq!(spawns(&actions), [Offset(11)]);
     assert!(fixture.refused(Operation::Skip).contains("no message blocks it"), "once");
+}
+
+/// Its handlers have died of the message once, and the next one has it in hands.
+fn suspected(action: PoisonAction) -> Fixture {
+    let mut fixture = Fixture::with(settings(action));
+    fixture.ready(0);
+    fixture.page(0, progress(10, 11));
+    fixture.pass(40 * SECOND);
+    fixture.dies_of(0, 10);
+    fixture.pass(40 * SECOND);
+    fixture.committed(0, 10, None);
+    assert_eq!(fixture.state(0), "ready");
+    fixture
+}
+
+#[test]
+fn what_handlers_have_died_of_may_be_skipped_though_the_next_one_runs() {
+    let mut fixture = suspected(PoisonAction::Skip);
+    assert_eq!(fixture.operate(Operation::Skip).1, None, "the worker drains first");
+    let actions = fixture.drained(0, progress(10, 11));
+    assert_eq!(commit_of(&actions).unwrap()[&orders(0)], Offset(11));
+    assert!(answer_of(&fixture.committed(0, 11, None)).unwrap().unwrap().contains("skipped"));
+    assert_eq!(fixture.place(0).0, Some(Offset(11)));
+}
+
+#[test]
+fn what_hangs_its_handler_may_be_skipped() {
+    let mut fixture = Fixture::with(settings(PoisonAction::Skip));
+    fixture.ready(0);
+    let delivered = Progress { oldest_in_flight: fixture.at(), ..progress(10, 12) };
+    fixture.page(0, delivered);
+    fixture.pass(5 * SECOND);
+    assert!(fixture.refused(Operation::Skip).contains("no message blocks it"), "it is at work");
+    fixture.pass(SECOND);
+    fixture.committed(0, 10, None);
+    assert_eq!(fixture.operate(Operation::Skip).1, None);
+    let actions = fixture.drained(0, progress(10, 12));
+    assert_eq!(commit_of(&actions).unwrap()[&orders(0)], Offset(11));
+}
+
+#[test]
+fn what_is_handled_while_its_worker_drains_is_not_skipped() {
+    for action in [PoisonAction::Skip, PoisonAction::DeadLetter] {
+        for revoked in [false, true] {
+            let mut fixture = suspected(action);
+            assert_eq!(fixture.operate(Operation::Skip).1, None);
+            if revoked {
+                fixture.event(Event::Revoked { partition: orders(0), token: TOKEN });
+            }
+            let actions = fixture.drained(0, progress(15, 15));
+            let answer = answer_of(&actions).unwrap().unwrap();
+            assert!(answer.contains("10 was handled"), "{action:?} {revoked}: {answer}");
+            let next = spawns(&actions);
+            assert_eq!(next, if revoked { vec![] } else { vec![Offset(15)] }, "nothing goes back");
+            assert_eq!(fixture.place(0).0, Some(Offset(15)));
+        }
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod turns;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use kafkavisor::clock::Boottime;
 use kafkavisor::ids::{FencingToken, TopicPartition};
@@ -247,6 +248,7 @@ impl World {
             restart: self.plan.restart.clone(),
             poison: self.plan.poison.clone(),
             stop_timeout: self.plan.stop_timeout,
+            hangs_after: Duration::from_secs(6),
             commit_interval: self.plan.commit_interval,
             worked: false,
         }

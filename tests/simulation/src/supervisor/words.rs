@@ -22,11 +22,17 @@ impl World {
         number
     }
 
-    /// The message that blocks the partition may be passed over from here on: an operator says so.
+    /// The message that blocks the partition, or hangs its handler, may be passed over from here on: an operator says so.
     pub(super) fn may_be_passed_over(&mut self, process: usize, key: &TopicPartition) {
+        let (at, hangs_after) =
+            (self.processes[process].machine.boottime(self.now), self.settings().hangs_after);
         let core = self.supervisor(process).and_then(|supervisor| supervisor.core());
-        let blocking = core.and_then(|core| core.partitions().get(key)?.tenure.blocking.as_ref());
-        let Some(offset) = blocking.map(|blocking| blocking.offset) else { return };
+        let Some(partition) = core.and_then(|core| core.partitions().get(key)) else { return };
+        let tenure = &partition.tenure;
+        let hangs = partition.pid().is_some()
+            && tenure.oldest_in_flight.is_some_and(|delivered| at.since(delivered) >= hangs_after);
+        let blocking = tenure.blocking.as_ref().map(|blocking| blocking.offset);
+        let Some(offset) = blocking.or_else(|| tenure.acknowledged().filter(|_| hangs)) else { return };
         if let Some(message) = self.partitions[Self::partition_of(key)].message_at(offset.0) {
             message.ordered_away = true;
         }

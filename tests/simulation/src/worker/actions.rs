@@ -61,7 +61,7 @@ impl World {
                     self.wake_worker(pid, posted);
                 }
                 // Its handler knows nothing of it: only `exec` does.
-                Action::Settle { .. } | Action::SayBatchFailed { .. } => {}
+                Action::Settle { .. } | Action::SayBatchFailed { .. } | Action::SayPostponed { .. } => {}
                 Action::SayDeadLettered { offset } => {
                     self.write_page(pid);
                     self.say_to_supervisor(pid, FromWorker::DeadLettered { offset });

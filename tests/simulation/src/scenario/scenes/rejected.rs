@@ -160,6 +160,25 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "a_skip_of_what_is_handled_after_all",
+        proves: "`skip` drains first, and leaves alone what the handler finishes meanwhile: nothing after it comes again",
+        marks: &["skip_passes_over", "skipped_in_vain"],
+        group: || group(100, PoisonAction::Skip),
+        steps: |s| {
+            s.begin(&[0], 3)?;
+            s.hold(0);
+            s.produce(0, 1);
+            s.until("it is in flight", |w| w.in_flight(0) == 1)?;
+            s.pass(7)?;
+            let skip = s.ask(0, 0, Operation::Skip);
+            s.until("the worker drains", |w| w.state(0, 0) == "draining")?;
+            s.go_on(0);
+            s.until_done(skip)?;
+            s.until("everything is settled", |w| w.done(0))?;
+            s.expect("nothing is skipped", |w| w.skipped(0) == 0)
+        },
+    },
+    Scenario {
         name: "nothing_to_skip",
         proves: "`skip` is refused where no message blocks, and while a dead letter would need a worker that is paused",
         marks: &["skip_refused_with_nothing_to_skip", "skip_refused_while_paused"],
