@@ -1,4 +1,4 @@
-//! The group's offsets, wherever they are kept: read and written with what stands beside each, one answer a partition.
+//! The group's offsets in Kafka itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Debug, Formatter};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use kafkavisor_types::clock::now;
-use kafkavisor_types::ids::{Group, Offset, TopicPartition};
+use kafkavisor_types::ids::{Group, TopicPartition};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
@@ -17,40 +17,10 @@ use crate::error::KafkaError;
 use crate::list;
 use crate::properties::client_config;
 
+use super::store::{Answers, OffsetError, OffsetStore, Stored};
+
 /// What bounds how long a request can lie in a socket's buffer after its time is up.
 const SOCKET_TIMEOUT_MS: u64 = 5000;
-
-/// An offset of the group.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
-    /// The next offset to read.
-    pub offset: Offset,
-    /// What whoever wrote it wrote beside it.
-    pub note: String,
-}
-
-/// Why an offset could not be read or written.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OffsetError {
-    /// Kafka's answer.
-    #[error(transparent)]
-    Kafka(#[from] KafkaError),
-    /// It does not know the partition, and neither is there such a one by a second look.
-    #[error("there is no such topic or partition any more")]
-    Gone,
-}
-
-/// One answer a partition.
-pub type Answers<T> = BTreeMap<TopicPartition, Result<T, OffsetError>>;
-
-/// Where the group's offsets are kept. Every partition that is asked about has its answer when the call returns, which is at the
-/// deadline at the latest; nothing is written after it.
-pub trait OffsetStore: Debug + Send + Sync {
-    /// The offsets; `None` for a partition that has none.
-    fn read(&self, of: &BTreeSet<TopicPartition>, deadline: Instant) -> Answers<Option<Stored>>;
-    /// Writes them.
-    fn write(&self, offsets: &BTreeMap<TopicPartition, Stored>, deadline: Instant) -> Answers<()>;
-}
 
 /// Offsets in Kafka itself.
 pub struct KafkaOffsets {
