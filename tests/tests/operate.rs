@@ -290,6 +290,10 @@ fn what_is_not_here_is_refused_and_what_is_not_understood_too() {
     let (topic, records) = (Topic::new(1), Records::new());
     let instance = Builder::of(&topic).recorder(&Recorder::new(&records)).start();
     instance.wait_ready(1);
+    let (ours, nobodys) = (format!("{}:0", topic.name), format!("{}:99", topic.name));
+    let text = refused(&instance, "pause", &[&ours, &nobodys]);
+    assert!(text.contains(&nobodys) && !text.contains(&format!("{ours}: paused")), "{text}");
+    assert_eq!(instance.status().unwrap().state_of(0), "ready", "all of a command, or nothing");
     let text = refused(&instance, "pause", &["other-topic"]);
     assert!(text.contains("does not have it") && text.contains(&topic.name), "{text}");
     refused(&instance, "seek", &[&format!("{}:7", topic.name), "5"]);

@@ -233,14 +233,28 @@ impl Demo {
                 }
                 self.draw(&status, false)?;
             }
+            if self.is_interrupted() {
+                return Err(Failure::failed(format!("interrupted before {what}")));
+            }
             let ended = matches!(self.supervisor.child.try_wait(), Ok(Some(_)));
             if ended || now() >= deadline {
-                let log = fs::read_to_string(&self.supervisor.log).unwrap_or_default();
-                let why = if ended { "the supervisor ended" } else { "it took too long" };
-                return Err(Failure::bug(format!("demo: waiting until {what}: {why}. Its log:\n{log}")));
+                return Err(self.in_vain(what, ended));
             }
             pause(LOOK_EVERY);
         }
+    }
+
+    /// Mostly the handler's doing, which status knows best.
+    fn in_vain(&self, what: &str, ended: bool) -> Failure {
+        let last = find::status(&self.supervisor.socket)
+            .ok()
+            .and_then(|status| status.partitions.into_iter().find_map(|partition| partition.last_exit));
+        if let Some(last) = last {
+            return Failure::failed(format!("waited in vain until {what}: {last}"));
+        }
+        let log = fs::read_to_string(&self.supervisor.log).unwrap_or_default();
+        let why = if ended { "the supervisor ended" } else { "it took too long" };
+        Failure::bug(format!("demo: waiting until {what}: {why}. Its log:\n{log}"))
     }
 
     fn look_until(&mut self, end: Instant) -> Result<(), Failure> {

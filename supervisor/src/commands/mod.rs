@@ -67,7 +67,7 @@ fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::bug(format!("failed to write to standard output: {error}")))
+            Err(Failure::failed(format!("failed to write to standard output: {error}")))
         }
         _ => Ok(()),
     }

@@ -54,9 +54,10 @@ pub(super) enum CommitError {
 impl CommitError {
     fn told(&self) -> NotCommitted {
         let why = self.to_string();
-        match self {
-            Self::Store(OffsetError::Gone) => NotCommitted::Gone(why),
-            Self::Store(OffsetError::Kafka(_)) | Self::NotOurs | Self::JustBegun => NotCommitted::Failed(why),
+        if matches!(self, Self::Store(OffsetError::Gone)) {
+            NotCommitted::Gone(why)
+        } else {
+            NotCommitted::Failed(why)
         }
     }
 }

@@ -83,7 +83,8 @@ impl EventLoop {
         self.real.replies.answer(ticket, Err(refused));
     }
 
-    /// Those of our partitions that are meant, each with who waits for its answer; what is not ours is answered.
+    /// Those of our partitions that are meant, each with who waits for its answer; what is not ours is answered, and then nothing
+    /// is done.
     fn meant(
         &mut self,
         asked: Asked,
@@ -92,9 +93,9 @@ impl EventLoop {
     ) -> Vec<(TopicPartition, Ticket)> {
         let ours = self.driver.core().operable();
         let is_meant = |key: &&TopicPartition| meant.is_empty() || meant.iter().any(|one| one.matches(key));
-        let partitions: Vec<_> = ours.iter().filter(is_meant).cloned().collect();
         let unknown = meant.iter().filter(|one| !ours.iter().any(|key| one.matches(key)));
         let known: Vec<Outcome> = unknown.map(|one| self.unknown(one)).collect();
+        let partitions: Vec<_> = ours.iter().filter(is_meant).filter(|_| known.is_empty()).cloned().collect();
         let tickets = self.real.replies.open(asked, name, &partitions, known);
         partitions.into_iter().zip(tickets).collect()
     }

@@ -431,7 +431,13 @@ fn a_drain_waits_for_a_dead_letter_but_not_for_ever() {
     refused(&mut fixture, 0);
     fixture.event(stop);
     fixture.event(Event::HandlerExited(Exit::Status(0)));
-    assert_eq!(fixture.pass(SECOND), [Action::End(Ending::Stopped { cut_short: true, failed: None })]);
+    assert_eq!(
+        fixture.pass(SECOND),
+        [Action::End(Ending::Stopped {
+            cut_short: true,
+            failed: Some("a dead letter was not confirmed in time".to_owned())
+        })]
+    );
     assert_eq!(fixture.core.window().acknowledged(), Offset(0));
 }
 

@@ -207,7 +207,10 @@ impl Core {
             }
             State::Settling { until, ending } if now >= until => {
                 hit!(fates_stay_open);
-                let ending = cut_short(ending);
+                let mut ending = cut_short(ending);
+                if let Ending::Stopped { failed, .. } = &mut ending {
+                    failed.get_or_insert_with(|| "a dead letter was not confirmed in time".to_owned());
+                }
                 self.state = State::Ended;
                 vec![Action::End(ending)]
             }
