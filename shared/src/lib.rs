@@ -7,17 +7,23 @@
 //! | [`text`] | texts from outside: bounded, and without raw control characters |
 //! | [`cluster_config`] | a Kafka cluster as discovery and consumer configurations name it |
 //! | [`config`] | the configuration file: parsed once, every error at once with line and column |
+//! | [`discovery`] | finding clusters, topics and logs (feature `discovery`) |
 //! | [`partitioner`] | who owns which partition: kazoo's `SetPartitioner` as a pure state machine |
 //! | [`membership`] | who owns what, behind one trait: static lists, the partitioner on a real ZooKeeper (feature `zookeeper`) |
 //! | [`protocol`] | codecs of the handler protocols, both directions |
 //! | [`handler`] | a small typed helper for handlers written in Rust |
+//! | `testing` | a stand-in for the discovery service, for tests (feature `testing`) |
 
 pub mod cluster_config;
 pub mod config;
+#[cfg(feature = "discovery")]
+pub mod discovery;
 pub mod handler;
 pub mod membership;
 pub mod partitioner;
 pub mod protocol;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 #[doc(inline)]
 pub use kafkavisor_types::{clock, ids, text};

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`properties`] | what every client is set up with |
 //! | [`clients`] | reaching Kafka, topics with their ids, who else is in the group |
+//! | [`topics`] | all topics of a cluster |
 //! | [`logs`] | where logs begin and end |
 //! | [`heads`] | how old the first message is that nobody fetches |
 //! | [`offsets`] | the group's offsets, behind one trait |
@@ -27,6 +28,7 @@ pub mod logs;
 pub mod offsets;
 pub mod patience;
 pub mod properties;
+pub mod topics;
 
 use kafkavisor_types::ids::{Topic, TopicPartition};
 use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};

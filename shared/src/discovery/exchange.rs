@@ -1,0 +1,99 @@
+//! One HTTP exchange: bounded in time and size, tried twice, redirections not followed.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use kafkavisor_types::text::bounded;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::{Client, Method, redirect};
+use serde_json::Value;
+
+use super::service::LIMIT;
+use super::swagger::Request;
+
+/// Largest answer that is read, in bytes.
+pub(super) const MAX_ANSWER: usize = 16 << 20;
+/// As much of an answer's text is shown, in bytes.
+const SHOWN: usize = 300;
+
+/// An answer, whatever its status.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) location: Option<String>,
+    pub(super) body: Vec<u8>,
+}
+
+/// Why there is no whole answer.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// No connection, or one that broke.
+    Broken(String),
+    TooLate,
+    TooLarge,
+}
+
+/// A client that goes to no proxy: discovery is asked on this machine or in its network, as the address says.
+pub(super) fn client(client_id: &str) -> Result<Client, String> {
+    let agent: String = client_id.chars().filter(char::is_ascii_graphic).collect();
+    let client = Client::builder().no_proxy().redirect(redirect::Policy::none()).user_agent(agent);
+    client.build().map_err(|error| reasons(&error))
+}
+
+/// The answer, of the second try where the first brings none or one of a server in trouble (5xx).
+pub(super) async fn twice(client: &Client, request: &Request) -> Result<Answer, Fault> {
+    match once(client, request).await {
+        Ok(answer) if answer.status < 500 => Ok(answer),
+        Err(Fault::TooLarge) => Err(Fault::TooLarge),
+        Ok(_) | Err(Fault::Broken(_) | Fault::TooLate) => once(client, request).await,
+    }
+}
+
+async fn once(client: &Client, request: &Request) -> Result<Answer, Fault> {
+    let limit: Duration = LIMIT;
+    tokio::time::timeout(limit, whole(client, request)).await.unwrap_or(Err(Fault::TooLate))
+}
+
+async fn whole(client: &Client, request: &Request) -> Result<Answer, Fault> {
+    let broken = |error: reqwest::Error| Fault::Broken(reasons(&error));
+    let method =
+        Method::from_bytes(request.method.as_bytes()).map_err(|error| Fault::Broken(error.to_string()))?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in &request.headers {
+        let name =
+            HeaderName::from_bytes(name.as_bytes()).map_err(|error| Fault::Broken(error.to_string()))?;
+        let value =
+            HeaderValue::from_bytes(value.as_bytes()).map_err(|error| Fault::Broken(error.to_string()))?;
+        headers.insert(name, value);
+    }
+    let mut response = client.request(method, &request.url).headers(headers).send().await.map_err(broken)?;
+    let location = response.headers().get(LOCATION).map(|to| bounded(to.as_bytes(), to.len(), SHOWN));
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(broken)? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            return Err(Fault::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status: response.status().as_u16(), location, body })
+}
+
+/// What an error answer says, for people: its `description` or `message`, else its text.
+pub(super) fn for_people(body: &[u8]) -> String {
+    let json: Option<Value> = serde_json::from_slice(body).ok();
+    let said = json.as_ref().and_then(|json| {
+        ["description", "message", "error", "detail"].iter().find_map(|key| json.get(key)?.as_str())
+    });
+    let text = said.map_or_else(|| String::from_utf8_lossy(body).trim().to_owned(), str::to_owned);
+    if text.is_empty() { text } else { format!(" ({})", bounded(text.as_bytes(), text.len(), SHOWN)) }
+}
+
+/// An error with what is behind it: the outermost says only that sending failed.
+fn reasons(error: &reqwest::Error) -> String {
+    let mut source = error.source();
+    let mut innermost = error.to_string();
+    while let Some(error) = source {
+        innermost = error.to_string();
+        source = error.source();
+    }
+    innermost
+}

@@ -1,0 +1,48 @@
+//! Finding clusters, topics and logs: from the discovery service, from topology files, and from Kafka itself.
+//!
+//! [`Discovery`] has yelp_kafka's functions, without their `get_`. The service is driven by its Swagger 2.0 document; the topology files
+//! answer what is asked of all clusters of a type, or by name, where no service is configured or reached. What could not be found
+//! is a [`DiscoveryError`], which names what was wanted, what was asked of whom, and what to do.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `client`, `topics` | the functions: over the service and topology files, over Kafka |
+//! | `service`, `exchange` | a conversation with the service, on a thread of its own; one HTTP exchange of it |
+//! | `swagger`, `answers` | what the service's document and its answers mean: pure |
+//! | `topology`, `files`, `yaml` | topology files; `services.yaml`, the local region's file; YAML of other programs |
+//! | `pattern`, `scribe` | regexes as Python anchors them; the names of scribe topics |
+//! | `wanted`, `errors` | what was wanted, and why it was not found |
+
+mod answers;
+mod client;
+mod errors;
+mod exchange;
+mod files;
+mod pattern;
+mod scribe;
+mod service;
+mod swagger;
+mod topics;
+mod topology;
+mod wanted;
+mod yaml;
+
+use serde::Serialize;
+
+pub use crate::cluster_config::ClusterConfig;
+pub use client::{Discovery, Settings};
+pub use errors::{ConfigurationError, DiscoveryError, InvalidRegex};
+pub use scribe::{NoScribeTopic, extract_datacenter, extract_stream_name, make_scribe_topic};
+pub use service::{Asked, ServiceError};
+pub use topics::KafkaConnection;
+pub use topology::{DEFAULT_TOPOLOGY, TopologyConfiguration};
+use wanted::Wanted;
+
+/// Topics that one cluster has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClusterTopics {
+    /// The cluster.
+    pub cluster: ClusterConfig,
+    /// The topics, each once.
+    pub topics: Vec<crate::ids::Topic>,
+}
