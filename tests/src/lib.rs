@@ -12,6 +12,7 @@ pub mod handlers;
 pub mod instance;
 pub mod kazoo;
 pub mod message;
+pub mod nodes;
 pub mod offsets;
 pub mod processes;
 pub mod producing;
