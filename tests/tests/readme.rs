@@ -1,5 +1,7 @@
-//! The README promises what happens when something fails, and `docs/architecture.md` that invariants are guarded: a test stands
-//! behind each row, and a patch that takes it out behind each guard.
+//! The README promises what happens when something fails, `docs/yelp-kafka.md` that a function of yelp_kafka is here, and
+//! `docs/architecture.md` that invariants are guarded: a test stands behind each row, and a patch that takes it out behind each guard.
+
+use std::path::Path;
 
 use kafkavisor_tests::environment::project;
 
@@ -40,4 +42,35 @@ fn each_guard_that_is_taken_out_is_named_in_the_architecture() {
     };
     let unnamed: Vec<_> = names.iter().filter(|name| !is_named(name)).collect();
     assert!(unnamed.is_empty(), "not in docs/architecture.md: {unnamed:#?}");
+}
+
+/// All Rust sources below `folder`, as one text.
+fn sources(folder: &Path, text: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, text);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text.push_str(&std::fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn each_test_that_yelp_kafka_md_names_is_there() {
+    let page = std::fs::read_to_string(project().join("docs/yelp-kafka.md")).unwrap();
+    let mut all = String::new();
+    for folder in ["shared", "supervisor", "tests", "worker"] {
+        sources(&project().join(folder), &mut all);
+    }
+    let last_cells =
+        page.lines().filter(|line| line.starts_with("| `")).filter_map(|line| line.rsplit('|').nth(1));
+    let named: Vec<&str> = last_cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    assert!(named.len() > 20, "the tables are there: {named:?}");
+    let name = |path: &str| path.rsplit("::").next().unwrap_or_default().to_owned();
+    let missing = named
+        .iter()
+        .filter(|path| !["fn", "mod"].iter().any(|word| all.contains(&format!("{word} {}", name(path)))));
+    let missing: Vec<_> = missing.collect();
+    assert!(missing.is_empty(), "no such tests: {missing:#?}");
 }

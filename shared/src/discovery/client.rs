@@ -46,6 +46,14 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Asks the service at `url`, `http://HOST:PORT` and whatever its root is behind, and none that `services` names.
+    pub fn with_url(self, url: &str) -> Result<Self, ServiceError> {
+        Service::at(url, "")?;
+        Ok(Self { url: Some(url.to_owned()), ..self })
+    }
+}
+
 /// Finds clusters, topics and logs. Each call asks anew, blocks its caller, and is bounded: 2 s for an exchange with the service,
 /// tried twice, and [`Settings::kafka_timeout`] for a cluster's Kafka.
 ///
@@ -261,8 +269,7 @@ impl Discovery {
     }
 
     fn no_service(&self, wanted: &Wanted<'_>, problem: String) -> DiscoveryError {
-        let remedy =
-            "name the discovery service: an URL, or `kafka_discovery.main: {host: HOST, port: PORT}` there";
+        let remedy = "give the discovery service's URL (--discovery, `discovery.url`), or write `kafka_discovery.main: {host: HOST, port: PORT}` there";
         DiscoveryError::Configuration {
             wanted: wanted.to_string(),
             error: wrong(&self.settings.services, problem, remedy),
@@ -286,7 +293,11 @@ impl Discovery {
         let Some(topology) = TopologyConfiguration::find(cluster_type, &self.settings.topology)? else {
             return Err(self.and_no_topology(why, cluster_type));
         };
-        log::warn!("{why}; looking in {}", topology.file().display());
+        if why.is_unreachable() {
+            log::warn!("{why}; {} answers instead", topology.file().display());
+        } else {
+            log::debug!("{} answers, as no discovery service is configured", topology.file().display());
+        }
         look(&topology)
     }
 

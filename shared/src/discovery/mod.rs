@@ -32,6 +32,7 @@ use serde::Serialize;
 pub use crate::cluster_config::ClusterConfig;
 pub use client::{Discovery, Settings};
 pub use errors::{ConfigurationError, DiscoveryError, InvalidRegex};
+pub use pattern::Pattern;
 pub use scribe::{NoScribeTopic, extract_datacenter, extract_stream_name, make_scribe_topic};
 pub use service::{Asked, ServiceError};
 pub use topics::KafkaConnection;

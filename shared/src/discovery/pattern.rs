@@ -5,17 +5,26 @@ use regex_syntax::ast::{self, ErrorKind};
 
 use super::errors::InvalidRegex;
 
-/// A regex that matches from the first character on.
+/// A regular expression as Python's `re.match` takes it: anchored at the start only. What the [`regex`] crate has, and Python's `\Z`.
+///
+/// ```
+/// use kafkavisor::discovery::Pattern;
+///
+/// let pattern = Pattern::new(".*mytopic")?;
+/// assert!(pattern.matches("your-mytopic-2") && !Pattern::new("mytopic")?.matches("your-mytopic"));
+/// # Ok::<(), kafkavisor::discovery::InvalidRegex>(())
+/// ```
 #[derive(Debug, Clone)]
-pub(super) struct Pattern(Regex);
+pub struct Pattern(Regex);
 
 impl Pattern {
-    pub(super) fn new(pattern: &str) -> Result<Self, InvalidRegex> {
+    /// Fails for what is no regular expression, or has look-around or backreferences.
+    pub fn new(pattern: &str) -> Result<Self, InvalidRegex> {
         Regex::new(&with_our_end(pattern)).map(Self).map_err(|error| invalid(pattern, &error))
     }
 
     /// Python's `re.match(pattern, name)`. Of all matches the leftmost is found, so one at the start is, if there is one.
-    pub(super) fn matches(&self, name: &str) -> bool {
+    pub fn matches(&self, name: &str) -> bool {
         self.0.find(name).is_some_and(|found| found.start() == 0)
     }
 }

@@ -49,7 +49,7 @@ pub enum ServiceError {
         reason: String,
     },
     /// Nobody is there, or the connection broke, twice.
-    #[error("{asked} is not reached: {reason}: is the discovery service running, and is this its address?")]
+    #[error("{asked} is not reached: {reason}: is the discovery service running? check its address")]
     Unreachable {
         /// What was asked of whom.
         asked: Asked,
@@ -58,7 +58,7 @@ pub enum ServiceError {
     },
     /// No whole answer within 2 s, twice.
     #[error(
-        "{asked} has not answered in whole within {LIMIT:?}, asked twice: is the discovery service overloaded, and is this its address?"
+        "{asked} has not answered in whole within {LIMIT:?}, asked twice: is the discovery service overloaded? check its address"
     )]
     TooLate {
         /// What was asked of whom.

@@ -60,6 +60,8 @@ impl fmt::Display for Wanted<'_> {
                 write!(f, "the logs that match {regex:?} in superregion {superregion:?}")
             }
             Self::LogsRegions => f.write_str("the regions that have logs"),
+            // One that somebody knows the brokers of and nothing else.
+            Self::OfCluster { what, cluster } if cluster.name.is_empty() => f.write_str(what),
             Self::OfCluster { what, cluster } => {
                 write!(f, "{what} of the cluster {:?} of type {:?}", cluster.name, cluster.cluster_type)
             }

@@ -97,7 +97,7 @@ fn no_source_at_all_is_said_with_all_that_was_looked_at() {
         "all clusters of type \"standard\"",
         "services.yaml: no such file",
         "topology file standard.yaml in ",
-        "name the discovery service",
+        "give the discovery service's URL",
     ] {
         assert!(text.contains(says), "{text}");
     }

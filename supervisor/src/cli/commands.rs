@@ -5,6 +5,7 @@ use clap_complete::Shell;
 
 use super::configured::{self, CheckArgs, RunArgs};
 use super::demo::{self, DemoArgs};
+use super::discovery::{self, ClustersArgs, LogsArgs, TopicsArgs};
 use super::instance::{self, SeekArgs, SelectArgs, SkipArgs, StatusArgs, StopArgs};
 
 const EXIT_CODES: &str = "Exit codes: 0 clean; 1 tried, and not so; 64 wrong command line; 69 Kafka, ZooKeeper or the supervisor not reached; \
@@ -52,6 +53,15 @@ pub(crate) enum Command {
     /// Go on at another offset, before or behind, and commit that
     #[command(after_help = instance::SEEK_EXAMPLES)]
     Seek(SeekArgs),
+    /// Find clusters of a type: by region, superregion, name, or all
+    #[command(after_help = discovery::CLUSTERS_EXAMPLES)]
+    Clusters(ClustersArgs),
+    /// List topics of discovered clusters, or of given brokers
+    #[command(after_help = discovery::TOPICS_EXAMPLES)]
+    Topics(TopicsArgs),
+    /// Find the topics of log streams, by cluster
+    #[command(after_help = discovery::LOGS_EXAMPLES)]
+    Logs(LogsArgs),
     /// Print shell completions
     #[command(after_help = "Example:\n  kafkavisor completions bash > /etc/bash_completion.d/kafkavisor")]
     Completions {

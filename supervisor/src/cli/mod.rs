@@ -3,9 +3,11 @@
 mod commands;
 mod configured;
 mod demo;
+mod discovery;
 mod instance;
 
 pub(crate) use commands::{Cli, Command};
 pub(crate) use configured::{CheckArgs, RunArgs};
 pub(crate) use demo::DemoArgs;
+pub(crate) use discovery::{ClustersArgs, LogsArgs, TopicsArgs, WhereArgs, WhichClusterArgs};
 pub(crate) use instance::{SeekArgs, SelectArgs, SkipArgs, StatusArgs, StopArgs, WhichArgs};

@@ -1,13 +1,17 @@
 //! One file a command.
 
 mod check;
+mod clusters;
 mod demo;
+mod discovery;
 mod find;
+mod logs;
 mod operate;
 mod run;
 mod status;
 mod stop;
 mod table;
+mod topics;
 
 use clap::CommandFactory;
 use kafkavisor_link::control::Request;
@@ -35,6 +39,9 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Restart(args) => operate::all(&args, |partitions| Request::Restart { partitions }),
         Command::Skip(args) => operate::skip(&args),
         Command::Seek(args) => operate::seek(&args),
+        Command::Clusters(args) => clusters::run(&args),
+        Command::Topics(args) => topics::run(&args),
+        Command::Logs(args) => logs::run(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "kafkavisor", &mut script);

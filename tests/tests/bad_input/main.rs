@@ -7,6 +7,7 @@
 
 mod combinations;
 mod command_lines;
+mod discovery;
 mod files;
 mod programs_and_places;
 mod right;

@@ -37,6 +37,9 @@ fn every_command_has_help_with_examples() {
         "restart",
         "skip",
         "seek",
+        "clusters",
+        "topics",
+        "logs",
         "completions",
         "man",
     ] {

@@ -1,0 +1,78 @@
+//! `kafkavisor topics`.
+
+use kafkavisor::discovery::{ClusterConfig, Discovery, Pattern};
+use kafkavisor::ids::Topic;
+use serde::Serialize;
+
+use super::discovery;
+use crate::cli::TopicsArgs;
+use crate::exit::{Exit, Failure};
+
+/// One topic.
+#[derive(Debug, Serialize)]
+struct Found {
+    topic: Topic,
+    partitions: usize,
+    cluster: Option<String>,
+}
+
+pub(super) fn run(args: &TopicsArgs) -> Result<Exit, Failure> {
+    let pattern = args.regex.as_deref().map(Pattern::new).transpose();
+    let pattern = pattern.map_err(|error| Failure::usage(error.to_string()))?;
+    let discovery = discovery::discovery(&args.places)?;
+    let clusters = clusters(&discovery, args)?;
+    let mut all = Vec::new();
+    for cluster in &clusters {
+        let topics = discovery.discover_topics(cluster).map_err(discovery::failure)?;
+        let cluster = args.brokers.is_none().then(|| cluster.name.clone());
+        let matching = topics
+            .into_iter()
+            .filter(|(topic, _)| pattern.as_ref().is_none_or(|p| p.matches(topic.as_str())));
+        all.extend(matching.map(|(topic, partitions)| Found {
+            topic,
+            partitions: partitions.len(),
+            cluster: cluster.clone(),
+        }));
+    }
+    if all.is_empty() {
+        return Err(none(args, &clusters));
+    }
+    let rows = all.iter().map(|found| {
+        [
+            found.topic.to_string(),
+            found.partitions.to_string(),
+            found.cluster.clone().unwrap_or_else(|| "-".to_owned()),
+        ]
+    });
+    discovery::print(args.places.json, &all, ["TOPIC", "PARTITIONS", "CLUSTER"], rows)
+}
+
+/// Those of the type, or the one at the brokers that were given, which has no name.
+fn clusters(discovery: &Discovery, args: &TopicsArgs) -> Result<Vec<ClusterConfig>, Failure> {
+    match (&args.brokers, &args.cluster_type) {
+        (Some(brokers), _) => {
+            let cluster = ClusterConfig::new("", "", brokers.as_str(), "");
+            if cluster.broker_list.is_empty() {
+                return Err(Failure::usage(
+                    "-b: no server named; write HOST:PORT, several with commas".to_owned(),
+                ));
+            }
+            Ok(vec![cluster])
+        }
+        (None, Some(cluster_type)) => discovery::clusters(discovery, cluster_type, &args.which),
+        (None, None) => Err(Failure::usage("say --type TYPE or -b BROKERS".to_owned())),
+    }
+}
+
+fn none(args: &TopicsArgs, clusters: &[ClusterConfig]) -> Failure {
+    let what = args.regex.as_ref().map_or_else(
+        || "there are no topics".to_owned(),
+        |regex| format!("no topic matches {regex:?} from its first character on"),
+    );
+    let of = |cluster: &ClusterConfig| {
+        let brokers = cluster.broker_list.join(",");
+        if cluster.name.is_empty() { brokers } else { format!("{} ({brokers})", cluster.name) }
+    };
+    let looked: Vec<String> = clusters.iter().map(of).collect();
+    Failure::failed(format!("{what} in {}: check the regex, and the cluster", looked.join(", ")))
+}
