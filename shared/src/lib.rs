@@ -10,6 +10,7 @@
 //! | [`discovery`] | finding clusters, topics and logs (feature `discovery`) |
 //! | [`partitioner`] | who owns which partition: kazoo's `SetPartitioner` as a pure state machine |
 //! | [`membership`] | who owns what, behind one trait: static lists, the partitioner on a real ZooKeeper (feature `zookeeper`) |
+//! | `offsets` | a group's offsets and lag from outside, in Kafka and in ZooKeeper (feature `offsets`) |
 //! | [`protocol`] | codecs of the handler protocols, both directions |
 //! | [`handler`] | a small typed helper for handlers written in Rust |
 //! | `testing` | a stand-in for the discovery service, for tests (feature `testing`) |
@@ -20,6 +21,8 @@ pub mod config;
 pub mod discovery;
 pub mod handler;
 pub mod membership;
+#[cfg(feature = "offsets")]
+pub mod offsets;
 pub mod partitioner;
 pub mod protocol;
 #[cfg(feature = "testing")]
