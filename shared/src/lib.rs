@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`ids`] | the words of the field as types: topic, partition, offset, generation, fencing token |
 //! | [`clock`] | the one place where clocks are read |
+//! | [`rfc3339`] | times as people write them |
 //! | [`text`] | texts from outside: bounded, and without raw control characters |
 //! | [`cluster_config`] | a Kafka cluster as discovery and consumer configurations name it |
 //! | [`config`] | the configuration file: parsed once, every error at once with line and column |
@@ -29,4 +30,4 @@ pub mod protocol;
 pub mod testing;
 
 #[doc(inline)]
-pub use kafkavisor_types::{clock, ids, text};
+pub use kafkavisor_types::{clock, ids, rfc3339, text};
