@@ -3,9 +3,14 @@
 mod commands;
 mod configured;
 mod demo;
+mod group;
 mod instance;
 
 pub(crate) use commands::{Cli, Command};
 pub(crate) use configured::{CheckArgs, RunArgs};
 pub(crate) use demo::DemoArgs;
+pub(crate) use group::{
+    ChangeArgs, GroupArgs, LookArgs, MembersArgs, OffsetsCommand, RestoreArgs, SaveArgs, SetArgs, To,
+    TopicsArgs,
+};
 pub(crate) use instance::{SeekArgs, SelectArgs, SkipArgs, StatusArgs, StopArgs, WhichArgs};

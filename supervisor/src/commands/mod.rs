@@ -3,6 +3,9 @@
 mod check;
 mod demo;
 mod find;
+mod lag;
+mod members;
+mod offsets;
 mod operate;
 mod run;
 mod status;
@@ -35,6 +38,9 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Restart(args) => operate::all(&args, |partitions| Request::Restart { partitions }),
         Command::Skip(args) => operate::skip(&args),
         Command::Seek(args) => operate::seek(&args),
+        Command::Members(args) => members::run(&args),
+        Command::Lag(args) => lag::run(&args),
+        Command::Offsets { command } => offsets::run(&command),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "kafkavisor", &mut script);
@@ -59,6 +65,13 @@ fn set_right() -> Result<(), Failure> {
     panics::end_the_process();
     inherited::set_right()
         .map_err(|error| Failure::bug(format!("what was inherited can't be set right: {error}")))
+}
+
+/// Says on stderr what is not the result.
+fn note(text: &str) {
+    use std::io::Write;
+    // Nothing else can be done when even this can't be written.
+    let _unwritable = writeln!(std::io::stderr(), "kafkavisor: {text}");
 }
 
 /// Writes results to stdout. Whoever closed it wants no more of them.
