@@ -4,12 +4,14 @@
 //! |---|---|
 //! | [`ids`] | the words of the field as types: topic, partition, offset, generation, fencing token |
 //! | [`clock`] | the one place where clocks are read |
+//! | [`rfc3339`] | times as people write them |
 //! | [`text`] | texts from outside: bounded, and without raw control characters |
 //! | [`cluster_config`] | a Kafka cluster as discovery and consumer configurations name it |
 //! | [`config`] | the configuration file: parsed once, every error at once with line and column |
 //! | [`discovery`] | finding clusters, topics and logs (feature `discovery`) |
 //! | [`partitioner`] | who owns which partition: kazoo's `SetPartitioner` as a pure state machine |
 //! | [`membership`] | who owns what, behind one trait: static lists, the partitioner on a real ZooKeeper (feature `zookeeper`) |
+//! | `offsets` | a group's offsets and lag from outside, in Kafka and in ZooKeeper (feature `offsets`) |
 //! | [`protocol`] | codecs of the handler protocols, both directions |
 //! | [`handler`] | a small typed helper for handlers written in Rust |
 //! | `testing` | a stand-in for the discovery service, for tests (feature `testing`) |
@@ -20,10 +22,12 @@ pub mod config;
 pub mod discovery;
 pub mod handler;
 pub mod membership;
+#[cfg(feature = "offsets")]
+pub mod offsets;
 pub mod partitioner;
 pub mod protocol;
 #[cfg(feature = "testing")]
 pub mod testing;
 
 #[doc(inline)]
-pub use kafkavisor_types::{clock, ids, text};
+pub use kafkavisor_types::{clock, ids, rfc3339, text};

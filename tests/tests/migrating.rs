@@ -41,8 +41,7 @@ fn a_group_goes_on_where_the_original_left_it_and_is_given_back_as_it_would_leav
     topic.produce(&numbered(2, 20));
     topic.forget(|_| true);
     topic.produce(&numbered(2, 10));
-    let builder =
-        Builder::of(&topic).set("offsets.storage", "zookeeper").recorder(&Recorder::new(&records));
+    let builder = Builder::of(&topic).set("offsets.storage", "zookeeper").recorder(&Recorder::new(&records));
     let left = left_by_the_original(&builder.group_name(), &topic);
     write(&zookeeper(), &left);
     let instance = builder.start();
@@ -57,7 +56,8 @@ fn a_group_goes_on_where_the_original_left_it_and_is_given_back_as_it_would_leav
     assert_eq!(consumer_nodes(&instance.group()), with_offsets(&left, "15"), "and nothing beside them");
     assert_eq!(committed(&topic, &instance.group(), 0), None, "no offset in Kafka");
     let group = tree(&zookeeper(), &format!("/yelp-kafka/{}", instance.group()));
-    let expected: Vec<_> = left.iter().filter(|node| node.path.starts_with("/yelp-kafka/")).cloned().collect();
+    let expected: Vec<_> =
+        left.iter().filter(|node| node.path.starts_with("/yelp-kafka/")).cloned().collect();
     assert_eq!(group, expected, "its folders as the original leaves them, and no node of ours");
 }
 

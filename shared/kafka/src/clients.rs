@@ -1,4 +1,4 @@
-//! The client that asks: reaching Kafka, topics with their ids, who else is in the group. Each request blocks, and is bounded.
+//! The client that asks: reaching Kafka, and topics with their ids. Each request blocks, and is bounded.
 
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Formatter};
@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use kafkavisor_types::clock::now;
 use kafkavisor_types::ids::{Group, Topic};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::metadata::Metadata;
 
 use crate::admin::{Described, describe};
@@ -18,34 +17,33 @@ use crate::properties::client_config;
 /// Longest that one request may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A client in the group's name.
+/// A client, in a group's name or in none.
 pub struct Clients {
     pub(crate) client: BaseConsumer,
-    group: Group,
-}
-
-/// A member of a group as Kafka knows it.
-#[derive(Debug)]
-pub struct ForeignMember {
-    /// As the member calls itself.
-    pub client_id: String,
-    /// Where it is.
-    pub host: String,
 }
 
 impl Debug for Clients {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Clients").field("group", &self.group).finish_non_exhaustive()
+        f.debug_struct("Clients").finish_non_exhaustive()
     }
 }
 
 impl Clients {
     /// Makes it; asks nobody yet.
     pub fn new(properties: &BTreeMap<String, String>, group: &Group) -> Result<Self, KafkaError> {
-        let client = client_config(properties, Some(group))
+        Self::of(properties, Some(group))
+    }
+
+    /// ... that is in no group, and looks at groups from outside.
+    pub fn outside(properties: &BTreeMap<String, String>) -> Result<Self, KafkaError> {
+        Self::of(properties, None)
+    }
+
+    fn of(properties: &BTreeMap<String, String>, group: Option<&Group>) -> Result<Self, KafkaError> {
+        let client = client_config(properties, group)
             .create()
             .map_err(|error| KafkaError::Configuration(error.to_string()))?;
-        Ok(Self { client, group: group.clone() })
+        Ok(Self { client })
     }
 
     /// Waits for a first answer of Kafka.
@@ -81,22 +79,6 @@ impl Clients {
             Err(error) => Err(error.clone()),
         };
         topics.iter().map(|topic| (topic.clone(), answer(topic))).collect()
-    }
-
-    /// Who is subscribed under our group id.
-    pub fn foreign_members(&self, until: Instant) -> Result<Vec<ForeignMember>, KafkaError> {
-        let groups = match patiently(until, |left| {
-            Ok(self.client.fetch_group_list(Some(self.group.as_str()), left)?)
-        }) {
-            // A broker that knows no groups (the demo's) has nobody in them.
-            Err(KafkaError::Other(RDKafkaErrorCode::UnsupportedFeature)) => return Ok(Vec::new()),
-            groups => groups?,
-        };
-        let members = groups.groups().iter().filter(|group| group.name() == self.group.as_str());
-        Ok(members
-            .flat_map(rdkafka::groups::GroupInfo::members)
-            .map(|m| ForeignMember { client_id: m.client_id().to_owned(), host: m.client_host().to_owned() })
-            .collect())
     }
 
     /// Serves what librdkafka wants to tell.

@@ -7,9 +7,10 @@
 //! | module | for |
 //! |---|---|
 //! | [`properties`] | what every client is set up with |
-//! | [`clients`] | reaching Kafka, topics with their ids, who else is in the group |
+//! | [`clients`] | reaching Kafka, topics with their ids |
 //! | [`topics`] | all topics of a cluster |
-//! | [`logs`] | where logs begin and end |
+//! | [`groups`] | a group's members and offsets, seen from outside |
+//! | [`logs`] | where logs begin and end, and where in them a time is |
 //! | [`heads`] | how old the first message is that nobody fetches |
 //! | [`offsets`] | the group's offsets, behind one trait |
 //! | [`fetch`] | one partition's messages, a batch at a time and without blocking |
@@ -23,6 +24,7 @@ pub mod clients;
 pub mod dead_letter;
 pub mod error;
 pub mod fetch;
+pub mod groups;
 pub mod heads;
 pub mod logs;
 pub mod offsets;
@@ -33,7 +35,7 @@ pub mod topics;
 use kafkavisor_types::ids::{Topic, TopicPartition};
 use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
 
-pub use admin::Described;
+pub use admin::{Described, GroupMember};
 
 /// A partition as librdkafka names it; none for names that Kafka itself refuses.
 fn partition(topic: &str, number: i32) -> Option<TopicPartition> {

@@ -1,4 +1,4 @@
-//! Where logs begin and end: one answer a partition, however it goes with the others.
+//! Where logs begin and end, and where in them a time is: one answer a partition, however it goes with the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -62,18 +62,34 @@ impl Clients {
         // All are on their way before the first is waited for.
         let asked = which.map(|which| LogOffsets::ask(native, &led, which, left));
         let heard = asked.map(|asked| asked.and_then(LogOffsets::answer));
-        let one = |key: &TopicPartition, heard: &Result<Answers<Offset>, KafkaError>| match heard {
-            Ok(answers) => answers.get(key).cloned().unwrap_or(Err(KafkaError::TimedOut)),
-            Err(error) => Err(error.clone()),
-        };
         for key in led {
             let mut bounds = [Offset(0); N];
             let result = bounds.iter_mut().zip(&heard).try_for_each(|(bound, heard)| {
-                *bound = one(&key, heard)?;
+                // There is always a bound.
+                *bound = one(&key, heard)?.ok_or(KafkaError::TimedOut)?;
                 Ok(())
             });
             answers.insert(key, result.map(|()| bounds));
         }
+        answers
+    }
+
+    /// The offsets of the first messages that are not older than `millis`, milliseconds since 1970; none where all are older.
+    pub fn at(&self, millis: i64, of: &BTreeSet<TopicPartition>) -> Answers<Option<Offset>> {
+        let until = now() + TIMEOUT;
+        let (led, without) = self.led(of, until);
+        let mut answers: Answers<Option<Offset>> =
+            without.into_iter().map(|(key, error)| (key, Err(error))).collect();
+        if led.is_empty() {
+            return answers;
+        }
+        let native = self.client.client().native_ptr();
+        let left = until.saturating_duration_since(now());
+        let heard = LogOffsets::ask(native, &led, Which::Time(millis), left).and_then(LogOffsets::answer);
+        answers.extend(led.into_iter().map(|key| {
+            let answer = one(&key, &heard);
+            (key, answer)
+        }));
         answers
     }
 
@@ -110,5 +126,16 @@ impl Clients {
             return Err(error);
         }
         Ok(found.partitions().iter().map(|partition| (partition.id(), partition.leader())).collect())
+    }
+}
+
+/// What was heard of one partition.
+fn one(
+    key: &TopicPartition,
+    heard: &Result<Answers<Option<Offset>>, KafkaError>,
+) -> Result<Option<Offset>, KafkaError> {
+    match heard {
+        Ok(answers) => answers.get(key).cloned().unwrap_or(Err(KafkaError::TimedOut)),
+        Err(error) => Err(error.clone()),
     }
 }

@@ -153,8 +153,8 @@ fn host(host: &str) -> bool {
     !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
 }
 
-/// Reads `HOST:PORT,HOST:PORT`.
-pub(super) fn comma_separated(text: &str) -> Result<Vec<String>, InvalidAddress> {
+/// Reads `HOST:PORT,HOST:PORT`, none twice.
+pub fn comma_separated(text: &str) -> Result<Vec<String>, InvalidAddress> {
     if text.trim().is_empty() {
         return Err(InvalidAddress::Empty);
     }

@@ -16,21 +16,21 @@ const MAX_DEPTH: usize = 32;
 
 /// A value and where it begins.
 #[derive(Debug)]
-pub(super) struct Node {
-    pub(super) place: Place,
-    pub(super) value: Value,
+pub(crate) struct Node {
+    pub(crate) place: Place,
+    pub(crate) value: Value,
 }
 
 /// A key of a map and where it stands.
 #[derive(Debug)]
-pub(super) struct Key {
+pub(crate) struct Key {
     pub(super) place: Place,
     pub(super) name: String,
 }
 
 /// What a value is.
 #[derive(Debug)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Null,
     Boolean(bool),
     /// As written, and its value where it fits.
@@ -42,7 +42,7 @@ pub(super) enum Value {
 
 impl Value {
     /// What was there, for "expected ..., found ...".
-    pub(super) fn found(&self) -> String {
+    pub(crate) fn found(&self) -> String {
         match self {
             Self::Null => "nothing".to_owned(),
             Self::Boolean(value) => format!("`{value}`"),
@@ -63,7 +63,7 @@ pub(super) fn shown(text: &str) -> Cow<'_, str> {
 }
 
 /// Why a text is no document, and where.
-pub(super) type Broken = (Place, String);
+pub(crate) type Broken = (Place, String);
 
 /// A collection that is still open.
 enum Open {
@@ -72,7 +72,7 @@ enum Open {
 }
 
 /// The tree of `text`; `None` for an empty file.
-pub(super) fn parse(text: &str) -> Result<Option<Node>, Broken> {
+pub(crate) fn parse(text: &str) -> Result<Option<Node>, Broken> {
     if text.len() > MAX_BYTES {
         return Err((Place::WholeFile, too_large()));
     }

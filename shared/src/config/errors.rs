@@ -95,14 +95,14 @@ impl std::error::Error for Errors {}
 
 /// Collects errors while reading goes on.
 #[derive(Debug, Default)]
-pub(super) struct Problems {
+pub(crate) struct Problems {
     list: Vec<Error>,
     of_the_machine: bool,
 }
 
 impl Problems {
     /// Notes an error at `place`.
-    pub(super) fn at(&mut self, place: Place, message: impl Into<String>) {
+    pub(crate) fn at(&mut self, place: Place, message: impl Into<String>) {
         self.list.push(Error { place, message: message.into() });
     }
 
@@ -116,7 +116,7 @@ impl Problems {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
@@ -130,7 +130,7 @@ impl Problems {
         self.of_the_machine = true;
     }
 
-    pub(super) fn into_errors(self, file: Option<String>) -> Errors {
+    pub(crate) fn into_errors(self, file: Option<String>) -> Errors {
         let Self { mut list, of_the_machine } = self;
         list.sort_by_key(|error| error.place);
         list.dedup();

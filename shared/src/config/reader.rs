@@ -32,11 +32,11 @@ pub(super) fn needed<T>(setting: Option<Setting<T>>, missing: &str, p: &mut Prob
 
 /// A value with the path of its key.
 #[derive(Debug, Clone)]
-pub(super) struct Field<'a> {
-    pub(super) path: String,
+pub(crate) struct Field<'a> {
+    pub(crate) path: String,
     /// Where the key stands.
-    pub(super) key: Place,
-    pub(super) node: &'a Node,
+    pub(crate) key: Place,
+    pub(crate) node: &'a Node,
 }
 
 impl<'a> Field<'a> {
@@ -51,7 +51,7 @@ impl<'a> Field<'a> {
     }
 
     /// Notes that something else was expected.
-    pub(super) fn expected(&self, what: &str, p: &mut Problems) {
+    pub(crate) fn expected(&self, what: &str, p: &mut Problems) {
         self.wrong(format!("expected {what}, found {}", self.node.value.found()), p);
     }
 
@@ -72,7 +72,7 @@ impl<'a> Field<'a> {
     }
 
     /// A text that `read` understands.
-    pub(super) fn parsed<T, E: fmt::Display>(
+    pub(crate) fn parsed<T, E: fmt::Display>(
         &self,
         what: &str,
         read: impl FnOnce(&str) -> Result<T, E>,
@@ -113,7 +113,7 @@ impl<'a> Field<'a> {
     }
 
     /// The entries of a map, whatever their keys; a second entry of the same key is noted and left out.
-    pub(super) fn entries(&self, what: &str, p: &mut Problems) -> Vec<(&'a str, Field<'a>)> {
+    pub(crate) fn entries(&self, what: &str, p: &mut Problems) -> Vec<(&'a str, Field<'a>)> {
         let Value::Map(entries) = &self.node.value else {
             self.expected(what, p);
             return Vec::new();
@@ -133,7 +133,7 @@ impl<'a> Field<'a> {
     }
 
     /// A map whose keys are known; others are noted.
-    pub(super) fn section(&self, known: &[&str], p: &mut Problems) -> Section<'a> {
+    pub(crate) fn section(&self, known: &[&str], p: &mut Problems) -> Section<'a> {
         let mut fields = HashMap::new();
         for (name, field) in self.entries("a map", p) {
             let refused = unavailable::refuse_key(&field.path, field.key, p);
@@ -189,13 +189,13 @@ impl<'a> Field<'a> {
 
 /// A map of known keys.
 #[derive(Debug, Default)]
-pub(super) struct Section<'a> {
+pub(crate) struct Section<'a> {
     fields: HashMap<&'a str, Field<'a>>,
 }
 
 impl<'a> Section<'a> {
     /// The value of `key`, if given.
-    pub(super) fn get(&self, key: &str) -> Option<&Field<'a>> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Field<'a>> {
         self.fields.get(key)
     }
 

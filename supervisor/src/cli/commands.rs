@@ -6,6 +6,7 @@ use clap_complete::Shell;
 use super::configured::{self, CheckArgs, RunArgs};
 use super::demo::{self, DemoArgs};
 use super::discovery::{self, ClustersArgs, LogsArgs, TopicsArgs};
+use super::group::{self, LookArgs, MembersArgs, OffsetsCommand};
 use super::instance::{self, SeekArgs, SelectArgs, SkipArgs, StatusArgs, StopArgs};
 
 const EXIT_CODES: &str = "Exit codes: 0 clean; 1 tried, and not so; 64 wrong command line; 69 Kafka, ZooKeeper or the supervisor not reached; \
@@ -62,6 +63,18 @@ pub(crate) enum Command {
     /// Find the topics of log streams, by cluster
     #[command(after_help = discovery::LOGS_EXAMPLES)]
     Logs(LogsArgs),
+    /// Show who is in a group, and who holds which partition
+    #[command(after_help = group::MEMBERS_EXAMPLES)]
+    Members(MembersArgs),
+    /// Show how far a group is behind, whoever its members are
+    #[command(after_help = group::LAG_EXAMPLES)]
+    Lag(LookArgs),
+    /// Show, set, save and restore a group's offsets, in Kafka or in ZooKeeper
+    #[command(after_help = group::OFFSETS_EXAMPLES, arg_required_else_help = true)]
+    Offsets {
+        #[command(subcommand)]
+        command: OffsetsCommand,
+    },
     /// Print shell completions
     #[command(after_help = "Example:\n  kafkavisor completions bash > /etc/bash_completion.d/kafkavisor")]
     Completions {

@@ -4,10 +4,15 @@ mod commands;
 mod configured;
 mod demo;
 mod discovery;
+mod group;
 mod instance;
 
 pub(crate) use commands::{Cli, Command};
 pub(crate) use configured::{CheckArgs, RunArgs};
 pub(crate) use demo::DemoArgs;
 pub(crate) use discovery::{ClustersArgs, LogsArgs, TopicsArgs, WhereArgs, WhichClusterArgs};
+pub(crate) use group::{
+    ChangeArgs, GroupArgs, LookArgs, MembersArgs, OffsetsCommand, RestoreArgs, SaveArgs, SetArgs, To,
+    WholeTopicsArgs,
+};
 pub(crate) use instance::{SeekArgs, SelectArgs, SkipArgs, StatusArgs, StopArgs, WhichArgs};

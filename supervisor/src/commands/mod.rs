@@ -5,7 +5,10 @@ mod clusters;
 mod demo;
 mod discovery;
 mod find;
+mod lag;
 mod logs;
+mod members;
+mod offsets;
 mod operate;
 mod run;
 mod status;
@@ -42,6 +45,9 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Clusters(args) => clusters::run(&args),
         Command::Topics(args) => topics::run(&args),
         Command::Logs(args) => logs::run(&args),
+        Command::Members(args) => members::run(&args),
+        Command::Lag(args) => lag::run(&args),
+        Command::Offsets { command } => offsets::run(&command),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "kafkavisor", &mut script);
@@ -66,6 +72,13 @@ fn set_right() -> Result<(), Failure> {
     panics::end_the_process();
     inherited::set_right()
         .map_err(|error| Failure::bug(format!("what was inherited can't be set right: {error}")))
+}
+
+/// Says on stderr what is not the result.
+fn note(text: &str) {
+    use std::io::Write;
+    // Nothing else can be done when even this can't be written.
+    let _unwritable = writeln!(std::io::stderr(), "kafkavisor: {text}");
 }
 
 /// Writes results to stdout. Whoever closed it wants no more of them.

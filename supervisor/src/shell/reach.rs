@@ -90,7 +90,9 @@ fn reach_kafka(config: &Config, until: Instant) -> Result<Clients, Failure> {
     let clients = Clients::new(&client_properties(config), &config.group)
         .map_err(|error| Failure::configuration(format!("`kafka`: {error}")))?;
     clients.reach(until).map_err(|error| kafka_failed(config, &error))?;
-    let foreign = clients.foreign_members(until).map_err(|error| kafka_failed(config, &error))?;
+    let foreign =
+        clients.group_members(&config.group, until).map_err(|error| kafka_failed(config, &error))?;
+    let foreign = foreign.unwrap_or_default();
     if foreign.is_empty() {
         return Ok(clients);
     }

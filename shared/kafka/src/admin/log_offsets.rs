@@ -10,6 +10,7 @@ use rdkafka::types::RDKafka;
 
 use super::request::{Request, text};
 use crate::error::KafkaError;
+use crate::logs::Answers;
 use crate::partition;
 
 /// Which offset of a log.
@@ -21,7 +22,12 @@ pub(crate) enum Which {
     End,
     /// Behind the last message that no open transaction holds back.
     StableEnd,
+    /// Of the first message that is not older than this: milliseconds since 1970.
+    Time(i64),
 }
+
+/// A time behind all messages has no message.
+const NO_MESSAGE: i64 = -1;
 
 /// A request on its way: several can be before the first is waited for.
 pub(crate) struct LogOffsets(Request);
@@ -49,6 +55,10 @@ impl LogOffsets {
             Which::StableEnd => {
                 (ListOffset::End, rd::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED)
             }
+            Which::Time(millis) => (
+                ListOffset::Offset(millis.max(0)),
+                rd::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED,
+            ),
         };
         let mut list = TopicPartitionList::with_capacity(of.len());
         for key in of {
@@ -63,8 +73,8 @@ impl LogOffsets {
         Ok(Self(request))
     }
 
-    /// Waits for the answer. A partition whose leader did not answer is left out.
-    pub(crate) fn answer(self) -> Result<BTreeMap<TopicPartition, Result<Offset, KafkaError>>, KafkaError> {
+    /// Waits for the answer. A partition whose leader did not answer is left out; none where there is no such message.
+    pub(crate) fn answer(self) -> Result<Answers<Option<Offset>>, KafkaError> {
         let event = self.0.answer()?;
         let mut answers = BTreeMap::new();
         // SAFETY: the event is live until the end, and everything below belongs to it; the count is as librdkafka says.
@@ -80,9 +90,10 @@ impl LogOffsets {
                 let Some(key) = partition(&text(element.topic), element.partition) else { continue };
                 match KafkaError::of(element.err) {
                     Some(error) => drop(answers.insert(key, Err(error))),
+                    None if element.offset == NO_MESSAGE => drop(answers.insert(key, Ok(None))),
                     // An answer that did not come is none, and no error either.
                     None if element.offset < 0 => {}
-                    None => drop(answers.insert(key, Ok(Offset(element.offset)))),
+                    None => drop(answers.insert(key, Ok(Some(Offset(element.offset))))),
                 }
             }
         }

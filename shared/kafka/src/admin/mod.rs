@@ -1,13 +1,19 @@
 //! The requests that the safe crate does not have, each behind a safe function: topics with their ids, offsets of a group
-//! written, bounds of logs; one answer a topic or partition each, and never later than the caller's time.
+//! listed and written, a group's members, bounds of logs; one answer a topic or partition each, and never later than the
+//! caller's time.
 
 mod elements;
+mod group_listing;
+mod group_members;
 mod group_offsets;
 mod log_offsets;
 mod request;
 mod topics;
 
 pub(crate) use elements::{Element, elements};
+pub(crate) use group_listing::list_offsets;
+pub use group_members::GroupMember;
+pub(crate) use group_members::list_members;
 pub(crate) use group_offsets::write_offsets;
 pub(crate) use log_offsets::{LogOffsets, Which};
 pub use topics::Described;

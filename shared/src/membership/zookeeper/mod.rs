@@ -17,9 +17,11 @@
 //! | `event_loop` | the member's loop: wait, handle, perform |
 //! | [`member`] | the supervisor's end of it |
 //! | [`observer`] | reading a group from outside |
+//! | `folders` | which folders a group has |
 
 pub mod connection;
 mod event_loop;
+mod folders;
 mod input;
 pub mod member;
 mod names;

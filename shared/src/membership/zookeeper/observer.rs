@@ -73,6 +73,10 @@ impl Observer {
         Ok(Self { client, chroot: chroot.to_owned(), limit: within })
     }
 
+    pub(super) fn chroot(&self) -> &str {
+        &self.chroot
+    }
+
     /// Who is in the group and who holds which partition, Python members included. Nobody in a group that never was.
     pub async fn read_members(&self, group_path: &str) -> Result<GroupSeen, ReadError> {
         let paths = Paths::new(&self.chroot, group_path);
@@ -135,7 +139,7 @@ impl Observer {
         Ok(self.stat(&format!("{folder}/{node}")).await?.map(|stat| stat.ephemeral_owner))
     }
 
-    async fn children(&self, path: &str) -> Result<Vec<String>, ReadError> {
+    pub(super) async fn children(&self, path: &str) -> Result<Vec<String>, ReadError> {
         Ok(found(path, self.bounded(self.client.list_children(path)).await)?.unwrap_or_default())
     }
 

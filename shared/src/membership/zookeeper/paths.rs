@@ -9,6 +9,11 @@ pub(super) fn normal(chroot: &str) -> String {
     if chroot.is_empty() { String::new() } else { format!("/{chroot}") }
 }
 
+/// The folder of a group's members, by the name that kazoo gives it.
+pub(super) const PARTY: &str = "party";
+/// The folder of its locks.
+pub(super) const LOCKS: &str = "locks";
+
 /// The paths of one group.
 #[derive(Debug, Clone)]
 pub(super) struct Paths {
@@ -21,19 +26,19 @@ impl Paths {
     }
 
     pub(super) fn party(&self) -> String {
-        format!("{}/party", self.group)
+        format!("{}/{PARTY}", self.group)
     }
 
     pub(super) fn party_node(&self, node: &str) -> String {
-        format!("{}/party/{node}", self.group)
+        format!("{}/{PARTY}/{node}", self.group)
     }
 
     pub(super) fn all_locks(&self) -> String {
-        format!("{}/locks", self.group)
+        format!("{}/{LOCKS}", self.group)
     }
 
     pub(super) fn locks(&self, partition: &TopicPartition) -> String {
-        format!("{}/locks/{}", self.group, kazoo_name(partition))
+        format!("{}/{LOCKS}/{}", self.group, kazoo_name(partition))
     }
 
     /// The folder of the group's folders, and this one's name in it.

@@ -1,0 +1,199 @@
+//! A Kafka cluster with its ZooKeeper, and what is asked of both about groups and their offsets.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{Debug, Formatter};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kafkavisor_kafka::GroupMember;
+use kafkavisor_kafka::clients::Clients;
+use kafkavisor_kafka::error::KafkaError;
+use kafkavisor_kafka::logs::{Answers as LogAnswers, Log};
+use kafkavisor_kafka::offsets::{
+    Answers, DualOffsets, KafkaOffsets, OffsetError, OffsetStore, Stored, ZookeeperOffsets,
+};
+use kafkavisor_kafka::properties::client_properties;
+
+use super::async_thread::{AsyncThread, apart};
+use super::error::OffsetsError;
+use super::storage::{InvalidOffsetStorageError, OffsetStorage};
+use crate::clock::now;
+use crate::cluster_config::ClusterConfig;
+use crate::config::ZookeeperAddress;
+use crate::ids::{Group, Offset, Topic, TopicPartition};
+
+/// A cluster that was reached. The `kafka_client` of yelp_kafka's functions.
+pub struct KafkaClient {
+    clients: Arc<Clients>,
+    brokers: String,
+    properties: BTreeMap<String, String>,
+    zookeeper: Option<(ZookeeperAddress, AsyncThread)>,
+    within: Duration,
+}
+
+impl Debug for KafkaClient {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KafkaClient").field("brokers", &self.brokers).finish_non_exhaustive()
+    }
+}
+
+impl KafkaClient {
+    /// Reaches Kafka within `within`, which is every later request's time limit, too; ZooKeeper is asked once offsets in it are.
+    /// `properties` are librdkafka's, for security and the like.
+    pub fn connect(
+        cluster: &ClusterConfig,
+        properties: &BTreeMap<String, String>,
+        within: Duration,
+    ) -> Result<Self, OffsetsError> {
+        let brokers = cluster.broker_list.join(",");
+        let properties = client_properties(&cluster.broker_list, properties);
+        let unreachable = |error| OffsetsError::KafkaUnreachable { brokers: brokers.clone(), within, error };
+        let clients = Clients::outside(&properties).map_err(unreachable)?;
+        clients.reach(now() + within).map_err(unreachable)?;
+        let zookeeper = if cluster.zookeeper.is_empty() {
+            None
+        } else {
+            let address: ZookeeperAddress = cluster.zookeeper.parse()?;
+            let thread = AsyncThread::start().map_err(|error| OffsetsError::Thread(error.to_string()))?;
+            Some((address, thread))
+        };
+        Ok(Self { clients: Arc::new(clients), brokers, properties, zookeeper, within })
+    }
+
+    /// Which brokers were named.
+    pub fn brokers(&self) -> &str {
+        &self.brokers
+    }
+
+    fn deadline(&self) -> Instant {
+        now() + self.within
+    }
+
+    fn failed(&self, asked: impl Into<String>) -> impl FnOnce(KafkaError) -> OffsetsError {
+        let (brokers, asked) = (self.brokers.clone(), asked.into());
+        |error| OffsetsError::Kafka { brokers, asked, error }
+    }
+
+    fn in_kafka(&self, group: &Group) -> Result<KafkaOffsets, OffsetsError> {
+        let clients = Clients::new(&self.properties, group)
+            .and_then(|clients| KafkaOffsets::new(Arc::new(clients), &self.properties, group));
+        clients.map_err(self.failed(format!("offsets of group {group}")))
+    }
+
+    /// The store in ZooKeeper, with a session that is established.
+    fn in_zookeeper(&self, group: &Group) -> Result<ZookeeperOffsets, OffsetsError> {
+        let (ZookeeperAddress { servers, chroot }, thread) =
+            self.zookeeper.as_ref().ok_or(InvalidOffsetStorageError::WithoutZookeeper)?;
+        let servers = servers.join(",");
+        let store = ZookeeperOffsets::new(thread.handle(), &servers, chroot, group);
+        match apart(|| store.reach(self.deadline())) {
+            Ok(()) => Ok(store),
+            Err(OffsetError::ZookeeperTimedOut { .. }) => {
+                Err(OffsetsError::ZookeeperUnreachable { servers, within: self.within })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// How many partitions each topic has; topics that there are not are left out.
+    pub fn partition_counts(&self, topics: &[Topic]) -> Result<BTreeMap<Topic, i32>, OffsetsError> {
+        let mut counts = BTreeMap::new();
+        for (topic, described) in self.clients.describe(topics, self.within) {
+            let described = described.map_err(self.failed(format!("topic {topic}")))?;
+            if described.partitions > 0 {
+                counts.insert(topic, described.partitions);
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Where the logs begin and end: one answer a partition.
+    pub fn logs(&self, of: &BTreeSet<TopicPartition>) -> LogAnswers<Log> {
+        self.clients.logs(of)
+    }
+
+    /// Where in the logs the first message is that is not older than `millis`, milliseconds since 1970; none where all are older.
+    pub fn offsets_at(&self, millis: i64, of: &BTreeSet<TopicPartition>) -> LogAnswers<Option<Offset>> {
+        self.clients.at(millis, of)
+    }
+
+    /// Who is subscribed under the group's id in Kafka; `None` where Kafka knows no such group.
+    pub fn group_members(&self, group: &Group) -> Result<Option<Vec<GroupMember>>, OffsetsError> {
+        let members = self.clients.group_members(group, self.deadline());
+        members.map_err(self.failed(format!("members of group {group}")))
+    }
+
+    /// All partitions for which the group has an offset, those of topics that are gone among them; with `Dual` in either place.
+    pub fn partitions_with_offsets(
+        &self,
+        group: &Group,
+        storage: OffsetStorage,
+    ) -> Result<BTreeSet<TopicPartition>, OffsetsError> {
+        let mut partitions = BTreeSet::new();
+        if storage != OffsetStorage::Zookeeper {
+            let offsets = self.clients.group_offsets(group, self.deadline());
+            partitions.extend(offsets.map_err(self.failed(format!("offsets of group {group}")))?.into_keys());
+        }
+        if storage != OffsetStorage::Kafka {
+            let store = self.in_zookeeper(group)?;
+            partitions.extend(apart(|| store.list(self.deadline()))?);
+        }
+        Ok(partitions)
+    }
+
+    /// The group's offsets: one answer a partition, none where there is no offset. With `Dual` Kafka's, else ZooKeeper's.
+    pub fn committed(
+        &self,
+        group: &Group,
+        storage: OffsetStorage,
+        of: &BTreeSet<TopicPartition>,
+    ) -> Result<Answers<Option<Offset>>, OffsetsError> {
+        let store: Box<dyn OffsetStore> = match storage {
+            OffsetStorage::Kafka => Box::new(self.in_kafka(group)?),
+            OffsetStorage::Zookeeper => Box::new(self.in_zookeeper(group)?),
+            OffsetStorage::Dual => Box::new(DualOffsets::new(
+                Arc::new(self.in_kafka(group)?),
+                Arc::new(self.in_zookeeper(group)?),
+            )),
+        };
+        let answers = apart(|| store.read(of, self.deadline()));
+        let offset = |answer: Result<Option<Stored>, OffsetError>| {
+            answer.map(|stored| stored.map(|stored| stored.offset))
+        };
+        Ok(answers.into_iter().map(|(key, answer)| (key, offset(answer))).collect())
+    }
+
+    /// Writes offsets of the group: one answer a partition. What stands beside them is empty, so that no supervisor takes them for
+    /// its own. With `Dual` first to Kafka, which may refuse, and to ZooKeeper what Kafka has taken.
+    pub fn commit(
+        &self,
+        group: &Group,
+        storage: OffsetStorage,
+        offsets: &BTreeMap<TopicPartition, Offset>,
+    ) -> Result<Answers<()>, OffsetsError> {
+        let wanted = offsets.iter();
+        let wanted: BTreeMap<_, _> = wanted
+            .map(|(key, offset)| (key.clone(), Stored { offset: *offset, note: String::new() }))
+            .collect();
+        match storage {
+            OffsetStorage::Kafka => Ok(self.in_kafka(group)?.write(&wanted, self.deadline())),
+            OffsetStorage::Zookeeper => {
+                let store = self.in_zookeeper(group)?;
+                Ok(apart(|| store.write(&wanted, self.deadline())))
+            }
+            OffsetStorage::Dual => self.commit_to_both(group, wanted),
+        }
+    }
+
+    fn commit_to_both(
+        &self,
+        group: &Group,
+        mut wanted: BTreeMap<TopicPartition, Stored>,
+    ) -> Result<Answers<()>, OffsetsError> {
+        let store = self.in_zookeeper(group)?;
+        let mut answers = self.in_kafka(group)?.write(&wanted, self.deadline());
+        wanted.retain(|key, _| answers.get(key) == Some(&Ok(())));
+        answers.extend(apart(|| store.write(&wanted, self.deadline())));
+        Ok(answers)
+    }
+}

@@ -1,0 +1,26 @@
+//! `kafkavisor members`: who is in a group, and who holds which partition.
+//!
+//! | module | for |
+//! |---|---|
+//! | [`zookeeper`] | members by their nodes, Python's among them |
+//! | [`kafka`] | members in Kafka's own membership |
+//! | [`print`] | what is shown of either |
+
+mod kafka;
+mod print;
+mod zookeeper;
+
+pub(super) use zookeeper::in_zookeeper;
+
+use crate::cli::MembersArgs;
+use crate::exit::{Exit, Failure};
+
+/// Asks whom the command line names; it names one of them.
+pub(super) fn run(args: &MembersArgs) -> Result<Exit, Failure> {
+    let members = match (&args.zookeeper, &args.brokers) {
+        (Some(address), _) => zookeeper::members(address, &args.group, &args.topics)?,
+        (None, Some(brokers)) => kafka::members(brokers, &args.group, &args.topics)?,
+        (None, None) => return Err(Failure::usage("say -z ZOOKEEPER or -b BROKERS".to_owned())),
+    };
+    members.print(args.json)
+}

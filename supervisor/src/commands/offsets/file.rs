@@ -1,0 +1,145 @@
+//! A group's offsets in a file: `save` and `restore`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use kafkavisor::config::Source;
+use kafkavisor::ids::{Offset, Partition, Topic, TopicPartition};
+use kafkavisor::offsets::{OffsetStorage, SavedOffsets};
+
+use super::super::{note, print};
+use super::change::change;
+use super::target::{Target, failure};
+use super::wanted::Wanted;
+use crate::cli::{RestoreArgs, SaveArgs};
+use crate::exit::{Exit, Failure};
+
+/// `offsets save`.
+pub(super) fn save(args: &SaveArgs) -> Result<Exit, Failure> {
+    let target = Target::reach(&args.group, OffsetStorage::Kafka)?;
+    let mut known = target.client.partitions_with_offsets(&target.group, target.storage).map_err(failure)?;
+    if !args.topics.is_empty() {
+        known.retain(|key| args.topics.contains(&key.topic));
+    }
+    let saved = SavedOffsets {
+        group: target.group.clone(),
+        storage: target.storage,
+        offsets: read(&target, &known)?,
+    };
+    let count: usize = saved.offsets.values().map(BTreeMap::len).sum();
+    if count == 0 {
+        let of = args.topics.iter().map(Topic::as_str).collect::<Vec<_>>().join(", ");
+        let of = if of.is_empty() { of } else { format!(" of {of}") };
+        return Err(Failure::failed(format!(
+            "group {} has no offsets{of} in {}: nothing was saved",
+            target.group,
+            target.place()
+        )));
+    }
+    let path = &args.file;
+    write(path, &saved.to_yaml())
+        .map_err(|error| Failure::failed(format!("{}: can't be written: {error}", path.display())))?;
+    print(&format!("{count} offsets of group {} are in {}\n", target.group, path.display()))?;
+    Ok(Exit::Clean)
+}
+
+/// All of them; one that can't be told is a failure.
+fn read(
+    target: &Target,
+    keys: &BTreeSet<TopicPartition>,
+) -> Result<BTreeMap<Topic, BTreeMap<Partition, Offset>>, Failure> {
+    let mut offsets: BTreeMap<Topic, BTreeMap<Partition, Offset>> = BTreeMap::new();
+    let mut trouble = Vec::new();
+    for (key, answer) in target.client.committed(&target.group, target.storage, keys).map_err(failure)? {
+        match answer {
+            Ok(Some(offset)) => drop(offsets.entry(key.topic).or_default().insert(key.partition, offset)),
+            Ok(None) => {}
+            Err(error) => trouble.push(format!("{key}: {error}")),
+        }
+    }
+    if trouble.is_empty() {
+        return Ok(offsets);
+    }
+    trouble.push("nothing was saved".to_owned());
+    Err(Failure::failed(trouble.join("\n")))
+}
+
+/// Writes a file whole or not at all; what is no file (a pipe, a terminal) is written as it is.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return fs::write(path, text);
+    }
+    let name = path.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::IsADirectory))?;
+    let mut beside = OsString::from(".");
+    beside.push(name);
+    beside.push(format!(".{}", std::process::id()));
+    let beside = path.with_file_name(beside);
+    let written = write_new(&beside, text).and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        // What could not be made need not be removed.
+        let _removed = fs::remove_file(&beside);
+    }
+    written
+}
+
+fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = File::create_new(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// `offsets restore`.
+pub(super) fn restore(args: &RestoreArgs) -> Result<Exit, Failure> {
+    let wrong = |errors: kafkavisor::config::Errors| Failure::configuration(errors.to_string());
+    let source = Source::read(&args.file).map_err(wrong)?;
+    let saved = SavedOffsets::read(&source).map_err(wrong)?;
+    let file = args.file.display();
+    let missing: Vec<_> =
+        args.topics.iter().filter(|topic| !saved.offsets.contains_key(*topic)).map(Topic::as_str).collect();
+    if !missing.is_empty() {
+        return Err(Failure::failed(format!("{file} holds no offsets of {}", missing.join(", "))));
+    }
+    let wanted = wanted(&saved, &args.topics);
+    if wanted.is_empty() {
+        return Err(Failure::failed(format!("{file} holds no offsets")));
+    }
+    let target = Target::reach(&args.group, saved.storage)?;
+    if saved.group != target.group {
+        note(&format!("{file} holds offsets of group {}: they go to {}", saved.group, target.group));
+    }
+    if saved.storage != target.storage {
+        note(&format!("{file} holds offsets from storage {}: they go to {}", saved.storage, target.storage));
+    }
+    change(&target, wanted, &args.change)
+}
+
+/// Those of these topics; without any, all.
+fn wanted(saved: &SavedOffsets, topics: &[Topic]) -> Wanted {
+    let meant = saved.offsets.iter().filter(|(topic, _)| topics.is_empty() || topics.contains(topic));
+    let of = |(topic, partitions): (&Topic, &BTreeMap<Partition, Offset>)| {
+        let key = |partition| TopicPartition { topic: topic.clone(), partition };
+        partitions.iter().map(|(partition, offset)| (key(*partition), *offset)).collect::<Vec<_>>()
+    };
+    meant.flat_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_is_left_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("saved.yaml");
+        for text in ["one", "two"] {
+            write(&path, text).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+        assert!(write(&folder.path().join("none/saved.yaml"), "x").is_err());
+        assert!(write(folder.path(), "x").is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}
