@@ -1,58 +1,13 @@
 //! The functions that find clusters and logs, over the service and the topology files.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::time::Duration;
-
 use super::answers;
-use super::errors::DiscoveryError;
-use super::files::{read_name, service_root, wrong};
+use super::asking::{WITH_NAME, named};
+use super::errors::{ConfigurationError, DiscoveryError};
+use super::files::read_name;
 use super::pattern;
-use super::service::{Asked, Conversation, Service, ServiceError};
-use super::topology::{DEFAULT_TOPOLOGY, TopologyConfiguration};
+use super::settings::Settings;
 use super::{ClusterTopics, Wanted};
 use crate::cluster_config::ClusterConfig;
-
-/// Where discovery looks. The defaults are yelp_kafka's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// The service's root, `http://HOST:PORT`; none: as `services` has it.
-    pub url: Option<String>,
-    /// The file that has host and port of the service under `kafka_discovery.main`.
-    pub services: PathBuf,
-    /// Folders with topology files; the first that has one of the type counts.
-    pub topology: Vec<PathBuf>,
-    /// The file that names the local region.
-    pub region: PathBuf,
-    /// The file that names the local superregion.
-    pub superregion: PathBuf,
-    /// librdkafka's properties for clients of Kafka, such as for TLS.
-    pub kafka: BTreeMap<String, String>,
-    /// How long a cluster's Kafka may stay unreachable.
-    pub kafka_timeout: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            url: None,
-            services: "/nail/etc/services/services.yaml".into(),
-            topology: DEFAULT_TOPOLOGY.map(PathBuf::from).into(),
-            region: "/nail/etc/region".into(),
-            superregion: "/nail/etc/superregion".into(),
-            kafka: BTreeMap::new(),
-            kafka_timeout: Duration::from_secs(10),
-        }
-    }
-}
-
-impl Settings {
-    /// Asks the service at `url`, `http://HOST:PORT` and whatever its root is behind, and none that `services` names.
-    pub fn with_url(self, url: &str) -> Result<Self, ServiceError> {
-        Service::at(url, "")?;
-        Ok(Self { url: Some(url.to_owned()), ..self })
-    }
-}
 
 /// Finds clusters, topics and logs. Each call asks anew, blocks its caller, and is bounded: 2 s for an exchange with the service,
 /// tried twice, and [`Settings::kafka_timeout`] for a cluster's Kafka.
@@ -71,13 +26,6 @@ impl Settings {
 pub struct Discovery {
     settings: Settings,
     client_id: String,
-}
-
-/// Where to ask.
-enum Source {
-    Service(Service),
-    /// No service is configured, and why.
-    None(String),
 }
 
 impl Discovery {
@@ -155,7 +103,12 @@ impl Discovery {
             &wanted,
             cluster_type,
             |service| service.all_clusters(&wanted, cluster_type),
-            |topology| Ok(topology.all_clusters()),
+            |topology| match topology.all_clusters() {
+                none if none.is_empty() => {
+                    Err(wanted.refused(format!("{} has no clusters", topology.file().display())))
+                }
+                all => Ok(all),
+            },
         )
     }
 
@@ -245,147 +198,16 @@ impl Discovery {
     fn local_superregion(&self, given: Option<&str>, wanted: &str) -> Result<String, DiscoveryError> {
         local(given, || read_name(&self.settings.superregion, "superregion"), wanted)
     }
-
-    fn source(&self, wanted: &Wanted<'_>) -> Result<Source, DiscoveryError> {
-        let file = &self.settings.services;
-        let root = match &self.settings.url {
-            Some(url) => Some(url.clone()),
-            None => service_root(file)
-                .map_err(|error| DiscoveryError::Configuration { wanted: wanted.to_string(), error })?,
-        };
-        let Some(root) = root else {
-            let problem = if file.exists() { "has no `kafka_discovery.main`" } else { "no such file" };
-            return Ok(Source::None(problem.to_owned()));
-        };
-        Service::at(&root, &self.client_id).map(Source::Service).map_err(|error| wanted.service(error))
-    }
-
-    /// The service, where no other source will do.
-    fn service(&self, wanted: &Wanted<'_>) -> Result<Service, DiscoveryError> {
-        match self.source(wanted)? {
-            Source::Service(service) => Ok(service),
-            Source::None(problem) => Err(self.no_service(wanted, problem)),
-        }
-    }
-
-    fn no_service(&self, wanted: &Wanted<'_>, problem: String) -> DiscoveryError {
-        let remedy = "give the discovery service's URL (--discovery, `discovery.url`), or write `kafka_discovery.main: {host: HOST, port: PORT}` there";
-        DiscoveryError::Configuration {
-            wanted: wanted.to_string(),
-            error: wrong(&self.settings.services, problem, remedy),
-        }
-    }
-
-    fn service_or_topology<T>(
-        &self,
-        wanted: &Wanted<'_>,
-        cluster_type: &str,
-        ask: impl FnOnce(&Service) -> Result<T, DiscoveryError>,
-        look: impl FnOnce(&TopologyConfiguration) -> Result<T, DiscoveryError>,
-    ) -> Result<T, DiscoveryError> {
-        let why = match self.source(wanted)? {
-            Source::None(problem) => self.no_service(wanted, problem),
-            Source::Service(service) => match ask(&service) {
-                Err(error) if error.is_unreachable() => error,
-                answered => return answered,
-            },
-        };
-        let Some(topology) = TopologyConfiguration::find(cluster_type, &self.settings.topology)? else {
-            return Err(self.and_no_topology(why, cluster_type));
-        };
-        if why.is_unreachable() {
-            log::warn!("{why}; {} answers instead", topology.file().display());
-        } else {
-            log::debug!("{} answers, as no discovery service is configured", topology.file().display());
-        }
-        look(&topology)
-    }
-
-    /// What is wrong with the first source, and that the second has nothing.
-    fn and_no_topology(&self, mut why: DiscoveryError, cluster_type: &str) -> DiscoveryError {
-        let folders: Vec<String> =
-            self.settings.topology.iter().map(|path| path.display().to_string()).collect();
-        if let DiscoveryError::Service { wanted, .. } | DiscoveryError::Configuration { wanted, .. } =
-            &mut why
-        {
-            *wanted =
-                format!("{wanted} (no topology file {cluster_type}.yaml in {} either)", folders.join(", "));
-        }
-        why
-    }
-}
-
-const WITH_NAME: &str = "getClustersWithName";
-
-/// All clusters, and what was asked for their names; else the name of that which was not told, and why.
-type AllClusters = Result<(Asked, Vec<ClusterConfig>), (String, ServiceError)>;
-
-fn named<'a>(cluster_type: &'a str, name: &'a str) -> [(&'static str, &'a str); 2] {
-    [("type", cluster_type), ("kafka_cluster_name", name)]
 }
 
 /// What was given, else what the file names. As in yelp_kafka an empty text is nothing given.
 fn local(
     given: Option<&str>,
-    read: impl FnOnce() -> Result<String, super::ConfigurationError>,
+    read: impl FnOnce() -> Result<String, ConfigurationError>,
     wanted: &str,
 ) -> Result<String, DiscoveryError> {
     match given.filter(|given| !given.is_empty()) {
         Some(given) => Ok(given.to_owned()),
         None => read().map_err(|error| DiscoveryError::Configuration { wanted: wanted.to_owned(), error }),
-    }
-}
-
-impl Service {
-    /// One operation.
-    fn ask<T: Send>(
-        &self,
-        wanted: &Wanted<'_>,
-        operation: &'static str,
-        arguments: &[(&str, &str)],
-        read: impl FnOnce(&serde_json::Value) -> Result<T, String> + Send,
-    ) -> Result<T, DiscoveryError> {
-        let said = self.conversation(|service| service.ask(operation, arguments, read));
-        said.map(|(_, answer)| answer).map_err(|error| wanted.service(error))
-    }
-
-    /// One operation, where no answer is an empty one.
-    fn some<T: Send>(
-        &self,
-        wanted: &Wanted<'_>,
-        operation: &'static str,
-        arguments: &[(&str, &str)],
-        read: impl FnOnce(&serde_json::Value) -> Result<Vec<T>, String> + Send,
-    ) -> Result<Vec<T>, DiscoveryError> {
-        let said = self.conversation(|service| service.ask(operation, arguments, read));
-        let (asked, list) = said.map_err(|error| wanted.service(error))?;
-        if list.is_empty() { Err(wanted.refused(format!("{asked} answers none"))) } else { Ok(list) }
-    }
-
-    /// Names first, then each cluster by its name, in one conversation.
-    fn all_clusters(
-        &self,
-        wanted: &Wanted<'_>,
-        cluster_type: &str,
-    ) -> Result<Vec<ClusterConfig>, DiscoveryError> {
-        let one = |service: &Conversation<'_>, name: &str| {
-            let asked = service.ask(WITH_NAME, &named(cluster_type, name), answers::cluster);
-            asked.map(|(_, cluster)| cluster).map_err(|error| (name.to_owned(), error))
-        };
-        let said: AllClusters = self
-            .conversation(|service| {
-                let (asked, names) =
-                    service.ask("getClustersAll", &[("type", cluster_type)], answers::names)?;
-                let clusters: Result<Vec<_>, _> = names.iter().map(|name| one(service, name)).collect();
-                Ok(clusters.map(|clusters| (asked, clusters)))
-            })
-            .map_err(|error| wanted.service(error))?;
-        match said {
-            Ok((asked, clusters)) if clusters.is_empty() => {
-                Err(wanted.refused(format!("{asked} answers none")))
-            }
-            Ok((_, clusters)) => Ok(clusters),
-            Err((name, error)) => Err(Wanted::NamedCluster { cluster_type, name: &name }.service(error)),
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::service::ServiceError;
+use super::service_error::ServiceError;
 
 /// Why something was not discovered. The names are yelp_kafka's, without its `Error`.
 ///

@@ -8,9 +8,10 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Client, Method, redirect};
 use serde_json::Value;
 
-use super::service::LIMIT;
 use super::swagger::Request;
 
+/// Longest that one exchange may take: connecting, the answer, its body. It is tried twice. From yelp_kafka: `RESPONSE_TIMEOUT`.
+pub(super) const LIMIT: Duration = Duration::from_secs(2);
 /// Largest answer that is read, in bytes.
 pub(super) const MAX_ANSWER: usize = 16 << 20;
 /// As much of an answer's text is shown, in bytes.
@@ -32,10 +33,15 @@ pub(super) enum Fault {
     TooLarge,
 }
 
-/// A client that goes to no proxy: discovery is asked on this machine or in its network, as the address says.
+/// A client that goes to no proxy: discovery is asked on this machine or in its network, as the address says. No connection is used
+/// twice: one that the service is just closing would cost a try.
 pub(super) fn client(client_id: &str) -> Result<Client, String> {
     let agent: String = client_id.chars().filter(char::is_ascii_graphic).collect();
-    let client = Client::builder().no_proxy().redirect(redirect::Policy::none()).user_agent(agent);
+    let client = Client::builder()
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .user_agent(agent)
+        .pool_max_idle_per_host(0);
     client.build().map_err(|error| reasons(&error))
 }
 
@@ -49,8 +55,7 @@ pub(super) async fn twice(client: &Client, request: &Request) -> Result<Answer, 
 }
 
 async fn once(client: &Client, request: &Request) -> Result<Answer, Fault> {
-    let limit: Duration = LIMIT;
-    tokio::time::timeout(limit, whole(client, request)).await.unwrap_or(Err(Fault::TooLate))
+    tokio::time::timeout(LIMIT, whole(client, request)).await.unwrap_or(Err(Fault::TooLate))
 }
 
 async fn whole(client: &Client, request: &Request) -> Result<Answer, Fault> {

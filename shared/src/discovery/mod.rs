@@ -6,14 +6,16 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `client`, `topics` | the functions: over the service and topology files, over Kafka |
-//! | `service`, `exchange` | a conversation with the service, on a thread of its own; one HTTP exchange of it |
+//! | `client`, `topics`, `settings` | the functions: over the service and topology files, over Kafka; where they look |
+//! | `asking` | what is asked of the service and, where it is not there, of topology files |
+//! | `service`, `exchange`, `service_error` | a conversation with the service, on a thread of its own; one HTTP exchange of it; how it fails |
 //! | `swagger`, `answers` | what the service's document and its answers mean: pure |
 //! | `topology`, `files`, `yaml` | topology files; `services.yaml`, the local region's file; YAML of other programs |
 //! | `pattern`, `scribe` | regexes as Python anchors them; the names of scribe topics |
 //! | `wanted`, `errors` | what was wanted, and why it was not found |
 
 mod answers;
+mod asking;
 mod client;
 mod errors;
 mod exchange;
@@ -21,6 +23,8 @@ mod files;
 mod pattern;
 mod scribe;
 mod service;
+mod service_error;
+mod settings;
 mod swagger;
 mod topics;
 mod topology;
@@ -30,11 +34,12 @@ mod yaml;
 use serde::Serialize;
 
 pub use crate::cluster_config::ClusterConfig;
-pub use client::{Discovery, Settings};
+pub use client::Discovery;
 pub use errors::{ConfigurationError, DiscoveryError, InvalidRegex};
 pub use pattern::Pattern;
 pub use scribe::{NoScribeTopic, extract_datacenter, extract_stream_name, make_scribe_topic};
-pub use service::{Asked, ServiceError};
+pub use service_error::{Asked, ServiceError};
+pub use settings::Settings;
 pub use topics::KafkaConnection;
 pub use topology::{DEFAULT_TOPOLOGY, TopologyConfiguration};
 use wanted::Wanted;

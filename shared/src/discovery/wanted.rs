@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::errors::DiscoveryError;
-use super::service::ServiceError;
+use super::service_error::ServiceError;
 use crate::cluster_config::ClusterConfig;
 
 /// What is wanted.
@@ -72,9 +72,10 @@ impl fmt::Display for Wanted<'_> {
 impl Wanted<'_> {
     /// What the service's trouble means: an answer that there is no such thing is an error of its own.
     pub(super) fn service(&self, error: ServiceError) -> DiscoveryError {
-        // Not these: a missing right, a wrong method, being asked too often say nothing of what was asked for.
+        // Not a missing document, nor these: a missing right, a wrong method, being asked too often say nothing of what was asked for.
         let of_the_service = |status: &u16| matches!(status, 401 | 403 | 405 | 407 | 408 | 429);
         if let ServiceError::Status { asked, status: status @ 400..=499, text } = &error
+            && asked.operation.is_some()
             && !of_the_service(status)
         {
             return self.refused(format!("{asked} answers {status}{text}"));

@@ -173,6 +173,10 @@ fn an_error_of_the_service_is_none_of_what_was_asked() {
         );
         assert!(matches!(error, ServiceError::Status { status, .. } if status == code));
     }
+    let without_document = Broken::raw(response("404 Not Found", "no such page"));
+    let error = without_document.error();
+    let error = service_error(error, &["the Swagger document at", "answers 404 (no such page)"]);
+    assert!(matches!(error, ServiceError::Status { status: 404, .. }));
     let long = Broken::answering(&response("500 Broken", &"x".repeat(100_000)));
     assert!(long.error().to_string().len() < 1_000);
 }

@@ -59,6 +59,10 @@ fn topology_files_answer_where_no_service_is_configured() {
         error.to_string().contains("more-topology/standard.yaml has \"topology-1\", \"topology-2\""),
         "{error}"
     );
+    place.write("topology/standard.yaml", "clusters: {}\nlocal_config:\n");
+    let error = discovery.all_clusters("standard").unwrap_err();
+    assert!(matches!(error, DiscoveryError::InvalidClusterType { .. }), "{error}");
+    assert!(error.to_string().contains("topology/standard.yaml has no clusters"), "{error}");
 }
 
 #[test]
