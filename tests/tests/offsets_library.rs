@@ -8,8 +8,8 @@ use kafkavisor::ids::{Group, Offset, Partition, Topic};
 use kafkavisor::offsets::OffsetStorage::{Dual, Kafka, Zookeeper};
 use kafkavisor::offsets::{
     InvalidOffsetStorageError, KafkaClient, OffsetsError, Topics, advance_consumer_offsets,
-    get_consumer_offsets_metadata, get_current_consumer_offsets, get_topics_watermarks, offset_distance,
-    rewind_consumer_offsets, set_consumer_offsets, topics_offset_distance,
+    consumer_offsets_metadata, current_consumer_offsets, offset_distance, rewind_consumer_offsets,
+    set_consumer_offsets, topics_offset_distance, topics_watermarks,
 };
 use kafkavisor_tests::environment::{brokers, unique, zookeeper};
 use kafkavisor_tests::message::numbered;
@@ -56,13 +56,13 @@ fn some(topic: &Topic, partitions: &[i32]) -> Topics {
 #[test]
 fn current_offsets_are_read_from_either_place_and_0_where_there_is_none() {
     let (client, group, (topic, name)) = (client(), group(), topic_of(2));
-    let current = |storage| get_current_consumer_offsets(&client, &group, [name.clone()], true, storage);
+    let current = |storage| current_consumer_offsets(&client, &group, [name.clone()], true, storage);
     assert_eq!(current(Kafka), Ok(offsets(&name, &[(0, 0), (1, 0)])));
     commit(&topic, group.as_str(), 1, 4);
     write_classic_offset(&zookeeper(), group.as_str(), &topic.name, 0, 6);
     assert_eq!(current(Kafka), Ok(offsets(&name, &[(0, 0), (1, 4)])));
     assert_eq!(current(Zookeeper), Ok(offsets(&name, &[(0, 6), (1, 0)])));
-    let one = get_current_consumer_offsets(&client, &group, some(&name, &[1]), true, Kafka);
+    let one = current_consumer_offsets(&client, &group, some(&name, &[1]), true, Kafka);
     assert_eq!(one, Ok(offsets(&name, &[(1, 4)])));
 }
 
@@ -70,7 +70,7 @@ fn current_offsets_are_read_from_either_place_and_0_where_there_is_none() {
 fn watermarks_are_low_and_high() {
     let (client, (topic, name)) = (client(), topic_of(2));
     topic.delete_before(0, 3);
-    let marks = get_topics_watermarks(&client, [name.clone()], true).unwrap();
+    let marks = topics_watermarks(&client, [name.clone()], true).unwrap();
     let found: Vec<_> =
         marks[&name].values().map(|m| (m.topic.clone(), m.partition.0, m.lowmark.0, m.highmark.0)).collect();
     assert_eq!(found, [(name.clone(), 0, 3, 10), (name, 1, 0, 10)]);
@@ -117,8 +117,8 @@ fn what_there_is_not_is_an_error_or_left_out() {
     let unknown =
         |error: OffsetsError| matches!(error, OffsetsError::UnknownTopic { topic, .. } if topic == missing);
     let both = || [name.clone(), missing.clone()];
-    assert!(unknown(get_current_consumer_offsets(&client, &group, both(), true, Kafka).unwrap_err()));
-    assert!(unknown(get_topics_watermarks(&client, both(), true).unwrap_err()));
+    assert!(unknown(current_consumer_offsets(&client, &group, both(), true, Kafka).unwrap_err()));
+    assert!(unknown(topics_watermarks(&client, both(), true).unwrap_err()));
     assert!(unknown(advance_consumer_offsets(&client, &group, both(), true, Kafka).unwrap_err()));
     assert!(unknown(topics_offset_distance(&client, &group, both(), Kafka).unwrap_err()));
     let mut new = offsets(&name, &[(0, 5)]);
@@ -126,11 +126,11 @@ fn what_there_is_not_is_an_error_or_left_out() {
     assert!(unknown(set_consumer_offsets(&client, &group, &new, true, Kafka).unwrap_err()));
     assert_eq!(committed(&topic, group.as_str(), 0), None, "nothing was set");
 
-    let error = get_topics_watermarks(&client, some(&name, &[1, 2]), true).unwrap_err();
+    let error = topics_watermarks(&client, some(&name, &[1, 2]), true).unwrap_err();
     assert!(
         matches!(error, OffsetsError::UnknownPartitions { ref partitions, .. } if *partitions == [Partition(2)].into())
     );
-    let left = get_topics_watermarks(&client, some(&name, &[1, 2]), false).unwrap();
+    let left = topics_watermarks(&client, some(&name, &[1, 2]), false).unwrap();
     assert_eq!(left[&name].keys().copied().collect::<Vec<_>>(), [Partition(1)]);
     assert_eq!(set_consumer_offsets(&client, &group, &new, false, Kafka), Ok(vec![]));
     assert_eq!(committed(&topic, group.as_str(), 0), Some(5));
@@ -139,7 +139,7 @@ fn what_there_is_not_is_an_error_or_left_out() {
 #[test]
 fn a_storage_that_is_none_is_an_error() {
     let (client, group, (_, name)) = (client(), group(), topic_of(1));
-    let both = get_current_consumer_offsets(&client, &group, [name.clone()], true, Dual);
+    let both = current_consumer_offsets(&client, &group, [name.clone()], true, Dual);
     assert_eq!(both, Err(InvalidOffsetStorageError::ReadingBoth.into()));
     let cluster = ClusterConfig::new("standard", "tests", brokers(), "");
     let without = KafkaClient::connect(&cluster, &BTreeMap::new(), WITHIN).unwrap();
@@ -152,7 +152,7 @@ fn distances_count_to_the_ends_of_the_logs() {
     let (client, group, (topic, name)) = (client(), group(), topic_of(3));
     commit(&topic, group.as_str(), 0, 4);
     commit(&topic, group.as_str(), 1, 10);
-    let metadata = get_consumer_offsets_metadata(&client, &group, [name.clone()], true, Kafka).unwrap();
+    let metadata = consumer_offsets_metadata(&client, &group, [name.clone()], true, Kafka).unwrap();
     let found: Vec<_> =
         metadata[&name].iter().map(|m| (m.partition.0, m.current.0, m.lowmark.0, m.highmark.0)).collect();
     assert_eq!(found, [(0, 4, 0, 10), (1, 10, 0, 10), (2, 0, 0, 10)]);
@@ -169,7 +169,7 @@ fn a_node_that_is_no_number_is_an_error_or_left_out() {
     let path = classic_path(group.as_str(), &topic.name, 0);
     write_node(&zookeeper(), &path, "None");
     write_classic_offset(&zookeeper(), group.as_str(), &topic.name, 1, 6);
-    let current = |raise| get_current_consumer_offsets(&client, &group, [name.clone()], raise, Zookeeper);
+    let current = |raise| current_consumer_offsets(&client, &group, [name.clone()], raise, Zookeeper);
     assert!(current(true).unwrap_err().to_string().contains(&path));
     assert_eq!(current(false), Ok(offsets(&name, &[(1, 6)])));
 }
@@ -184,7 +184,7 @@ fn who_is_away_is_named_and_no_runtime_is_in_the_way() {
     let (group, (_, name)) = (group(), topic_of(1));
     let away = ClusterConfig::new("standard", "tests", brokers(), "127.0.0.1:1");
     let client = KafkaClient::connect(&away, &BTreeMap::new(), Duration::from_secs(3)).unwrap();
-    let asked = async { get_current_consumer_offsets(&client, &group, [name.clone()], true, Zookeeper) };
+    let asked = async { current_consumer_offsets(&client, &group, [name.clone()], true, Zookeeper) };
     let error = block_on(asked).unwrap_err();
     assert!(matches!(&error, OffsetsError::ZookeeperUnreachable { servers, .. } if servers == "127.0.0.1:1"));
 }
