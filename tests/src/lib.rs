@@ -7,6 +7,7 @@
 
 pub mod checks;
 pub mod cluster;
+pub mod command;
 pub mod environment;
 pub mod handlers;
 pub mod instance;

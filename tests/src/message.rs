@@ -38,6 +38,8 @@ pub struct Message {
     pub value: Option<Vec<u8>>,
     /// The headers.
     pub headers: Vec<Header<Option<Vec<u8>>>>,
+    /// Milliseconds since 1970; now where there are none.
+    pub timestamp: Option<i64>,
 }
 
 impl Message {
@@ -49,6 +51,13 @@ impl Message {
     /// To a partition, with null as its value.
     pub fn null(partition: i32) -> Self {
         Self { partition, ..Self::default() }
+    }
+
+    /// As of this time, in milliseconds since 1970.
+    #[must_use]
+    pub fn at(mut self, millis: i64) -> Self {
+        self.timestamp = Some(millis);
+        self
     }
 
     /// With a key.

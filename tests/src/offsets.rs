@@ -75,14 +75,21 @@ pub struct Subscriber {
 impl Subscriber {
     /// Subscribes, and returns once the group has given it partitions.
     pub fn join(topic: &Topic, group: &str, client_id: &str) -> Self {
-        let consumer: BaseConsumer = ClientConfig::new()
+        Self::join_with(topic, group, client_id, &[("session.timeout.ms", "10000")])
+    }
+
+    /// ... with librdkafka's `properties` besides the usual ones.
+    pub fn join_with(topic: &Topic, group: &str, client_id: &str, properties: &[(&str, &str)]) -> Self {
+        let mut config = ClientConfig::new();
+        config
             .set("bootstrap.servers", &topic.brokers)
             .set("group.id", group)
             .set("client.id", client_id)
-            .set("enable.auto.commit", "false")
-            .set("session.timeout.ms", "10000")
-            .create()
-            .expect("a consumer can be made");
+            .set("enable.auto.commit", "false");
+        for (name, value) in properties {
+            config.set(*name, *value);
+        }
+        let consumer: BaseConsumer = config.create().expect("a consumer can be made");
         consumer.subscribe(&[&topic.name]).expect("it subscribes");
         until("the foreign consumer has partitions", || {
             let _ = consumer.poll(Duration::from_millis(50));

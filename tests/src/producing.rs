@@ -88,6 +88,7 @@ impl Producer {
             .headers(headers);
         record.key = message.key.as_deref();
         record.payload = message.value.as_deref();
+        record.timestamp = message.timestamp;
         loop {
             match self.client.send(record) {
                 Ok(()) => return,

@@ -21,11 +21,7 @@ pub struct Group {
 
 /// Reads the group at `path`.
 pub fn read_group(servers: &str, path: &str) -> Group {
-    block_on(async {
-        let client =
-            timeout(WITHIN, Client::connect(servers)).await.expect("in time").expect("ZooKeeper answers");
-        timeout(WITHIN, read(&client, path)).await.expect("ZooKeeper answers in time")
-    })
+    with_client(servers, async |client| read(client, path).await)
 }
 
 async fn read(client: &Client, path: &str) -> Group {
@@ -68,19 +64,55 @@ async fn data(client: &Client, path: &str) -> Option<(Vec<u8>, i64)> {
     }
 }
 
+/// Where an offset is in the classic layout.
+pub fn classic_path(group: &str, topic: &str, partition: i32) -> String {
+    format!("/consumers/{group}/offsets/{topic}/{partition}")
+}
+
+/// The text of an offset's node in the classic layout, where there is one.
+pub fn classic_offset(servers: &str, group: &str, topic: &str, partition: i32) -> Option<String> {
+    let node = node(servers, &classic_path(group, topic, partition));
+    node.map(|(text, _)| String::from_utf8_lossy(&text).into_owned())
+}
+
 /// Writes an offset as consumers of old did: `/consumers/GROUP/offsets/TOPIC/PARTITION`.
 pub fn write_classic_offset(servers: &str, group: &str, topic: &str, partition: i32, offset: i64) {
+    write_node(servers, &classic_path(group, topic, partition), &offset.to_string());
+}
+
+/// What a node holds and the session that owns it, where there is such a node.
+pub fn node(servers: &str, path: &str) -> Option<(Vec<u8>, i64)> {
+    with_client(servers, async |client| data(client, path).await)
+}
+
+/// Sets a node, having made it and its parents where they are missing.
+pub fn write_node(servers: &str, path: &str, text: &str) {
+    with_client(servers, async |client| {
+        let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
+        let folder = path.rsplit_once('/').expect("a path").0;
+        client.mkdir(folder, &options).await.expect("the folder is made");
+        match client.create(path, text.as_bytes(), &options).await {
+            Ok(_) => {}
+            Err(Error::NodeExists) => {
+                client.set_data(path, text.as_bytes(), None).await.expect("the node is written");
+            }
+            Err(error) => panic!("can't write {path}: {error}"),
+        }
+    });
+}
+
+/// Removes a node.
+pub fn remove_node(servers: &str, path: &str) {
+    with_client(servers, async |client| client.delete(path, None).await.expect("the node is removed"));
+}
+
+fn with_client<T>(servers: &str, work: impl AsyncFnOnce(&Client) -> T) -> T {
     block_on(async {
         let client =
             timeout(WITHIN, Client::connect(servers)).await.expect("in time").expect("ZooKeeper answers");
-        let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
-        let folder = format!("/consumers/{group}/offsets/{topic}");
-        client.mkdir(&folder, &options).await.expect("the folder is made");
-        client
-            .create(&format!("{folder}/{partition}"), offset.to_string().as_bytes(), &options)
-            .await
-            .expect("the offset is written");
+        let done = timeout(WITHIN, work(&client)).await.expect("ZooKeeper answers in time");
         drop(client);
         tokio::task::yield_now().await;
-    });
+        done
+    })
 }

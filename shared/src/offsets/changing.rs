@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::client::KafkaClient;
 use super::error::{OffsetCommitError, OffsetsError};
-use super::reading::{PartitionOffsets, get_topics_watermarks};
+use super::reading::{PartitionOffsets, topics_watermarks};
 use super::storage::OffsetStorage;
 use super::topics::Topics;
 use crate::ids::{Group, Offset, Partition, Topic, TopicPartition};
@@ -72,7 +72,7 @@ fn set_to(
     offset_storage: OffsetStorage,
     which: fn(&PartitionOffsets) -> Offset,
 ) -> Result<Vec<OffsetCommitError>, OffsetsError> {
-    let marks = get_topics_watermarks(client, topics, raise_on_error)?;
+    let marks = topics_watermarks(client, topics, raise_on_error)?;
     let offsets = marks.into_iter().map(|(topic, partitions)| {
         (topic, partitions.into_iter().map(|(partition, marks)| (partition, which(&marks))).collect())
     });

@@ -98,7 +98,10 @@ impl KafkaClient {
     /// How many partitions each topic has; topics that there are not are left out.
     pub fn partition_counts(&self, topics: &[Topic]) -> Result<BTreeMap<Topic, i32>, OffsetsError> {
         let mut counts = BTreeMap::new();
-        for (topic, described) in self.clients.describe(topics, self.within) {
+        // Kafka refuses to be asked twice for the same.
+        let topics: BTreeSet<_> = topics.iter().cloned().collect();
+        let topics: Vec<_> = topics.into_iter().collect();
+        for (topic, described) in self.clients.describe(&topics, self.within) {
             let described = described.map_err(self.failed(format!("topic {topic}")))?;
             if described.partitions > 0 {
                 counts.insert(topic, described.partitions);

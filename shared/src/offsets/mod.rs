@@ -1,6 +1,6 @@
 //! A group's offsets from outside, and how far it is behind (feature `offsets`): yelp_kafka's `offsets` and `monitoring`.
 //!
-//! Each function of the original has its name here, and takes what it took: a client, the group, topics as a list or with
+//! Each function of the original has its name here, less its `get_`, and takes what it took: a client, the group, topics as a list or with
 //! partitions of each, whether what is missing is an error, and where offsets are kept. Calls block, each within the client's
 //! time limit, and may be made on any thread.
 //!
@@ -8,9 +8,9 @@
 //! |---|---|
 //! | [`client`] | [`KafkaClient`]: a cluster, its ZooKeeper, and what is asked of both |
 //! | [`topics`] | which partitions are meant, and that there are such |
-//! | [`reading`] | [`get_current_consumer_offsets`], [`get_topics_watermarks`] |
+//! | [`reading`] | [`current_consumer_offsets`], [`topics_watermarks`] |
 //! | [`changing`] | [`set_consumer_offsets`], [`advance_consumer_offsets`], [`rewind_consumer_offsets`] |
-//! | [`monitoring`] | [`get_consumer_offsets_metadata`], [`topics_offset_distance`], [`offset_distance`] |
+//! | [`monitoring`] | [`consumer_offsets_metadata`], [`topics_offset_distance`], [`offset_distance`] |
 //! | [`storage`] | where offsets are kept, by name |
 //! | [`saved`] | offsets in a file |
 //! | [`error`] | what can go wrong |
@@ -30,9 +30,9 @@ pub use self::changing::{advance_consumer_offsets, rewind_consumer_offsets, set_
 pub use self::client::KafkaClient;
 pub use self::error::{OffsetCommitError, OffsetsError};
 pub use self::monitoring::{
-    ConsumerPartitionOffsets, get_consumer_offsets_metadata, offset_distance, topics_offset_distance,
+    ConsumerPartitionOffsets, consumer_offsets_metadata, offset_distance, topics_offset_distance,
 };
-pub use self::reading::{PartitionOffsets, get_current_consumer_offsets, get_topics_watermarks};
+pub use self::reading::{PartitionOffsets, current_consumer_offsets, topics_watermarks};
 pub use self::saved::SavedOffsets;
 pub use self::storage::{InvalidOffsetStorageError, OffsetStorage};
 pub use self::topics::Topics;

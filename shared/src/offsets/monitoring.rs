@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::client::KafkaClient;
 use super::error::OffsetsError;
-use super::reading::{get_current_consumer_offsets, get_topics_watermarks};
+use super::reading::{current_consumer_offsets, topics_watermarks};
 use super::storage::OffsetStorage;
 use super::topics::Topics;
 use crate::ids::{Group, Offset, Partition, Topic};
@@ -31,9 +31,10 @@ impl ConsumerPartitionOffsets {
     }
 }
 
-/// The group's offset and the log's ends for each partition. Arguments as for [`get_current_consumer_offsets`]; a partition of
+/// The group's offset and the log's ends for each partition. Arguments as for [`current_consumer_offsets`]; a partition of
 /// which something can't be told is an error, or left out. From yelp_kafka: `yelp_kafka.monitoring.get_consumer_offsets_metadata`.
-pub fn get_consumer_offsets_metadata(
+#[doc(alias = "get_consumer_offsets_metadata")]
+pub fn consumer_offsets_metadata(
     client: &KafkaClient,
     group: &Group,
     topics: impl Into<Topics>,
@@ -41,9 +42,8 @@ pub fn get_consumer_offsets_metadata(
     offset_storage: OffsetStorage,
 ) -> Result<BTreeMap<Topic, Vec<ConsumerPartitionOffsets>>, OffsetsError> {
     let topics = topics.into();
-    let offsets =
-        get_current_consumer_offsets(client, group, topics.clone(), raise_on_error, offset_storage)?;
-    let marks = get_topics_watermarks(client, topics, raise_on_error)?;
+    let offsets = current_consumer_offsets(client, group, topics.clone(), raise_on_error, offset_storage)?;
+    let marks = topics_watermarks(client, topics, raise_on_error)?;
     let of_topic = |(topic, partitions): (Topic, BTreeMap<Partition, Offset>)| {
         let marks = marks.get(&topic)?;
         let known = partitions.into_iter().filter_map(|(partition, current)| {
@@ -64,7 +64,7 @@ pub fn topics_offset_distance(
     topics: impl Into<Topics>,
     offset_storage: OffsetStorage,
 ) -> Result<BTreeMap<Topic, BTreeMap<Partition, i64>>, OffsetsError> {
-    let known = get_consumer_offsets_metadata(client, group, topics, true, offset_storage)?;
+    let known = consumer_offsets_metadata(client, group, topics, true, offset_storage)?;
     let distances = |partitions: Vec<ConsumerPartitionOffsets>| {
         partitions.into_iter().map(|one| (one.partition, one.distance())).collect()
     };

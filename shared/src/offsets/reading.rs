@@ -27,7 +27,8 @@ pub struct PartitionOffsets {
 /// `topics` is a list of topics, or a map of topics to partitions. With `raise_on_error` a topic or partition that there is not,
 /// or whose offset can't be told, is an error; else it is left out. `offset_storage` is ZooKeeper or Kafka.
 /// From yelp_kafka: `yelp_kafka.offsets.get_current_consumer_offsets`.
-pub fn get_current_consumer_offsets(
+#[doc(alias = "get_current_consumer_offsets")]
+pub fn current_consumer_offsets(
     client: &KafkaClient,
     group: &Group,
     topics: impl Into<Topics>,
@@ -43,9 +44,10 @@ pub fn get_current_consumer_offsets(
 
 /// Where the logs of the partitions begin and end.
 ///
-/// Topics and `raise_on_error` as for [`get_current_consumer_offsets`]; a partition without a leader, for which the original gives
+/// Topics and `raise_on_error` as for [`current_consumer_offsets`]; a partition without a leader, for which the original gives
 /// -1, is an error or left out. From yelp_kafka: `yelp_kafka.offsets.get_topics_watermarks`.
-pub fn get_topics_watermarks(
+#[doc(alias = "get_topics_watermarks")]
+pub fn topics_watermarks(
     client: &KafkaClient,
     topics: impl Into<Topics>,
     raise_on_error: bool,
