@@ -258,10 +258,18 @@ fn a_node_that_is_no_number_is_overwritten_with_force_alone() {
     let (topic, group) = (topic_of(1), unique("group"));
     let path = classic_path(&group, &topic.name, 0);
     write_node(&zookeeper(), &path, "some text");
-    let wanted = [&format!("{}:0=3", topic.name), "--storage", "zookeeper"];
+    let wanted = format!("{}:0=3", topic.name);
+    let wanted = [wanted.as_str(), "--storage", "zookeeper"];
     let _said = set(&group, &wanted).exits(1).saying(&[&path, "some text"]);
     assert_eq!(classic_offset(&zookeeper(), &group, &topic.name, 0).as_deref(), Some("some text"));
     let done = set(&group, &[&wanted[..], &["--force"]].concat()).exits(0).saying(&[&path]);
     assert_eq!(done.out, format!("{}:0: none -> 3\n", topic.name));
     assert_eq!(classic_offset(&zookeeper(), &group, &topic.name, 0).as_deref(), Some("3"));
+
+    // Kafka's offset hides nothing of it.
+    commit(&topic, &group, 0, 7);
+    write_node(&zookeeper(), &path, "some text");
+    let both = [wanted[0], "--storage", "dual"];
+    let _said = set(&group, &both).exits(1).saying(&[&path, "--force"]);
+    assert_eq!(committed(&topic, &group, 0), Some(7));
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kafkavisor::cluster_config::ClusterConfig;
-use kafkavisor::ids::{Group, Offset, Partition, Topic};
+use kafkavisor::ids::{Group, Offset, Partition, Topic, TopicPartition};
 use kafkavisor::offsets::OffsetStorage::{Dual, Kafka, Zookeeper};
 use kafkavisor::offsets::{
     InvalidOffsetStorageError, KafkaClient, OffsetsError, Topics, advance_consumer_offsets,
@@ -187,4 +187,40 @@ fn who_is_away_is_named_and_no_runtime_is_in_the_way() {
     let asked = async { current_consumer_offsets(&client, &group, [name.clone()], true, Zookeeper) };
     let error = block_on(asked).unwrap_err();
     assert!(matches!(&error, OffsetsError::ZookeeperUnreachable { servers, .. } if servers == "127.0.0.1:1"));
+}
+
+#[test]
+fn a_change_by_somebody_else_in_between_is_noticed_and_nothing_is_written() {
+    let (client, group, (topic, name)) = (client(), group(), topic_of(3));
+    let classic = |partition| classic_offset(&zookeeper(), group.as_str(), &topic.name, partition);
+    let write = |partition, text| {
+        write_node(&zookeeper(), &classic_path(group.as_str(), &topic.name, partition), text);
+    };
+    let key = |partition| TopicPartition::new(name.clone(), partition);
+    let wanted: BTreeMap<_, _> = (0..3).map(|partition| (key(partition), Offset(5))).collect();
+    let keys = wanted.keys().cloned().collect();
+    write(0, "1");
+    write(1, "2");
+
+    // One that was there, and one that was not.
+    for changed in [1, 2] {
+        let before = client.look(&group, Zookeeper, &keys).unwrap();
+        write(changed, "3");
+        let answers = client.exchange(&group, Zookeeper, &before, &wanted).unwrap();
+        for answer in answers.values() {
+            let said = answer.as_ref().unwrap_err().to_string();
+            assert!(said.contains(&classic_path(group.as_str(), &topic.name, changed)), "{said}");
+            assert!(said.contains("somebody else has changed it"), "{said}");
+        }
+        assert_eq!(classic(0), Some("1".to_owned()), "all or nothing");
+        assert_eq!(classic(changed), Some("3".to_owned()));
+    }
+    let before = client.look(&group, Dual, &keys).unwrap();
+    let answers = client.exchange(&group, Dual, &before, &wanted).unwrap();
+    assert!(answers.values().all(Result::is_ok), "{answers:?}");
+    assert_eq!(
+        [classic(0), classic(1), classic(2)],
+        [Some("5".to_owned()), Some("5".to_owned()), Some("5".to_owned())]
+    );
+    assert_eq!(all_committed(&topic, group.as_str(), 3), [(0, 5), (1, 5), (2, 5)].into());
 }

@@ -9,6 +9,7 @@ use kafkavisor_kafka::GroupMember;
 use kafkavisor_kafka::clients::Clients;
 use kafkavisor_kafka::error::KafkaError;
 use kafkavisor_kafka::logs::{Answers as LogAnswers, Log};
+use kafkavisor_kafka::offsets::zookeeper::Seen;
 use kafkavisor_kafka::offsets::{
     Answers, DualOffsets, KafkaOffsets, OffsetError, OffsetStore, Stored, ZookeeperOffsets,
 };
@@ -29,6 +30,14 @@ pub struct KafkaClient {
     properties: BTreeMap<String, String>,
     zookeeper: Option<(ZookeeperAddress, AsyncThread)>,
     within: Duration,
+}
+
+/// A group's offsets before a change.
+#[derive(Debug, Clone)]
+pub struct Before {
+    /// One answer a partition, none where there is no offset.
+    pub offsets: Answers<Option<Offset>>,
+    nodes: BTreeMap<TopicPartition, Seen>,
 }
 
 impl Debug for KafkaClient {
@@ -164,6 +173,61 @@ impl KafkaClient {
             answer.map(|stored| stored.map(|stored| stored.offset))
         };
         Ok(answers.into_iter().map(|(key, answer)| (key, offset(answer))).collect())
+    }
+
+    /// The group's offsets, as [`committed`](Self::committed) gives them, with what [`exchange`](Self::exchange) needs.
+    pub fn look(
+        &self,
+        group: &Group,
+        storage: OffsetStorage,
+        of: &BTreeSet<TopicPartition>,
+    ) -> Result<Before, OffsetsError> {
+        if storage == OffsetStorage::Kafka {
+            return Ok(Before { offsets: self.committed(group, storage, of)?, nodes: BTreeMap::new() });
+        }
+        let store = self.in_zookeeper(group)?;
+        let (mut offsets, mut nodes) = (Answers::new(), BTreeMap::new());
+        for (key, answer) in apart(|| store.look(of, self.deadline())) {
+            let offset = match answer {
+                Ok(Some(node)) => nodes.entry(key.clone()).or_insert(node).offset.clone().map(Some),
+                Ok(None) => Ok(None),
+                Err(error) => Err(error),
+            };
+            offsets.insert(key, offset);
+        }
+        if storage == OffsetStorage::Dual {
+            let kafkas = self.committed(group, OffsetStorage::Kafka, of)?;
+            for (key, answer) in kafkas {
+                // What is wrong with a node is not hidden by Kafka's: it is to be written, too.
+                if answer != Ok(None) && offsets.get(&key).is_none_or(Result::is_ok) {
+                    offsets.insert(key, answer);
+                }
+            }
+        }
+        Ok(Before { offsets, nodes })
+    }
+
+    /// Writes offsets as [`commit`](Self::commit) does; in ZooKeeper only where nodes are still as they were `before`, all of them
+    /// or none. Kafka can't tell who else has written.
+    pub fn exchange(
+        &self,
+        group: &Group,
+        storage: OffsetStorage,
+        before: &Before,
+        offsets: &BTreeMap<TopicPartition, Offset>,
+    ) -> Result<Answers<()>, OffsetsError> {
+        if storage == OffsetStorage::Kafka {
+            return self.commit(group, storage, offsets);
+        }
+        let store = self.in_zookeeper(group)?;
+        let mut answers = Answers::new();
+        let mut wanted = offsets.clone();
+        if storage == OffsetStorage::Dual {
+            answers = self.commit(group, OffsetStorage::Kafka, offsets)?;
+            wanted.retain(|key, _| answers.get(key) == Some(&Ok(())));
+        }
+        answers.extend(apart(|| store.exchange(&before.nodes, &wanted, self.deadline())));
+        Ok(answers)
     }
 
     /// Writes offsets of the group: one answer a partition. What stands beside them is empty, so that no supervisor takes them for

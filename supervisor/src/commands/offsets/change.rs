@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kafkavisor::ids::{Offset, Topic, TopicPartition};
-use kafkavisor::offsets::{Log, OffsetError};
+use kafkavisor::offsets::client::Before;
+use kafkavisor::offsets::{Log, OffsetError, OffsetStorage};
 use serde::Serialize;
 
 use super::super::{note, print};
@@ -29,17 +30,23 @@ pub(super) fn change(target: &Target, wanted: Wanted, how: &ChangeArgs) -> Resul
     if !how.force {
         refuse_while_live(target)?;
     }
-    let before = read_before(target, &wanted, how.force)?;
+    let keys = wanted.keys().cloned().collect();
+    let looked = target.client.look(&target.group, target.storage, &keys).map_err(failure)?;
+    let before = known(&looked, how.force)?;
     if how.dry_run {
         show(&before, &wanted, how.json)?;
         note("nothing was changed (--dry-run)");
         return Ok(Exit::Clean);
     }
-    let answers = target.client.commit(&target.group, target.storage, &wanted).map_err(failure)?;
+    let answers = target.client.exchange(&target.group, target.storage, &looked, &wanted).map_err(failure)?;
     let refused = answers.into_iter().filter_map(|(key, answer)| Some((key, answer.err()?)));
     let refused: BTreeMap<TopicPartition, OffsetError> = refused.collect();
     let done: Wanted = wanted.into_iter().filter(|(key, _)| !refused.contains_key(key)).collect();
     let mut said: Vec<_> = refused.iter().map(|(key, error)| format!("{key}: not set: {error}")).collect();
+    let half = |error: &OffsetError| !matches!(error, OffsetError::Kafka(_) | OffsetError::Gone);
+    if target.storage == OffsetStorage::Dual && refused.values().any(half) {
+        said.push("what ZooKeeper has not taken stands in Kafka all the same: set it again".to_owned());
+    }
     said.extend(overwritten(target, &done));
     show(&before, &done, how.json)?;
     if said.is_empty() { Ok(Exit::Clean) } else { Err(Failure::failed(said.join("\n"))) }
@@ -78,19 +85,16 @@ fn outside(key: &TopicPartition, offset: Offset, log: &Log) -> Option<String> {
 }
 
 /// What is there. A node that is no number counts as nothing where that is to be overwritten.
-fn read_before(
-    target: &Target,
-    wanted: &Wanted,
-    force: bool,
-) -> Result<BTreeMap<TopicPartition, Offset>, Failure> {
-    let keys: BTreeSet<_> = wanted.keys().cloned().collect();
-    let read = target.client.committed(&target.group, target.storage, &keys).map_err(failure)?;
+fn known(looked: &Before, force: bool) -> Result<BTreeMap<TopicPartition, Offset>, Failure> {
     let (mut before, mut trouble) = (BTreeMap::new(), Vec::new());
-    for (key, answer) in read {
+    for (key, answer) in &looked.offsets {
         match answer {
-            Ok(Some(offset)) => drop(before.insert(key, offset)),
+            Ok(Some(offset)) => drop(before.insert(key.clone(), *offset)),
             Ok(None) => {}
             Err(error @ OffsetError::NotANumber { .. }) if force => note(&format!("{key}: {error}")),
+            Err(error @ OffsetError::NotANumber { .. }) => {
+                trouble.push(format!("{key}: {error}; --force overwrites it"));
+            }
             Err(error) => trouble.push(format!("{key}: {error}")),
         }
     }
@@ -107,19 +111,21 @@ fn overwritten(target: &Target, done: &Wanted) -> Vec<String> {
         Ok(read) => read,
         Err(error) => return vec![format!("all was set, and can't be read again: {error}")],
     };
-    let one = |(key, offset): (&TopicPartition, &Offset)| match read.get(key) {
-        Some(Ok(Some(found))) if found == offset => None,
-        Some(Ok(Some(found))) => Some(format!(
-            "{key}: was set to {offset} and is {found} now: somebody else writes offsets of group {}",
-            target.group
-        )),
-        Some(Ok(None)) | None => Some(format!(
-            "{key}: was set to {offset} and is gone again: somebody else removes offsets of group {}",
-            target.group
-        )),
-        Some(Err(error)) => Some(format!("{key}: was set to {offset}, and can't be read again: {error}")),
+    let one = |(key, offset): (&TopicPartition, &Offset)| {
+        let found = read.get(key).unwrap_or(&Ok(None));
+        Some(format!("{key}: was set to {offset} and {}", unlike(*offset, found)?))
     };
     done.iter().filter_map(one).collect()
+}
+
+/// What is odd about what is found where `offset` was set.
+fn unlike(offset: Offset, found: &Result<Option<Offset>, OffsetError>) -> Option<String> {
+    match found {
+        Ok(Some(found)) if *found == offset => None,
+        Ok(Some(found)) => Some(format!("is {found} now: somebody else sets offsets of this group")),
+        Ok(None) => Some("is gone again: somebody else removes offsets of this group".to_owned()),
+        Err(error) => Some(format!("can't be read again: {error}")),
+    }
 }
 
 fn show(before: &BTreeMap<TopicPartition, Offset>, after: &Wanted, json: bool) -> Result<(), Failure> {
@@ -163,6 +169,14 @@ mod tests {
             outside(&key, Offset(5), &empty).unwrap(),
             "t:0: 5 is not in the log, which is from 0 to 0"
         );
+    }
+
+    #[test]
+    fn what_is_not_as_it_was_set_is_noticed() {
+        assert_eq!(unlike(Offset(5), &Ok(Some(Offset(5)))), None);
+        assert!(unlike(Offset(5), &Ok(Some(Offset(6)))).unwrap().starts_with("is 6 now: somebody else"));
+        assert!(unlike(Offset(5), &Ok(None)).unwrap().starts_with("is gone again"));
+        assert!(unlike(Offset(5), &Err(OffsetError::Gone)).unwrap().starts_with("can't be read again"));
     }
 
     #[test]

@@ -2,14 +2,17 @@
 //!
 //! | module | for |
 //! |---|---|
+//! | `exchange` | changes by hand, where nobody else has changed anything meanwhile |
 //! | `layout` | which node holds what |
 //! | `session` | a session of its own |
 //! | `transaction` | what is written, so much at a time, and without what fails |
 //! | `store` | the offsets behind the trait |
 
+mod exchange;
 mod layout;
 mod session;
 mod store;
 mod transaction;
 
+pub use self::exchange::Seen;
 pub use self::store::ZookeeperOffsets;

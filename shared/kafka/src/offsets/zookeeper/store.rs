@@ -16,13 +16,13 @@ use super::transaction::{Sending, Writes};
 use crate::offsets::store::{Answers, MemberNode, OffsetError, OffsetStore, Stored};
 
 /// So many partitions are asked about before the first answer is awaited.
-const AT_ONCE: usize = 128;
+pub(super) const AT_ONCE: usize = 128;
 
 /// See the module. Its methods must not be called on the runtime's own threads.
 pub struct ZookeeperOffsets {
     runtime: Handle,
     session: Session,
-    layout: Layout,
+    pub(super) layout: Layout,
     signed: bool,
     /// What has failed by itself when it was last written: tried alone from then on, after all others.
     ailing: Mutex<BTreeSet<TopicPartition>>,
@@ -74,7 +74,7 @@ impl ZookeeperOffsets {
         })
     }
 
-    fn within<T>(
+    pub(super) fn within<T>(
         &self,
         deadline: Instant,
         work: impl Future<Output = Result<T, OffsetError>>,
@@ -84,11 +84,25 @@ impl ZookeeperOffsets {
             .unwrap_or_else(|_| Err(self.timed_out()))
     }
 
+    /// What nobody answered has failed as the whole has.
+    pub(super) fn complete_with<'a, T>(
+        &self,
+        done: Result<(), OffsetError>,
+        of: impl Iterator<Item = &'a TopicPartition>,
+        mut answers: Answers<T>,
+    ) -> Answers<T> {
+        let error = done.err().unwrap_or_else(|| self.timed_out());
+        for key in of {
+            answers.entry(key.clone()).or_insert_with(|| Err(error.clone()));
+        }
+        answers
+    }
+
     fn timed_out(&self) -> OffsetError {
         OffsetError::ZookeeperTimedOut { servers: self.session.servers().to_owned() }
     }
 
-    async fn connected(&self) -> Result<Client, OffsetError> {
+    pub(super) async fn connected(&self) -> Result<Client, OffsetError> {
         let failed = |error: Error| failed(self.session.servers(), &error);
         self.session.connected().await.map_err(failed)
     }
@@ -139,12 +153,8 @@ impl ZookeeperOffsets {
             let sending = Sending { client: &client, layout: &self.layout, signed: self.signed, member };
             sending.all(offsets, &ailing, &mut writes).await
         });
-        let Writes { mut answers, failed } = writes;
-        // What nobody answered has failed as the whole has.
-        let error = done.err().unwrap_or_else(|| self.timed_out());
-        for key in offsets.keys() {
-            answers.entry(key.clone()).or_insert_with(|| Err(error.clone()));
-        }
+        let Writes { answers, failed } = writes;
+        let answers = self.complete_with(done, offsets.keys(), answers);
         let mut ailing = self.ailing.lock().unwrap_or_else(PoisonError::into_inner);
         ailing.retain(|key| answers.get(key) != Some(&Ok(())));
         ailing.extend(failed);
@@ -159,11 +169,7 @@ impl OffsetStore for ZookeeperOffsets {
         }
         let mut answers = Answers::new();
         let done = self.within(deadline, self.read_all(of, &mut answers));
-        let error = done.err().unwrap_or_else(|| self.timed_out());
-        for key in of {
-            answers.entry(key.clone()).or_insert_with(|| Err(error.clone()));
-        }
-        answers
+        self.complete_with(done, of.iter(), answers)
     }
 
     fn write(&self, offsets: &BTreeMap<TopicPartition, Stored>, deadline: Instant) -> Answers<()> {
@@ -198,7 +204,7 @@ fn stored(path: String, offset: Option<Node>, record: Option<Node>) -> Result<Op
 }
 
 /// A node; none where there is no such one.
-fn node(read: Result<Node, Error>) -> Result<Option<Node>, Error> {
+pub(super) fn node(read: Result<Node, Error>) -> Result<Option<Node>, Error> {
     match read {
         Ok(node) => Ok(Some(node)),
         Err(Error::NoNode) => Ok(None),

@@ -23,7 +23,7 @@ const OVERHEAD: usize = 64;
 /// A node that appears and disappears as often while it is written has failed.
 const REPAIRS: u32 = 3;
 /// As all that write the classic layout make its nodes: open to everybody.
-const OPEN: CreateOptions<'static> = CreateMode::Persistent.with_acls(Acls::anyone_all());
+pub(super) const OPEN: CreateOptions<'static> = CreateMode::Persistent.with_acls(Acls::anyone_all());
 
 /// What has come of it so far.
 #[derive(Debug, Default)]
@@ -190,7 +190,7 @@ impl Writes {
     }
 }
 
-fn folder(path: &str) -> &str {
+pub(super) fn folder(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
