@@ -15,8 +15,7 @@ Examples:
   kafkavisor lag -b k1:9092 -g services.billing
   kafkavisor lag -b k1:9092 -g services.billing -t orders --json | jq 'map(.lag) | add'
   kafkavisor lag -b k1:9092 -z zk1:2181/kafka -g services.billing --storage zookeeper";
-pub(super) const MEMBERS_EXAMPLES: &str = "From ZooKeeper: all members, Python's too, by their party and lock nodes. From Kafka: those that are subscribed
-under the group's id. -t picks the members' folder of these topics, where there is one, and these topics' partitions.
+pub(super) const MEMBERS_EXAMPLES: &str = "From ZooKeeper: all members, Python's too, by their party and lock nodes. From Kafka: those that are subscribed under the group's id. -t picks the members' folder of these topics, where there is one, and these topics' partitions.
 
 Examples:
   kafkavisor members -z zk1:2181/kafka -g services.billing
@@ -28,8 +27,7 @@ pub(super) const OFFSETS_EXAMPLES: &str = "Examples:
 const GET_EXAMPLES: &str = "Examples:
   kafkavisor offsets get -b k1:9092 -g services.billing
   kafkavisor offsets get -b k1:9092 -z zk1:2181/kafka -g services.billing -t orders --storage zookeeper --json";
-const SET_EXAMPLES: &str = "An offset is the next one to read, and both ends of the log are in it. A time is RFC 3339, with its zone; past the last message it
-is the log's end. All of a command is done, or nothing.
+const SET_EXAMPLES: &str = "An offset is the next one to read, and both ends of the log are in it. A time is RFC 3339, with its zone; past the last message it is the log's end. All of a command is done, or nothing.
 
 Examples:
   kafkavisor offsets set -b k1:9092 -z zk1:2181/kafka -g services.billing orders:0=1200 orders:1=980
@@ -38,13 +36,11 @@ const REWIND_EXAMPLES: &str = "Examples:
   kafkavisor offsets rewind -b k1:9092 -z zk1:2181/kafka -g services.billing -t orders";
 const ADVANCE_EXAMPLES: &str = "Examples:
   kafkavisor offsets advance -b k1:9092 -z zk1:2181/kafka -g services.billing -t orders";
-const SAVE_EXAMPLES: &str = "FILE is YAML: {group, storage, offsets: {TOPIC: {PARTITION: OFFSET}}}. One that is there is replaced, once the new one is whole;
-where there is nothing to save it is left alone (1).
+const SAVE_EXAMPLES: &str = "FILE is YAML: {group, storage, offsets: {TOPIC: {PARTITION: OFFSET}}}. One that is there is replaced, once the new one is whole; where there is nothing to save it is left alone (1).
 
 Examples:
   kafkavisor offsets save -b k1:9092 -g services.billing billing.yaml";
-const RESTORE_EXAMPLES: &str = "Offsets go where they were saved from unless --storage says otherwise. A file of another group is taken, and that is said; so the
-offsets of one group are given to another.
+const RESTORE_EXAMPLES: &str = "Offsets go where they were saved from unless --storage says otherwise. A file of another group is taken, and that is said; so the offsets of one group are given to another.
 
 Examples:
   kafkavisor offsets restore -b k1:9092 -z zk1:2181/kafka -g services.billing billing.yaml --dry-run";
@@ -81,10 +77,10 @@ pub(crate) struct GroupArgs {
     /// Consumer group
     #[arg(short, long, value_name = "GROUP")]
     pub(crate) group: Group,
-    /// Where its offsets are: kafka, zookeeper or dual (both; Kafka's are read, else `ZooKeeper`'s) [default: kafka; `restore`: as saved]
+    /// Where its offsets are: kafka, zookeeper or dual (both; Kafka's are read, else ZooKeeper's) [default: kafka; `restore`: as saved]
     #[arg(long, value_name = "STORAGE")]
     pub(crate) storage: Option<OffsetStorage>,
-    /// `ZooKeeper`, HOST:PORT[,HOST:PORT...][/CHROOT]: its offsets, and its members with every storage
+    /// ZooKeeper, HOST:PORT[,HOST:PORT...][/CHROOT]: its offsets, and its members with every storage
     #[arg(short, long, value_name = "ZOOKEEPER")]
     pub(crate) zookeeper: Option<ZookeeperAddress>,
 }
@@ -115,7 +111,7 @@ pub(crate) struct ChangeArgs {
     /// Show what would change, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Also while the group has members, and over a node in `ZooKeeper` that is no number
+    /// Also while the group has members, and over a node in ZooKeeper that is no number
     #[arg(long)]
     pub(crate) force: bool,
     /// Print JSON
@@ -184,7 +180,7 @@ pub(crate) struct RestoreArgs {
 /// `members`.
 #[derive(Debug, Args)]
 pub(crate) struct MembersArgs {
-    /// `ZooKeeper`, HOST:PORT[,HOST:PORT...][/CHROOT]
+    /// ZooKeeper, HOST:PORT[,HOST:PORT...][/CHROOT]
     #[arg(
         short,
         long,
