@@ -39,7 +39,8 @@ impl World {
     pub(super) fn note(&self, process: usize, offset: Offset, topic: u64) -> Committed {
         // Every host's instance has the group's name; its id is its own.
         let id = &self.processes[process].name;
-        Committed { offset, metadata: CommitNote::new("g", id, Some(topic.to_string())).to_text() }
+        let metadata = CommitNote::new("g", id, Some(topic.to_string())).to_text();
+        Committed { offset, metadata, complete: true }
     }
 
     /// The lease is checked once more where the request is sent.
