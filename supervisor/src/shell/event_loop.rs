@@ -187,7 +187,10 @@ impl EventLoop {
     fn kafka_said(&mut self, heard: KafkaHeard) {
         match heard {
             KafkaHeard::Start(Found { partition, request, topic_id, decision, begins }) => {
-                self.real.pages.set_topic_id(partition.clone(), topic_id);
+                // Also the starts of others are of this topic, whatever there is by the time when they are committed.
+                for partition in std::iter::once(&partition).chain(begins.keys()) {
+                    self.real.pages.set_topic_id(partition.clone(), topic_id.clone());
+                }
                 let decision = decision.map_err(|error| error.to_string());
                 self.turn(Happened::Start(Start { partition, request, decision, begins }));
             }

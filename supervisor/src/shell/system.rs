@@ -157,7 +157,7 @@ impl System for Real {
 
     fn commit(&mut self, offsets: BTreeMap<TopicPartition, Offset>, starts: BTreeSet<TopicPartition>) {
         let stored = |(partition, offset): (TopicPartition, Offset)| {
-            let topic_id = self.pages.topic_id_of(&partition);
+            let topic_id = self.pages.topic_id(&partition);
             let note = CommitNote::new(&self.config().name, &self.instance_id, topic_id).to_text();
             (partition, Stored { offset, note })
         };

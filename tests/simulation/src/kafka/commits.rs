@@ -108,7 +108,12 @@ impl World {
                 refused.insert(partition.clone(), "another member has just begun this topic");
                 continue;
             }
-            let committed = self.note(process, *offset, *topic);
+            let mut committed = self.note(process, *offset, *topic);
+            if self.plan.two_places && self.random.percent(5) {
+                self.figures.fault("commit in one place of two");
+                committed.complete = false;
+                refused.insert(partition.clone(), "one of two places did not take it");
+            }
             self.say(|| format!("{partition}: {offset} is committed by process {process}, token {token:?}"));
             self.figures.count("commits");
             if *topic != self.partitions[at].topic {
