@@ -10,11 +10,11 @@ mod python;
 
 use std::time::Duration;
 
-use kafkavisor::ids::{Offset, TopicPartition};
-use kafkavisor::membership::{ConnectError, Connection, Observer};
+use kafkavisor::ids::TopicPartition;
+use kafkavisor::membership::{ConnectError, Connection};
 use zookeeper_client::{Acls, Client, CreateMode};
 
-use self::group::{Group, Owner as _, SESSION, WITHIN, options, partitions, servers};
+use self::group::{Group, Owner as _, SESSION, WITHIN, options, servers};
 use self::proxy::Proxy;
 
 #[tokio::test]
@@ -231,25 +231,6 @@ async fn a_zookeeper_that_is_not_there_is_an_error_in_time() {
     assert!(began.elapsed() < within * 3);
     there.servers = "zookeeper:port".to_owned();
     assert!(matches!(Connection::establish(&there, within).await, Err(ConnectError::Servers { .. })));
-}
-
-#[tokio::test]
-async fn classic_offsets_are_read_and_missing_ones_are_none() {
-    let client = Client::connect(&servers()).await.unwrap();
-    let group = format!("classic-{}", group::unique());
-    let folder = format!("/consumers/{group}/offsets/t");
-    let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
-    client.mkdir(&folder, &options).await.unwrap();
-    client.create(&format!("{folder}/0"), b"42", &options).await.unwrap();
-    client.create(&format!("{folder}/2"), b"many", &options).await.unwrap();
-    let observer = Observer::connect(&servers(), "", WITHIN).await.unwrap();
-    let group = group.parse().unwrap();
-    let offsets = observer.classic_offsets(&group, &partitions(2)).await.unwrap();
-    let expected: Vec<(TopicPartition, _)> =
-        vec![("t:0".parse().unwrap(), Some(Offset(42))), ("t:1".parse().unwrap(), None)];
-    assert_eq!(offsets.into_iter().collect::<Vec<_>>(), expected);
-    let error = observer.classic_offsets(&group, &partitions(3)).await.unwrap_err();
-    assert!(error.to_string().contains("\"many\""), "{error}");
 }
 
 #[tokio::test]

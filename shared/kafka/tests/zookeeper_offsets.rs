@@ -1,5 +1,5 @@
 //! Offsets in the classic layout on a real ZooKeeper: `eval "$(script/cluster env)"` first.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;

@@ -134,11 +134,15 @@ fn finish(root: &Section<'_>, given: Given, draft: &mut Draft) {
     names.name = given.names.name.or(names.name);
     cluster.brokers = given.brokers.or(cluster.brokers);
     cluster.zookeeper = given.zookeeper.or(cluster.zookeeper);
-    offsets.reset = given.reset.and_then(|reset| reset.value).unwrap_or(offsets.reset);
+    offsets.offsets.reset = given.reset.and_then(|reset| reset.value).unwrap_or(offsets.offsets.reset);
 
     let wanted = Wanted { flags: given.names.topics, file: names.topics.take() };
     let (group, name) = finish_names(names, p);
     let ensemble = Ensemble { given: cluster.zookeeper.is_some(), discovery: cluster.discovery };
+    if offsets.in_zookeeper() && !ensemble.given && !ensemble.discovery {
+        offsets.without_zookeeper(p);
+    }
+    let zookeeper_flag = zookeeper_flag && !offsets.in_zookeeper();
     let cluster = finish_cluster(cluster, p);
     let assigned = match given.partitions {
         Some(partitions) => by_flag(partitions, wanted.flags, zookeeper_flag, p),
@@ -167,7 +171,7 @@ fn finish(root: &Section<'_>, given: Given, draft: &mut Draft) {
             cluster,
             assignment,
             handler,
-            offsets,
+            offsets: offsets.offsets,
             restart,
             stop,
             admin,

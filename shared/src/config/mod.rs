@@ -50,5 +50,5 @@ pub use handler::{Batch, Delimiter, Handler, MaxInFlight, Poison, PoisonAction, 
 pub use lifecycle::{Restart, Stop};
 pub use load::Config;
 pub use logging::{Admin, Log, LogFormat, MAX_SOCKET_PATH, Metrics};
-pub use offsets::{Offsets, Reset};
+pub use offsets::{Offsets, Reset, Storage};
 pub use source::Source;

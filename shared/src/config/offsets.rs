@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::errors::Problems;
-use super::reader::Section;
+use super::errors::{Place, Problems};
+use super::reader::{Field, Section};
 
 const KEYS: &[&str] = &["reset", "storage", "commit_interval", "commit_messages"];
 const COMMIT_INTERVALS: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(300);
@@ -20,11 +20,17 @@ pub(super) const RESETS: &[(&str, Reset)] = &[
     ("largest", Reset::Latest),
 ];
 
-/// Where reading begins and how often progress is committed.
+/// Where a group's offsets are kept, by name.
+pub(super) const STORAGES: &[(&str, Storage)] =
+    &[("kafka", Storage::Kafka), ("zookeeper", Storage::Zookeeper), ("dual", Storage::Dual)];
+
+/// Where reading begins, where that is kept, and how often progress is committed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offsets {
     /// Where to begin in a topic for which the group has no offset at all.
     pub reset: Reset,
+    /// Where the group's offsets are kept.
+    pub storage: Storage,
     /// Longest time between an acknowledgement and its commit.
     pub commit_interval: Duration,
     /// So many acknowledged messages are committed sooner.
@@ -41,19 +47,62 @@ pub enum Reset {
     Latest,
 }
 
+/// Where a group's offsets are kept: yelp_kafka's `offset_storage`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Storage {
+    /// In Kafka.
+    Kafka,
+    /// In ZooKeeper's classic layout.
+    Zookeeper,
+    /// In both; Kafka's are read where there are any.
+    Dual,
+}
+
 impl Default for Offsets {
     fn default() -> Self {
-        Self { reset: Reset::Latest, commit_interval: Duration::from_secs(1), commit_messages: 10_000 }
+        Self {
+            reset: Reset::Latest,
+            storage: Storage::Kafka,
+            commit_interval: Duration::from_secs(1),
+            commit_messages: 10_000,
+        }
     }
 }
 
-pub(super) fn read(root: &Section<'_>, p: &mut Problems) -> Offsets {
+/// `offsets` as far as the file says.
+#[derive(Debug)]
+pub(super) struct OffsetsDraft {
+    pub(super) offsets: Offsets,
+    /// Where `storage` stands.
+    pub(super) storage_place: Option<Place>,
+}
+
+pub(super) fn read(root: &Section<'_>, p: &mut Problems) -> OffsetsDraft {
     let section = root.section("offsets", KEYS, p);
     let default = Offsets::default();
-    section.choice("storage", &[("kafka", ())], (), p);
-    Offsets {
+    let offsets = Offsets {
         reset: section.choice("reset", RESETS, default.reset, p),
+        storage: section.choice("storage", STORAGES, default.storage, p),
         commit_interval: section.duration("commit_interval", &COMMIT_INTERVALS, default.commit_interval, p),
         commit_messages: section.integer("commit_messages", &COMMIT_MESSAGES, default.commit_messages, p),
+    };
+    OffsetsDraft { offsets, storage_place: section.get("storage").map(Field::place) }
+}
+
+impl OffsetsDraft {
+    /// Whether they need ZooKeeper, whoever assigns partitions.
+    pub(super) fn in_zookeeper(&self) -> bool {
+        match self.offsets.storage {
+            Storage::Kafka => false,
+            Storage::Zookeeper | Storage::Dual => true,
+        }
+    }
+
+    /// Notes that they need it, and there is none.
+    pub(super) fn without_zookeeper(&self, p: &mut Problems) {
+        let message =
+            "offsets in ZooKeeper need its address: set `cluster.zookeeper` in the file or pass -z ZOOKEEPER";
+        p.at(self.storage_place.unwrap_or(Place::Nowhere), message);
     }
 }

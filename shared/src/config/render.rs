@@ -12,7 +12,7 @@ use super::handler::{ACTIONS, DELIMITERS, Handler, PROTOCOLS, Protocol};
 use super::kafka::is_secret;
 use super::load::Config;
 use super::logging::FORMATS;
-use super::offsets::RESETS;
+use super::offsets::{RESETS, STORAGES};
 use super::quantity::{show_duration, show_size};
 
 /// What stands in for a secret.
@@ -56,7 +56,7 @@ impl Config {
                 "offsets",
                 map(vec![
                     ("reset", word(RESETS, self.offsets.reset)),
-                    ("storage", text("kafka")),
+                    ("storage", word(STORAGES, self.offsets.storage)),
                     ("commit_interval", text(show_duration(self.offsets.commit_interval))),
                     ("commit_messages", Shown::Number(self.offsets.commit_messages)),
                 ]),

@@ -27,8 +27,6 @@ const NOT_YET: &[(&str, Option<&str>)] = &[
     ("metrics", None),
     ("metrics.per_partition", None),
     ("oauth", None),
-    ("offsets.storage", Some("dual")),
-    ("offsets.storage", Some("zookeeper")),
 ];
 
 /// What begins the names of librdkafka's TLS and SASL properties.

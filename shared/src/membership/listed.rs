@@ -20,7 +20,7 @@ impl<S: Fn(Notice)> ListedMember<S> {
     /// Takes all of them. `sink` is called here and in each call; it must not block.
     pub fn start(partitions: BTreeSet<TopicPartition>, sink: S) -> Self {
         let timeout = Duration::MAX;
-        sink(Notice::Joined { session: None, member: None, timeout });
+        sink(Notice::Joined { session: None, member: None, node: None, timeout });
         sink(Notice::Evidence { sent: Boottime::now(), timeout });
         for partition in partitions.iter().cloned() {
             sink(Notice::Assigned { partition, token: None });
@@ -80,7 +80,7 @@ mod tests {
         let [joined, Notice::Evidence { timeout, .. }, first, second, settled] = &heard[..] else {
             panic!("{heard:?}")
         };
-        assert_eq!(*joined, Notice::Joined { session: None, member: None, timeout: *timeout });
+        assert_eq!(*joined, Notice::Joined { session: None, member: None, node: None, timeout: *timeout });
         assert_eq!(*timeout, Duration::MAX);
         let assigned = |of: &str| Notice::Assigned { partition: of.parse().unwrap(), token: None };
         assert_eq!([first, second], [&assigned("t:0"), &assigned("t:1")]);

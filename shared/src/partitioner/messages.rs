@@ -259,6 +259,8 @@ pub enum Notice {
         session: Option<String>,
         /// The member's identifier in the group, where it has one; new with each session.
         member: Option<String>,
+        /// The name of the member's node in its party, where it has one.
+        node: Option<String>,
         /// After how long without a sign of life the group gives away what is held; `Duration::MAX` is never.
         timeout: Duration,
     },

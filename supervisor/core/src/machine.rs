@@ -311,7 +311,9 @@ impl Core {
             Phase::Releasing { .. } => {
                 if let Some(offset) = partition.tenure.uncommitted() {
                     hit!(released_without_its_last_commit);
-                    log::error!("{key}: released although Kafka did not confirm offset {offset} in time");
+                    log::error!(
+                        "{key}: released although its storage did not confirm offset {offset} in time"
+                    );
                     self.cut_short = true;
                 }
                 self.release(now, key)

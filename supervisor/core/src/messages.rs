@@ -161,7 +161,7 @@ pub enum Event {
     PagesRead {
         pages: Vec<(TopicPartition, Progress)>,
     },
-    /// What Kafka says to a commit.
+    /// What the storage says to a commit.
     Committed {
         answers: Vec<CommitAnswer>,
     },
@@ -244,7 +244,7 @@ pub enum Action {
         offsets: BTreeMap<TopicPartition, Offset>,
         starts: BTreeSet<TopicPartition>,
     },
-    /// Kafka has confirmed it: the page's last commit, and the worker may go on.
+    /// The storage has confirmed it: the page's last commit, and the worker may go on.
     NoteCommitted {
         partition: TopicPartition,
         offset: Offset,

@@ -44,7 +44,7 @@ impl Assignment {
 
     pub(crate) fn understand(&mut self, notice: Notice) -> Meaning {
         match notice {
-            Notice::Joined { session, member, timeout } => {
+            Notice::Joined { session, member, timeout, node: _ } => {
                 if let (Some(session), Some(member)) = (&session, &member) {
                     log::info!("joined the group as {member} (session {session}, timeout {timeout:?})");
                 }

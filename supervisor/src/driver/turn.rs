@@ -10,7 +10,7 @@ use kafkavisor_link::attempts::Attempts;
 use kafkavisor_link::message::FromWorker;
 use kafkavisor_link::page::{Lease, Progress};
 use kafkavisor_link::process::Exit;
-use kafkavisor_supervisor_core::start::{Decision, Why};
+use kafkavisor_supervisor_core::start::Decision;
 use kafkavisor_supervisor_core::{
     CommitAnswer, Core, Event, Found, Operation, Partition, Phase, Settings, Stop, Ticket,
 };
@@ -220,7 +220,7 @@ impl Driver {
         let event = match decision {
             Ok(decision) => {
                 let page = match &decision {
-                    Decision::At { offset, why: Why::Committed { by_us: true } } => {
+                    Decision::At { offset, why } if why.is_by_us() => {
                         system.take_up_page(&partition, *offset)
                     }
                     Decision::At { .. } | Decision::Park(_) => None,

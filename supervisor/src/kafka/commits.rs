@@ -9,15 +9,27 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use kafkavisor::clock::{Boottime, now};
 use kafkavisor::ids::TopicPartition;
-use kafkavisor_kafka::offsets::{Answers, OffsetError, OffsetStore, Stored};
+use kafkavisor_kafka::offsets::{Answers, MemberNode, OffsetError, OffsetStore, Stored};
 use kafkavisor_supervisor_core::{CommitAnswer, NotCommitted};
 
 /// Longest that a commit may take; what is left of the lease bounds it, too.
 const WITHIN: Duration = Duration::from_secs(5);
 
+/// In whose name offsets are committed: as it was when the commit was asked for, whatever becomes of the session until it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Author {
+    /// A member of the group, which may have lost the partitions by then.
+    Member(MemberNode),
+    /// Nobody else can have them: static assignment.
+    Only,
+    /// Who is in no group has no partitions.
+    Nobody,
+}
+
 /// What is to be committed together.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct CommitRequest {
+    pub(crate) author: Author,
     /// Offsets and what stands beside each.
     pub(crate) offsets: BTreeMap<TopicPartition, Stored>,
     /// Those that begin a topic: only where the group has no offset still, or this one.
@@ -68,13 +80,18 @@ pub(super) fn commit(
     lease: &SharedLease,
     request: CommitRequest,
 ) -> BTreeMap<TopicPartition, Result<(), CommitError>> {
-    let CommitRequest { mut offsets, starts } = request;
+    let CommitRequest { author, mut offsets, starts } = request;
     let begun = begun(store, lease, &offsets, &starts);
     offsets.retain(|key, _| !begun.contains_key(key));
     let Some(left) = lease.left() else {
         return offsets.into_keys().map(|key| (key, Err(CommitError::NotOurs))).collect();
     };
-    let written: Answers<()> = store.write(&offsets, now() + left.min(WITHIN));
+    let until = now() + left.min(WITHIN);
+    let written: Answers<()> = match &author {
+        Author::Member(node) => store.write_as(node, &offsets, until),
+        Author::Only => store.write(&offsets, until),
+        Author::Nobody => offsets.keys().map(|key| (key.clone(), Err(OffsetError::NotOurs))).collect(),
+    };
     let written = written.into_iter().map(|(key, answer)| (key, answer.map_err(CommitError::from)));
     written.chain(begun.into_iter().map(|(key, error)| (key, Err(error)))).collect()
 }
@@ -93,7 +110,7 @@ fn begun(
         return starts.iter().map(|key| (key.clone(), CommitError::NotOurs)).collect();
     };
     let refused = |(key, answer): (TopicPartition, Result<Option<Stored>, OffsetError>)| match answer {
-        Ok(None) => None,
+        Ok(None) | Err(OffsetError::TakenAway { .. }) => None,
         Ok(Some(there)) if offsets.get(&key).is_some_and(|ours| ours.offset == there.offset) => None,
         Ok(Some(_)) => Some((key, CommitError::JustBegun)),
         Err(error) => Some((key, error.into())),
@@ -178,11 +195,61 @@ mod tests {
         store.0.lock().unwrap().extend([(key(0), at(7)), (key(1), at(5))]);
         let offsets = BTreeMap::from([(key(0), at(9)), (key(1), at(5)), (key(2), at(3)), (key(3), at(2))]);
         let starts = BTreeSet::from([key(0), key(1), key(2)]);
-        let answers = commit(&store, &lease, CommitRequest { offsets, starts });
+        let answers = commit(&store, &lease, CommitRequest { author: Author::Only, offsets, starts });
         let refused: Vec<_> = answers.into_iter().filter(|(_, answer)| answer.is_err()).collect();
         assert!(matches!(refused.as_slice(), [(first, Err(CommitError::JustBegun))] if *first == key(0)));
         let kept = store.0.into_inner().unwrap();
         assert_eq!(kept.into_values().map(|stored| stored.offset.0).collect::<Vec<_>>(), [7, 5, 3, 2]);
+    }
+
+    /// Remembers who has written.
+    #[derive(Debug, Default)]
+    struct Signed(Mutex<Vec<Option<MemberNode>>>);
+
+    impl Signed {
+        fn note(&self, who: Option<&MemberNode>, what: &BTreeMap<TopicPartition, Stored>) -> Answers<()> {
+            self.0.lock().unwrap().push(who.cloned());
+            what.keys().map(|key| (key.clone(), Ok(()))).collect()
+        }
+    }
+
+    impl OffsetStore for Signed {
+        fn read(&self, _: &BTreeSet<TopicPartition>, _: Instant) -> Answers<Option<Stored>> {
+            Answers::new()
+        }
+
+        fn write(&self, offsets: &BTreeMap<TopicPartition, Stored>, _: Instant) -> Answers<()> {
+            self.note(None, offsets)
+        }
+
+        fn write_as(
+            &self,
+            member: &MemberNode,
+            offsets: &BTreeMap<TopicPartition, Stored>,
+            _: Instant,
+        ) -> Answers<()> {
+            self.note(Some(member), offsets)
+        }
+    }
+
+    #[test]
+    fn a_commit_is_in_the_name_of_whoever_asked_for_it() {
+        let lease = SharedLease::default();
+        lease.set(Boottime(u64::MAX));
+        let member = MemberNode("/g/party/me".to_owned());
+        for (author, written) in [
+            (Author::Member(member.clone()), vec![Some(member)]),
+            (Author::Only, vec![None]),
+            (Author::Nobody, Vec::new()),
+        ] {
+            let store = Signed::default();
+            let key = TopicPartition::new(Topic::new("t").unwrap(), 0);
+            let offsets = BTreeMap::from([(key, Stored { offset: Offset(1), note: String::new() })]);
+            let request = CommitRequest { author, offsets, starts: BTreeSet::new() };
+            let answers = commit(&store, &lease, request);
+            assert_eq!(answers.into_values().all(|answer| answer.is_ok()), !written.is_empty());
+            assert_eq!(store.0.into_inner().unwrap(), written);
+        }
     }
 
     /// Remembers until when it was allowed to write.
@@ -204,7 +271,7 @@ mod tests {
         let store = Deadlines::default();
         let key = TopicPartition::new(Topic::new("t").unwrap(), 0);
         let offsets = BTreeMap::from([(key, Stored { offset: Offset(1), note: String::new() })]);
-        let request = CommitRequest { offsets, starts: BTreeSet::new() };
+        let request = CommitRequest { author: Author::Only, offsets, starts: BTreeSet::new() };
         let before = now();
         let done = commit(&store, lease, request).values().all(Result::is_ok);
         let deadline = store.0.lock().unwrap().first().map(|deadline| deadline.duration_since(before));

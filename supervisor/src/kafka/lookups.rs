@@ -14,11 +14,10 @@ use kafkavisor_kafka::clients::Clients;
 use kafkavisor_kafka::error::KafkaError;
 use kafkavisor_kafka::heads::Reader;
 use kafkavisor_kafka::logs::Log;
-use kafkavisor_kafka::offsets::OffsetStore;
 use kafkavisor_supervisor_core::Ticket;
 
 use super::log_ends::{LogEnd, LogEnds, Unfetched};
-use super::starts::{Asked, ClassicOffsets, Found, Starts};
+use super::starts::{Asked, Found, Places, Starts};
 use super::topics::{Changes, Topics};
 
 /// The topics are looked at this often: what grows is noticed.
@@ -55,7 +54,6 @@ pub(crate) struct Scope {
     pub(crate) instance_id: String,
     pub(crate) topics: Vec<Topic>,
     pub(crate) reset: Reset,
-    pub(crate) classic: Box<ClassicOffsets>,
     /// Reads what nobody else does.
     pub(crate) reader: Reader,
 }
@@ -85,7 +83,7 @@ impl Lookups {
     /// Looks at the topics once, until `until` at the latest, and goes on in threads of its own.
     pub(crate) fn start(
         clients: Arc<Clients>,
-        store: Arc<dyn OffsetStore>,
+        places: Places,
         scope: Scope,
         until: Instant,
         answer: impl Fn(Heard) + Clone + Send + 'static,
@@ -96,13 +94,8 @@ impl Lookups {
         let ends_answer = answer.clone();
         let log_ends =
             LogEnds::start(Arc::clone(&clients), scope.reader, move |ends| ends_answer(Heard::Ends(ends)))?;
-        let starts = Starts {
-            clients: Arc::clone(&clients),
-            store,
-            instance: scope.instance_id,
-            reset: scope.reset,
-            classic: scope.classic,
-        };
+        let starts =
+            Starts { clients: Arc::clone(&clients), places, instance: scope.instance_id, reset: scope.reset };
         let worker = Worker { clients, topics, starts };
         let (asks, received) = unbounded();
         thread::Builder::new().name("lookups".to_owned()).spawn(move || worker.run(&received, answer))?;

@@ -21,10 +21,10 @@ use std::collections::BTreeMap;
 
 use kafkavisor::config::Config;
 
-pub(crate) use commits::{CommitRequest, Commits, SharedLease};
+pub(crate) use commits::{Author, CommitRequest, Commits, SharedLease};
 pub(crate) use log_ends::{LogEnd, Unfetched};
 pub(crate) use lookups::{Ask, Heard, Lookups, Scope, StartupError};
-pub(crate) use starts::{ClassicOffsets, Found};
+pub(crate) use starts::{Found, Places};
 pub(crate) use topics::Changes;
 
 /// The properties of every client of this instance.

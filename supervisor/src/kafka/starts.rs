@@ -1,5 +1,5 @@
-//! Where partitions begin: what the group, the log, the topic and ZooKeeper say is gathered for all that are asked about
-//! together, and each has its own answer.
+//! Where partitions begin: what the group, the log, the topic and the place where offsets are not kept say is gathered for all that
+//! are asked about together, and each has its own answer.
 //!
 //! Where a topic is new to the group, the answer holds the starts of all its partitions: they are committed together, so that
 //! members that get the others later don't think them new.
@@ -15,16 +15,21 @@ use kafkavisor_kafka::clients::Clients;
 use kafkavisor_kafka::error::KafkaError;
 use kafkavisor_kafka::logs::{Answers as LogAnswers, Log as Bounds};
 use kafkavisor_kafka::offsets::{Answers, OffsetError, OffsetStore, Stored};
-use kafkavisor_supervisor_core::start::{Committed, Decision, Facts, Log, Why, decide};
+use kafkavisor_supervisor_core::start::{Committed, Decision, Elsewhere, Facts, Log, Missing, Why, decide};
 
 use super::topics::Topics;
 
 /// Longest that reading the group's offsets may take.
 const WITHIN: Duration = Duration::from_secs(5);
 
-/// Offsets in ZooKeeper's classic layout, asked of ZooKeeper by the caller's own means.
-pub(crate) type ClassicOffsets =
-    dyn Fn(&BTreeSet<TopicPartition>) -> Result<BTreeSet<TopicPartition>, String> + Send;
+/// Where the group's offsets are, and where they might be by mistake.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    /// Where they are kept.
+    pub(crate) store: Arc<dyn OffsetStore>,
+    /// Where they are not.
+    pub(crate) elsewhere: Option<(Elsewhere, Arc<dyn OffsetStore>)>,
+}
 
 /// Whose start is asked for.
 #[derive(Debug, Clone)]
@@ -52,8 +57,8 @@ pub(crate) enum StartError {
     Kafka(#[from] KafkaError),
     #[error("the group's offset: {0}")]
     Offset(#[from] OffsetError),
-    #[error("offsets in ZooKeeper: {0}")]
-    Classic(String),
+    #[error("the offsets that are not this group's storage: {0}")]
+    Elsewhere(OffsetError),
     #[error("another member has just begun this topic")]
     JustBegun,
 }
@@ -61,18 +66,20 @@ pub(crate) enum StartError {
 /// What starts are found with.
 pub(super) struct Starts {
     pub(super) clients: Arc<Clients>,
-    pub(super) store: Arc<dyn OffsetStore>,
+    pub(super) places: Places,
     /// As this instance signs its commits.
     pub(super) instance: String,
     pub(super) reset: Reset,
-    pub(super) classic: Box<ClassicOffsets>,
 }
 
 /// What was gathered.
 struct Gathered {
     undescribed: BTreeMap<Topic, KafkaError>,
     committed: Answers<Option<Stored>>,
-    classic: Result<BTreeSet<TopicPartition>, String>,
+    /// Of those that are committed and asked about: whether they are in every place.
+    complete: Answers<bool>,
+    /// Of those without an offset.
+    elsewhere: Answers<Option<Stored>>,
     logs: LogAnswers<Bounds>,
 }
 
@@ -111,23 +118,30 @@ impl Starts {
         for topic in names.iter().filter(|topic| !undescribed.contains_key(topic)) {
             concerned.extend(topics.partitions_of(topic));
         }
-        let committed = self.store.read(&concerned, within());
+        let committed = self.places.store.read(&concerned, within());
         let begun: BTreeSet<_> = names.iter().filter(|topic| has_offset(&committed, topic)).collect();
-        let asked =
-            || asked.iter().map(|asked| asked.partition.clone()).filter(|key| concerned.contains(key));
-        let without: BTreeSet<_> = asked().filter(|key| !begun.contains(&key.topic)).collect();
-        let classic = if without.is_empty() { Ok(BTreeSet::new()) } else { (self.classic)(&without) };
         // Of a topic that begins, all starts are needed.
         let begins = concerned.iter().filter(|key| !begun.contains(&key.topic)).cloned();
-        let logs = self.clients.logs(&asked().chain(begins).collect());
-        Gathered { undescribed, committed, classic, logs }
+        let asked = asked.iter().map(|asked| asked.partition.clone()).filter(|key| concerned.contains(key));
+        let asked: BTreeSet<_> = asked.chain(begins).collect();
+        let found = |key: &TopicPartition| committed.get(key)?.clone().ok().flatten();
+        let found = asked.iter().filter_map(|key| Some((key.clone(), found(key)?))).collect();
+        let complete = self.places.store.complete(&found, within());
+        let without = asked.iter().filter(|key| committed.get(key) == Some(&Ok(None))).cloned().collect();
+        let elsewhere = self
+            .places
+            .elsewhere
+            .as_ref()
+            .map_or_else(Answers::new, |(_, place)| place.read(&without, within()));
+        let logs = self.clients.logs(&asked);
+        Gathered { undescribed, committed, complete, elsewhere, logs }
     }
 
     fn one(&self, topics: &Topics, gathered: &Gathered, asked: Asked) -> Found {
         let Asked { partition, request, made_again } = asked;
-        let facts = self.facts(topics, gathered, &partition).map(|facts| {
-            if made_again { Facts { committed: None, appeared_later: true, ..facts } } else { facts }
-        });
+        let facts = self
+            .facts(topics, gathered, &partition)
+            .map(|facts| if made_again { of_another_topic(facts) } else { facts });
         let decision = facts.map(|facts| decide(&facts));
         let begins = match &decision {
             Ok(Decision::At { why: Why::Reset, .. }) => self.begins(topics, gathered, &partition),
@@ -142,26 +156,40 @@ impl Starts {
             return Err(error.clone().into());
         }
         let log = gathered.logs.get(key).cloned().unwrap_or(Err(KafkaError::Unknown))?;
-        let committed = gathered.committed.get(key).cloned().unwrap_or(Ok(None))?;
         let topic_committed = has_offset(&gathered.committed, &key.topic);
-        let in_zookeeper = if topic_committed {
-            false
-        } else {
+        let committed = match gathered.committed.get(key).cloned().unwrap_or(Ok(None)) {
+            Ok(Some(Stored { offset, note })) => {
+                let complete = gathered.complete.get(key).cloned().unwrap_or(Ok(true));
+                unless_unusable(complete)?.map(|complete| Committed { offset, metadata: note, complete })
+            }
+            Ok(None) => Err(self.elsewhere(gathered, key)?),
+            Err(error) => Err(unless_unusable::<Committed>(Err(error))?.err().unwrap_or(Missing::Never)),
+        };
+        if committed == Err(Missing::Never) && !topic_committed {
             // Whether the topic is new to the group can't be told while any of its offsets can't.
             let unread = of_topic(&gathered.committed, &key.topic).find_map(|answer| answer.as_ref().err());
             unread.cloned().map_or(Ok(()), Err)?;
-            gathered.classic.as_ref().map_err(|error| StartError::Classic(error.clone()))?.contains(key)
-        };
+        }
         Ok(Facts {
             instance: self.instance.clone(),
-            committed: committed.map(|Stored { offset, note }| Committed { offset, metadata: note }),
+            committed,
             topic_committed,
             appeared_later: topics.appeared_later(key),
             log: Log { start: log.start, end: log.end, stable_end: log.stable_end },
             topic_id: topics.id(&key.topic),
-            in_zookeeper,
             reset: self.reset,
         })
+    }
+
+    /// What there is of a partition that has no offset where it should be.
+    fn elsewhere(&self, gathered: &Gathered, key: &TopicPartition) -> Result<Missing, StartError> {
+        let Some((elsewhere, _)) = &self.places.elsewhere else { return Ok(Missing::Never) };
+        match gathered.elsewhere.get(key).cloned().unwrap_or(Ok(None)) {
+            Ok(None) => Ok(Missing::Never),
+            // Whatever it says: somebody has begun there.
+            Ok(Some(_)) | Err(OffsetError::NotANumber { .. }) => Ok(Missing::Elsewhere(*elsewhere)),
+            Err(error) => Err(StartError::Elsewhere(error)),
+        }
     }
 
     /// The starts of the other partitions of a topic that is new to the group. Those that can't be told now are left out; they
@@ -190,7 +218,7 @@ impl Starts {
             return;
         }
         let all = new.iter().flat_map(|topic| topics.partitions_of(topic)).collect();
-        let committed = self.store.read(&all, within());
+        let committed = self.places.store.read(&all, within());
         for one in found.iter_mut().filter(|found| begins(found)) {
             let mut offsets = of_topic(&committed, &one.partition.topic);
             let error = offsets.find_map(|answer| match answer {
@@ -217,9 +245,28 @@ fn of_topic<'a, T>(
     answers.iter().filter(move |(key, _)| key.topic == *topic).map(|(_, answer)| answer)
 }
 
-/// Whether the group has an offset for any partition of the topic.
+/// Whether the group has begun the topic: it has an offset for any partition of it, or had one.
 fn has_offset(answers: &Answers<Option<Stored>>, topic: &Topic) -> bool {
-    of_topic(answers, topic).any(|answer| matches!(answer, Ok(Some(_))))
+    let had = |answer: &Result<_, OffsetError>| {
+        matches!(answer, Ok(Some(_)) | Err(OffsetError::NotANumber { .. } | OffsetError::TakenAway { .. }))
+    };
+    of_topic(answers, topic).any(had)
+}
+
+/// What is no use to ask again about is a fact, and no error.
+fn unless_unusable<T>(answer: Result<T, OffsetError>) -> Result<Result<T, Missing>, OffsetError> {
+    match answer {
+        Ok(value) => Ok(Ok(value)),
+        Err(error @ OffsetError::NotANumber { .. }) => Ok(Err(Missing::Unusable(error.to_string()))),
+        Err(OffsetError::TakenAway { .. }) => Ok(Err(Missing::TakenAway)),
+        Err(error) => Err(error),
+    }
+}
+
+/// The topic was made again while we ran: what is committed is the old one's.
+fn of_another_topic(facts: Facts) -> Facts {
+    let committed = facts.committed.err().filter(|missing| matches!(missing, Missing::Unusable(_)));
+    Facts { committed: Err(committed.unwrap_or(Missing::Never)), appeared_later: true, ..facts }
 }
 
 impl Found {
@@ -228,9 +275,12 @@ impl Found {
         let Ok(Decision::At { offset, why }) = &self.decision else { return };
         let key = &self.partition;
         match why {
-            Why::Committed { .. } | Why::CommittedByAnother => {
+            Why::Committed { .. } | Why::CommittedByAnother | Why::CommittedInPart { .. } => {
                 log::info!("{key}: goes on at the group's offset {offset}");
             }
+            Why::TakenAway => log::warn!(
+                "{key}: the group's offset, which we had committed, was taken away: begins at its earliest message, {offset}"
+            ),
             Why::TopicMadeAgain => {
                 log::warn!(
                     "{key}: the topic was deleted and made again: begins at its earliest message, {offset}"

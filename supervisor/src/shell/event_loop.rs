@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, at, never, select};
 use kafkavisor::clock::now;
 use kafkavisor::ids::{Offset, TopicPartition};
-use kafkavisor::membership::Notice;
+use kafkavisor::membership::{Notice, Options};
 use kafkavisor_driver::{Driver, Happened, Start};
+use kafkavisor_kafka::offsets::MemberNode;
 use kafkavisor_supervisor_core::{CommitAnswer, Partition, Stop, Ticket};
 use nix::sys::signal::Signal;
 
@@ -18,7 +19,7 @@ use super::reload::{self, Load, Loaded, New};
 use super::service::Service;
 use super::status::Status;
 use super::system::Real;
-use crate::kafka::{Ask, Changes, Found, Heard as KafkaHeard, LogEnd, Unfetched};
+use crate::kafka::{Ask, Author, Changes, Found, Heard as KafkaHeard, LogEnd, Unfetched};
 use crate::processes::{Gone, Heard as WorkerHeard, News};
 
 /// What is done for all partitions together is done this often.
@@ -41,6 +42,8 @@ pub(crate) struct Sources {
 pub(crate) struct EventLoop {
     pub(crate) driver: Driver,
     pub(crate) real: Real,
+    /// Of the membership in ZooKeeper, where there is one.
+    pub(crate) member_options: Option<Options>,
     pub(crate) started: Instant,
     /// Seeks that wait to know how far the log goes.
     pub(crate) seeks: BTreeMap<Ticket, Offset>,
@@ -113,13 +116,26 @@ impl EventLoop {
         match event {
             Event::Signal(signal) => self.signalled(signal),
             Event::Worker(heard) => self.real.workers.hear(heard, now()),
-            Event::Notice(notice) => self.turn(Happened::Notice(notice)),
+            Event::Notice(notice) => self.noticed(notice),
             Event::Kafka(heard) => self.kafka_said(heard),
             Event::Commits(answers) => self.turn(Happened::Committed(answers)),
             Event::Asked(asked) => self.asked(asked),
             Event::Loaded(loaded) => self.reloaded(loaded),
             Event::Time => self.turn(Happened::Time),
         }
+    }
+
+    /// Who commits from here on is known before what follows from it.
+    fn noticed(&mut self, notice: Notice) {
+        match (&notice, &self.member_options) {
+            (Notice::Joined { node: Some(node), .. }, Some(options)) => {
+                self.real.author = Author::Member(MemberNode(options.member_node(node)));
+            }
+            (Notice::Joined { .. }, _) => self.real.author = Author::Only,
+            (Notice::SessionLost, _) => self.real.author = Author::Nobody,
+            _ => {}
+        }
+        self.turn(Happened::Notice(notice));
     }
 
     fn signalled(&mut self, signal: Signal) {
@@ -171,7 +187,10 @@ impl EventLoop {
     fn kafka_said(&mut self, heard: KafkaHeard) {
         match heard {
             KafkaHeard::Start(Found { partition, request, topic_id, decision, begins }) => {
-                self.real.pages.set_topic_id(partition.clone(), topic_id);
+                // Also the starts of others are of this topic, whatever there is by the time when they are committed.
+                for partition in std::iter::once(&partition).chain(begins.keys()) {
+                    self.real.pages.set_topic_id(partition.clone(), topic_id.clone());
+                }
                 let decision = decision.map_err(|error| error.to_string());
                 self.turn(Happened::Start(Start { partition, request, decision, begins }));
             }

@@ -39,7 +39,7 @@ pub(crate) fn run(
 ) -> Result<Exit, Failure> {
     let directory =
         RuntimeDirectory::take(&config.name).map_err(|e| Failure::configuration(e.to_string()))?;
-    let runtime = start_runtime()?;
+    let runtime = start_runtime("async")?;
     become_subreaper().map_err(|error| Failure::bug(format!("failed to become a subreaper: {error}")))?;
     truncation::survive().map_err(|error| Failure::bug(format!("failed to install a handler: {error}")))?;
 
@@ -73,6 +73,7 @@ pub(crate) fn run(
     let commits = Commits::start(store, lease.clone(), sink(commits_in))
         .map_err(|error| Failure::bug(format!("failed to start a thread: {error}")))?;
     let notices_in = sink(notices_in);
+    let member_options = connection.as_ref().map(|(_, options)| options.clone());
     let (mode, member): (_, Box<dyn Member>) = match connection {
         Some((connection, options)) => {
             let member = ZookeeperMember::start(&runtime, connection, options, partitions, notices_in);
@@ -96,6 +97,7 @@ pub(crate) fn run(
     let event_loop = EventLoop {
         driver: Driver::new(Core::new(settings, fastrand::u64(..)), Assignment::new(mode), now()),
         real,
+        member_options,
         started: now(),
         seeks: BTreeMap::new(),
         ends: BTreeMap::new(),

@@ -48,12 +48,6 @@ impl Pages {
         self.topic_ids.get(partition).cloned().flatten()
     }
 
-    /// As [`Pages::topic_id`]; of a partition that is not ours, what is known of another one of the same topic.
-    pub(crate) fn topic_id_of(&self, partition: &TopicPartition) -> Option<String> {
-        let others = || self.topic_ids.iter().filter(|(other, _)| other.topic == partition.topic);
-        self.topic_id(partition).or_else(|| others().find_map(|(_, id)| id.clone()))
-    }
-
     fn identity_of(&self, partition: &TopicPartition) -> String {
         let topic_id = self.topic_id(partition);
         format!("{} {partition} {}", self.identity, topic_id.as_deref().unwrap_or("-"))

@@ -3,21 +3,22 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use kafkavisor::clock::now;
-use kafkavisor::config::{Assignment as AssignmentMode, Config, ZookeeperAddress};
+use kafkavisor::config::{Assignment as AssignmentMode, Config, Storage, ZookeeperAddress};
 use kafkavisor::ids::TopicPartition;
-use kafkavisor::membership::{ConnectError, Connection, Observer, Options};
+use kafkavisor::membership::{ConnectError, Connection, Options};
 use kafkavisor_kafka::clients::Clients;
 use kafkavisor_kafka::error::KafkaError;
 use kafkavisor_kafka::heads::Reader;
-use kafkavisor_kafka::offsets::{KafkaOffsets, OffsetStore};
+use kafkavisor_kafka::offsets::{DualOffsets, KafkaOffsets, OffsetStore, ZookeeperOffsets};
+use kafkavisor_supervisor_core::start::Elsewhere;
 use tokio::runtime::{Builder, Handle};
 
 use super::group::membership_options;
 use crate::exit::Failure;
-use crate::kafka::{ClassicOffsets, Heard, Lookups, Scope, StartupError, client_properties};
+use crate::kafka::{Heard, Lookups, Places, Scope, StartupError, client_properties};
 
 /// What was reached.
 pub(super) struct Reached {
@@ -41,20 +42,19 @@ pub(super) fn reach_all(
     let clients = Arc::new(reach_kafka(config, until)?);
     let connection = reach_zookeeper(config, runtime, until)?;
     let properties = client_properties(config);
-    let store: Arc<dyn OffsetStore> = Arc::new(
-        KafkaOffsets::new(Arc::clone(&clients), &properties, &config.group)
-            .map_err(|error| Failure::configuration(format!("`kafka`: {error}")))?,
-    );
+    let in_kafka = KafkaOffsets::new(Arc::clone(&clients), &properties, &config.group)
+        .map_err(|error| Failure::configuration(format!("`kafka`: {error}")))?;
+    let places = offset_places(config, in_kafka, reach_offsets(config, until)?, runtime);
+    let store = Arc::clone(&places.store);
     let scope = Scope {
         instance_id,
         topics: config.topics.clone(),
         reset: config.offsets.reset,
-        classic: classic_offsets(config, runtime),
         reader: Reader::new(&properties, &config.group),
     };
     let cluster_id = clients.cluster_id();
     let (lookups, partitions) =
-        Lookups::start(clients, Arc::clone(&store), scope, until, heard).map_err(|error| match &error {
+        Lookups::start(clients, places, scope, until, heard).map_err(|error| match &error {
             StartupError::Topic { error: why, .. } if *why == KafkaError::TopicDenied => {
                 Failure::configuration(error.to_string())
             }
@@ -66,9 +66,10 @@ pub(super) fn reach_all(
 
 /// Connects to Kafka and ZooKeeper as `run` would, and lets go again.
 pub(crate) fn reach(config: &Config) -> Result<(), Failure> {
-    let runtime = start_runtime()?;
+    let runtime = start_runtime("async")?;
     let until = deadline(config);
     reach_kafka(config, until)?;
+    reach_offsets(config, until)?;
     reach_zookeeper(config, &runtime, until).map(drop)
 }
 
@@ -77,12 +78,12 @@ fn deadline(config: &Config) -> Instant {
 }
 
 /// The runtime for what is async by nature, on a thread of its own.
-pub(super) fn start_runtime() -> Result<Handle, Failure> {
+pub(super) fn start_runtime(name: &str) -> Result<Handle, Failure> {
     let bug = |error| Failure::bug(format!("failed to start the async runtime: {error}"));
     let runtime = Builder::new_current_thread().enable_all().build().map_err(bug)?;
     let handle = runtime.handle().clone();
     let drive = move || runtime.block_on(std::future::pending::<()>());
-    thread::Builder::new().name("async".to_owned()).spawn(drive).map_err(bug)?;
+    thread::Builder::new().name(name.to_owned()).spawn(drive).map_err(bug)?;
     Ok(handle)
 }
 
@@ -134,24 +135,50 @@ fn reach_zookeeper(
     Ok(Some((connection, options)))
 }
 
-/// Asks ZooKeeper's classic layout for offsets, where there is ZooKeeper.
-fn classic_offsets(config: &Config, runtime: &Handle) -> Box<ClassicOffsets> {
-    let zookeeper: Option<ZookeeperAddress> = match config.assignment {
-        AssignmentMode::Zookeeper { .. } => config.cluster.zookeeper.clone(),
-        AssignmentMode::Static { .. } => None,
+/// Offsets in ZooKeeper, where any are kept there: with a thread of their own, so that membership and its lease wait for nothing
+/// that is done about offsets.
+fn reach_offsets(config: &Config, until: Instant) -> Result<Option<ZookeeperOffsets>, Failure> {
+    let address = match (config.offsets.storage, &config.cluster.zookeeper) {
+        (Storage::Zookeeper | Storage::Dual, Some(address)) => address,
+        (Storage::Kafka, _) | (_, None) => return Ok(None),
     };
-    let (runtime, group) = (runtime.clone(), config.group.clone());
-    Box::new(move |partitions: &BTreeSet<TopicPartition>| {
-        let Some(address) = &zookeeper else { return Ok(BTreeSet::new()) };
-        let servers = address.servers.join(",");
-        runtime.block_on(async {
-            let within = Duration::from_secs(5);
-            let observer = Observer::connect(&servers, &address.chroot, within)
-                .await
-                .map_err(|error| error.to_string())?;
-            let offsets =
-                observer.classic_offsets(&group, partitions).await.map_err(|error| error.to_string())?;
-            Ok(offsets.into_iter().filter_map(|(partition, offset)| offset.map(|_| partition)).collect())
-        })
-    })
+    let offsets = zookeeper_offsets(config, address, start_runtime("offsets")?).signed();
+    let within = config.cluster.connect_timeout;
+    offsets.reach(until).map_err(|error| {
+        Failure::unreachable(format!(
+            "{error} ({within:?}): is it running, and is the address right? `offsets.storage` needs it"
+        ))
+    })?;
+    Ok(Some(offsets))
+}
+
+fn zookeeper_offsets(config: &Config, address: &ZookeeperAddress, runtime: Handle) -> ZookeeperOffsets {
+    ZookeeperOffsets::new(runtime, &address.servers.join(","), &address.chroot, &config.group)
+}
+
+/// Where offsets are kept, and where some might be that this storage passes over. With static assignment ZooKeeper is asked only
+/// where offsets are kept there.
+fn offset_places(
+    config: &Config,
+    in_kafka: KafkaOffsets,
+    in_zookeeper: Option<ZookeeperOffsets>,
+    runtime: &Handle,
+) -> Places {
+    let kafka: Arc<dyn OffsetStore> = Arc::new(in_kafka);
+    let zookeeper = in_zookeeper.map(|offsets| Arc::new(offsets) as Arc<dyn OffsetStore>);
+    match (config.offsets.storage, zookeeper) {
+        (Storage::Zookeeper, Some(store)) => Places { store, elsewhere: Some((Elsewhere::Kafka, kafka)) },
+        (Storage::Dual, Some(zookeeper)) => {
+            Places { store: Arc::new(DualOffsets::new(kafka, zookeeper)), elsewhere: None }
+        }
+        (Storage::Kafka, _) | (_, None) => {
+            let address = match config.assignment {
+                AssignmentMode::Zookeeper { .. } => config.cluster.zookeeper.as_ref(),
+                AssignmentMode::Static { .. } => None,
+            };
+            let classic = |address| Arc::new(zookeeper_offsets(config, address, runtime.clone()));
+            let elsewhere = address.map(|address| (Elsewhere::Zookeeper, classic(address) as _));
+            Places { store: kafka, elsewhere }
+        }
+    }
 }

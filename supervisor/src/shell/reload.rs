@@ -63,6 +63,7 @@ pub(super) fn apply(old: &Config, mut new: Config) -> (Config, Changed) {
     keep("cluster", &old.cluster, &mut new.cluster, &mut kept);
     keep("topics", &old.topics, &mut new.topics, &mut kept);
     keep("assignment", &old.assignment, &mut new.assignment, &mut kept);
+    keep("offsets.storage", &old.offsets.storage, &mut new.offsets.storage, &mut kept);
     keep("offsets.reset", &old.offsets.reset, &mut new.offsets.reset, &mut kept);
     keep("admin", &old.admin, &mut new.admin, &mut kept);
     keep("log.format", &old.log.format, &mut new.log.format, &mut kept);
@@ -128,6 +129,7 @@ mod tests {
             ("topics: [a, b]", "topics"),
             ("topics: [a]\nname: x", "name"),
             ("topics: [a]\noffsets: {reset: earliest}", "offsets.reset"),
+            ("topics: [a]\noffsets: {storage: dual}", "offsets.storage"),
             ("topics: [a]\nadmin: {socket: /x}", "admin"),
         ] {
             let (new, changed) = apply(&old, config(&format!("{more}\nstop: {{timeout: 3s}}")));

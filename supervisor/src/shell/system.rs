@@ -21,7 +21,7 @@ use nix::unistd::Pid;
 use super::deployments::{Deployment, Deployments, Files};
 use super::pages::Pages;
 use super::replies::Replies;
-use crate::kafka::{Ask, CommitRequest, Commits, Lookups, SharedLease, client_properties};
+use crate::kafka::{Ask, Author, CommitRequest, Commits, Lookups, SharedLease, client_properties};
 use crate::processes::Workers;
 use kafkavisor_kafka::offsets::Stored;
 
@@ -46,6 +46,8 @@ pub(crate) struct Real {
     pub(crate) lookups: Lookups,
     pub(crate) commits: Commits,
     pub(crate) shared_lease: SharedLease,
+    /// In whose name it commits now.
+    pub(crate) author: Author,
     pub(crate) replies: Replies,
     /// What happened of itself while something else was done.
     pub(crate) happened: VecDeque<Happened>,
@@ -79,6 +81,7 @@ impl Real {
             lookups: parts.lookups,
             commits: parts.commits,
             shared_lease: parts.shared_lease,
+            author: Author::Nobody,
             replies: Replies::default(),
             happened: VecDeque::new(),
         };
@@ -154,12 +157,12 @@ impl System for Real {
 
     fn commit(&mut self, offsets: BTreeMap<TopicPartition, Offset>, starts: BTreeSet<TopicPartition>) {
         let stored = |(partition, offset): (TopicPartition, Offset)| {
-            let topic_id = self.pages.topic_id_of(&partition);
+            let topic_id = self.pages.topic_id(&partition);
             let note = CommitNote::new(&self.config().name, &self.instance_id, topic_id).to_text();
             (partition, Stored { offset, note })
         };
         let offsets = offsets.into_iter().map(stored).collect();
-        self.commits.request(CommitRequest { offsets, starts });
+        self.commits.request(CommitRequest { author: self.author.clone(), offsets, starts });
     }
 
     fn page(&self, partition: &TopicPartition) -> Option<(Progress, Attempts)> {

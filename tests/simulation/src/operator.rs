@@ -74,7 +74,8 @@ impl World {
         });
         self.figures.fault("offset set back by an operator");
         self.partitions[at].rewind(offset);
-        self.partitions[at].committed = Some(Committed { offset: Offset(offset), metadata: String::new() });
+        self.partitions[at].committed =
+            Some(Committed { offset: Offset(offset), metadata: String::new(), complete: true });
     }
 
     /// Some offset behind us; at times just the one that a page remembers.

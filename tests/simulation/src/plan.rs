@@ -24,6 +24,8 @@ pub(crate) struct Plan {
     pub(crate) restart: Restart,
     pub(crate) poison: Poison,
     pub(crate) reset: Reset,
+    /// Offsets are kept in two places, and now and then only one of them takes a commit.
+    pub(crate) two_places: bool,
     pub(crate) max_messages: u32,
     pub(crate) max_time: Duration,
     pub(crate) start_timeout: Duration,
@@ -73,6 +75,7 @@ impl Plan {
             restart: Restart { initial: ms(500), max: ms(30_000), healthy_after: ms(60_000) },
             poison: Poison { attempts: 3, action: PoisonAction::Skip, topic: None, max_per_minute: 60 },
             reset: Reset::Earliest,
+            two_places: false,
             max_messages: 4,
             max_time: ms(500),
             start_timeout: ms(10_000),
@@ -117,6 +120,7 @@ impl Plan {
                 max_per_minute: 1000,
             },
             reset: if between(0, 2) == 0 { Reset::Latest } else { Reset::Earliest },
+            two_places: false,
             max_messages: [1, 4, 32, 1000][usize::try_from(between(0, 3)).unwrap_or(0)],
             max_time: ms(between(200, 1000)),
             start_timeout: ms(between(4000, 10_000)),
@@ -137,6 +141,7 @@ impl Plan {
             fault_every: millis(between(300, 4000)),
             until: millis(between(10_000, 90_000)),
         };
+        plan.two_places = (plan.until / millis(1)).is_multiple_of(4);
         // Python members look into no sibling's folder: there nobody can promise anything.
         plan.siblings = plan.pythons == 0 && random.percent(20);
         // A handler that is slower than its time-out, said to be no fault, is the operator's mistake.

@@ -45,6 +45,7 @@ fn no_schedule_breaks_an_invariant() {
         "session expired",
         "spawn failed",
         "commit answer lost",
+        "commit in one place of two",
         "late commit of a former owner",
         "offset set back by an operator",
     ]) {

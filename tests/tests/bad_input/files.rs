@@ -14,7 +14,7 @@ const FIFTH_LINES: &[(&str, &str, &[&str])] = &[
     ("offsets: {commit_interval: 1000}", "5:28", &["`offsets.commit_interval`", "add a unit"]),
     ("offsets: {commit-interval: 1s}", "5:11", &["did you mean `commit_interval`?"]),
     ("offsets: {commit_messages: 0}", "5:28", &["expected a whole number from 1"]),
-    ("offsets: {storage: zookeeper}", "5:20", &["`offsets.storage: zookeeper` is not available yet"]),
+    ("offsets: {storage: mysql}", "5:20", &["expected `kafka`, `zookeeper` or `dual`"]),
     ("restart: {initial: 1m, max: 10s}", "5:29", &["`restart.max` (10s) is below `restart.initial`"]),
     ("stop: {timeout: 10}", "5:17", &["`stop.timeout`", "add a unit", "`10s`"]),
     ("stop: {timeout: 2h}", "5:17", &["expected 1ms to 1h, found 2h"]),

@@ -79,7 +79,12 @@ fn assert_defaults(config: &Config) {
     let action = if dead_letter { PoisonAction::DeadLetter } else { PoisonAction::Park };
     assert_eq!(poison.action, action, "dead-letter where a topic is given");
     assert_eq!(handler.batch, Batch { messages: 500, wait: Duration::from_millis(100) });
-    let offsets = Offsets { reset: Reset::Latest, commit_interval: seconds(1), commit_messages: 10_000 };
+    let offsets = Offsets {
+        reset: Reset::Latest,
+        storage: Storage::Kafka,
+        commit_interval: seconds(1),
+        commit_messages: 10_000,
+    };
     assert_eq!(config.offsets, offsets);
     let restart =
         Restart { initial: Duration::from_millis(500), max: seconds(30), healthy_after: seconds(60) };
@@ -158,7 +163,7 @@ fn everything_that_is_not_a_default_is_read() {
         MaxInFlight { messages: 9, bytes: 2_000_000, time: Duration::from_millis(1500) }
     );
     assert_eq!(handler.poison.action, PoisonAction::Skip);
-    assert_eq!(config.offsets.reset, Reset::Earliest);
+    assert_eq!((config.offsets.reset, config.offsets.storage), (Reset::Earliest, Storage::Dual));
     assert_eq!(config.log, Log { level: LevelFilter::Trace, format: LogFormat::Journald });
     assert_eq!(config.cluster.brokers, ["[::1]:9092", "b-2.example.org:19092"]);
     assert_eq!(config.kafka["socket.keepalive.enable"], "true");
@@ -227,6 +232,16 @@ fn the_partitions_flag_replaces_assignment_and_topics() {
     let config = Config::load(Some(&source(MINIMAL)), &flags).unwrap();
     assert_eq!(shares(&config), "o:0 o:1 o:4 o:5 o:6 p:2");
     assert_eq!(names(&config), ["o", "p"]);
+}
+
+#[test]
+fn offsets_in_zookeeper_are_for_static_assignment_too() {
+    let file = "group: g\ncluster: {brokers: k:1}\nhandler: {command: [x]}\noffsets: {storage: zookeeper}";
+    let partitions = vec!["o:0".to_owned()];
+    let flags = Flags { partitions, zookeeper: Some("z:1".to_owned()), ..Flags::default() };
+    let config = Config::load(Some(&source(file)), &flags).unwrap();
+    assert_eq!((shares(&config), config.offsets.storage), ("o:0".to_owned(), Storage::Zookeeper));
+    assert!(config.cluster.zookeeper.is_some());
 }
 
 #[test]

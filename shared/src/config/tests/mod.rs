@@ -29,7 +29,7 @@ handler:
   poison: {attempts: 1, action: skip, max_per_minute: 2}
   delimiter: nul
   batch: {messages: 7, wait: 0ms}
-offsets: {reset: smallest, storage: kafka, commit_interval: 20ms, commit_messages: 1}
+offsets: {reset: smallest, storage: dual, commit_interval: 20ms, commit_messages: 1}
 restart: {initial: 1s, max: 1s, healthy_after: 1h}
 stop: {timeout: 2m}
 admin: {socket: /run/my socket}

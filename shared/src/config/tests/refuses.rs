@@ -353,9 +353,7 @@ fn parts_that_are_not_available_yet() {
     {
         refused(section, 1, " is not available yet in this version; remove it");
     }
-    refused("offsets: {storage: zookeeper}", 20, "`offsets.storage: zookeeper` is not available yet");
-    refused("offsets: {storage: dual}", 20, "`offsets.storage: dual` is not available yet");
-    refused("offsets: {storage: mysql}", 20, "expected `kafka`, found \"mysql\"");
+    refused("offsets: {storage: mysql}", 20, "expected `kafka`, `zookeeper` or `dual`, found \"mysql\"");
     let handler = |rest: &str| complaints(&MINIMAL.replace("[x]}", &format!("[x], {rest}}}")));
     assert_eq!(
         handler("protocol: kcl"),
@@ -377,6 +375,21 @@ fn parts_that_are_not_available_yet() {
         complaints(&MINIMAL.replace("brokers: k:1, zookeeper: z:1", "type: standard, region: uswest2"));
     assert_eq!(found.len(), 2, "brokers and ZooKeeper are not missing: {found:#?}");
     assert!(found[1].starts_with("3:27: `cluster.region` is not available yet"), "{found:#?}");
+}
+
+#[test]
+fn offsets_in_zookeeper_need_its_address() {
+    for storage in ["zookeeper", "dual"] {
+        let static_assignment = format!(
+            "group: g\noffsets: {{storage: {storage}}}\ncluster: {{brokers: k:1}}\nhandler: {{command: [x]}}\nassignment: {{mode: static, partitions: {{t: [0]}}}}\n"
+        );
+        let found = complaints(&static_assignment);
+        assert!(found.len() == 1 && found[0].starts_with("2:20: "), "{found:#?}");
+        assert!(found[0].contains("set `cluster.zookeeper` in the file or pass -z"), "{found:#?}");
+        let with = static_assignment.replace("brokers: k:1", "brokers: k:1, zookeeper: z:1");
+        assert!(load(&with).cluster.zookeeper.is_some());
+        assert_eq!(load(&static_assignment.replace(storage, "kafka")).offsets.storage, Storage::Kafka);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! [`ZookeeperMember`] performs what the pure [`SetPartitioner`](crate::partitioner::set_partitioner::SetPartitioner) decides. It decides nothing about
 //! ownership itself. It adds what a state machine can't have: sessions that are opened again for ever, time limits on every
 //! request, and proofs of life for the supervisor's lease.
-//! [`Observer`] only reads: who is in a group, who holds what, offsets in the classic layout.
+//! [`Observer`] only reads: who is in a group and who holds what.
 //!
 //! | module | for |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! Reading a group from outside: who is in it, who holds what, and offsets in the classic layout. Changes nothing.
+//! Reading a group from outside: who is in it and who holds what. Changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -7,8 +7,8 @@ use tokio::time::timeout;
 use zookeeper_client::{Client, Error, Stat};
 
 use super::connection::{ConnectError, connect};
-use super::paths::{Paths, normal};
-use crate::ids::{Group, Offset, TopicPartition};
+use super::paths::Paths;
+use crate::ids::TopicPartition;
 use crate::partitioner::allocation::{member_id, parse_kazoo_name};
 use crate::partitioner::node_names::holder;
 
@@ -25,14 +25,6 @@ pub enum ReadError {
         path: String,
         /// What ZooKeeper or its client said.
         error: Error,
-    },
-    /// A node that should hold an offset does not.
-    #[error("{path} in ZooKeeper holds {found:?}; expected an offset in decimal digits")]
-    NotAnOffset {
-        /// The node.
-        path: String,
-        /// Its text, as far as it is text.
-        found: String,
     },
 }
 
@@ -106,30 +98,6 @@ impl Observer {
         seen.members = members.into_values().collect();
         seen.members.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(seen)
-    }
-
-    /// Offsets in the classic layout, `/consumers/<group>/offsets/<topic>/<partition>`; none where there is no node.
-    pub async fn classic_offsets(
-        &self,
-        group: &Group,
-        partitions: &BTreeSet<TopicPartition>,
-    ) -> Result<BTreeMap<TopicPartition, Option<Offset>>, ReadError> {
-        let mut offsets = BTreeMap::new();
-        let folder = format!("{}/consumers/{group}/offsets", normal(&self.chroot));
-        for partition in partitions {
-            let path = format!("{folder}/{}/{}", partition.topic, partition.partition);
-            offsets.insert(partition.clone(), self.offset(path).await?);
-        }
-        Ok(offsets)
-    }
-
-    async fn offset(&self, path: String) -> Result<Option<Offset>, ReadError> {
-        let Some((data, _)) = found(&path, self.bounded(self.client.get_data(&path)).await)? else {
-            return Ok(None);
-        };
-        let text = String::from_utf8_lossy(&data).into_owned();
-        let offset = text.trim().parse().ok().filter(|offset| *offset >= 0);
-        offset.map(|offset| Some(Offset(offset))).ok_or(ReadError::NotAnOffset { path, found: text })
     }
 
     /// The session that holds the lock in this folder.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::paths::Paths;
+
 /// Who this process is; with each session's own ending it is the member's identifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -9,6 +11,13 @@ pub struct Identity {
     pub fqdn: String,
     /// The process id.
     pub pid: u32,
+}
+
+impl Options {
+    /// The path, chroot included, of the member's node [`Notice::Joined`](crate::membership::Notice) names.
+    pub fn member_node(&self, name: &str) -> String {
+        Paths::new(&self.chroot, &self.group_path).party_node(name)
+    }
 }
 
 /// Of one membership.

@@ -32,6 +32,7 @@ impl SetPartitioner {
                 out.push(Action::Notify(Notice::Joined {
                     session: Some(session),
                     member: Some(self.party.me().to_owned()),
+                    node: Some(self.party.node().to_owned()),
                     timeout,
                 }));
             }

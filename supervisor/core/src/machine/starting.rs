@@ -46,13 +46,13 @@ impl Core {
             Decision::At { offset, why } => {
                 let made_again = partition.tenure.made_again;
                 // What was decided because the group has no offset holds only as long as it has none.
-                let first = !made_again && matches!(why, Why::Reset | Why::AppearedLater);
-                let by_us = why == Why::Committed { by_us: true };
+                let first = !made_again && matches!(why, Why::Reset | Why::AppearedLater | Why::TakenAway);
+                let by_us = why.is_by_us();
                 let taken = found.page.filter(|page| by_us && page.progress.acknowledged >= offset.0);
                 let committed =
                     matches!(why, Why::Committed { .. } | Why::CommittedByAnother).then_some(offset);
                 // What somebody else has signed is signed by us at the next commit: so that whoever looks knows who had it.
-                let committed_at = by_us.then_some(now);
+                let committed_at = committed.filter(|_| by_us).map(|_| now);
                 partition.tenure.place = Some(Place { committed, committed_at, ..Place::at(offset) });
                 self.keep_paused(key, why);
                 let mut actions = if let Some(page) = taken {
@@ -100,12 +100,14 @@ impl Core {
         let Some(record) = self.records.get_mut(key) else { return };
         let Some(pause) = record.paused.as_mut().filter(|pause| pause.under != token) else { return };
         let had = match why {
-            Why::Committed { by_us: true } => false,
+            Why::Committed { by_us: true } | Why::CommittedInPart { by_us: true } => false,
             Why::CommittedByAnother => true,
             Why::Committed { by_us: false }
+            | Why::CommittedInPart { by_us: false }
             | Why::TopicMadeAgain
             | Why::BelowStart { .. }
             | Why::AppearedLater
+            | Why::TakenAway
             | Why::Reset => pause.contended,
         };
         *pause = Pause { under: token, contended: false };

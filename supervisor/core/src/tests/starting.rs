@@ -137,6 +137,31 @@ fn an_earlier_page_that_holds_is_gone_on_from() {
 }
 
 #[test]
+fn what_is_in_one_place_of_two_is_committed_to_both_before_the_first_delivery() {
+    for (page, next) in [(None, 40), (Some(progress(60, 60)), 60)] {
+        let mut fixture = Fixture::new();
+        let request = fixture.assign(0);
+        let decision = Decision::At { offset: Offset(40), why: Why::CommittedInPart { by_us: true } };
+        let page =
+            page.map(|progress| TakenUp { progress, attempts: Attempts::default(), died_alone: false });
+        let found = Box::new(Found { decision, begins: BTreeMap::new(), page });
+        let actions = fixture.event(Event::StartFound { partition: orders(0), request, found });
+        assert_eq!(spawns(&actions), []);
+        let Some(Action::Commit { offsets, starts }) =
+            actions.iter().find(|action| matches!(action, Action::Commit { .. }))
+        else {
+            panic!("{actions:?}")
+        };
+        assert_eq!(
+            (offsets.get(&orders(0)), starts.len()),
+            (Some(&Offset(next)), 0),
+            "nobody begins a topic"
+        );
+        assert_eq!(spawns(&fixture.committed(0, next, None)), [Offset(next)]);
+    }
+}
+
+#[test]
 fn a_message_that_takes_the_supervisor_down_is_judged_at_the_next_start() {
     let mut fixture = Fixture::with(Settings { worked: true, ..settings(PoisonAction::Skip) });
     let taken = |deaths: u64, fixture: &Fixture| {

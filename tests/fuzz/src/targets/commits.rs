@@ -17,12 +17,11 @@ pub(super) fn metadata(data: &[u8]) {
     let signed = note.and_then(|note| note.instance_id);
     let facts = |now: Option<&str>| Facts {
         instance: instance.clone(),
-        committed: Some(Committed { offset: Offset(50), metadata: metadata.clone() }),
+        committed: Ok(Committed { offset: Offset(50), metadata: metadata.clone(), complete: true }),
         topic_committed: true,
         appeared_later: false,
         log: Log { start: Offset(10), end: Offset(100), stable_end: Offset(90) },
         topic_id: now.map(str::to_owned),
-        in_zookeeper: false,
         reset: Reset::Latest,
     };
     let why = match signed {

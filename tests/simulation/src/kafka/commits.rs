@@ -39,7 +39,8 @@ impl World {
     pub(super) fn note(&self, process: usize, offset: Offset, topic: u64) -> Committed {
         // Every host's instance has the group's name; its id is its own.
         let id = &self.processes[process].name;
-        Committed { offset, metadata: CommitNote::new("g", id, Some(topic.to_string())).to_text() }
+        let metadata = CommitNote::new("g", id, Some(topic.to_string())).to_text();
+        Committed { offset, metadata, complete: true }
     }
 
     /// The lease is checked once more where the request is sent.
@@ -107,7 +108,12 @@ impl World {
                 refused.insert(partition.clone(), "another member has just begun this topic");
                 continue;
             }
-            let committed = self.note(process, *offset, *topic);
+            let mut committed = self.note(process, *offset, *topic);
+            if self.plan.two_places && self.random.percent(5) {
+                self.figures.fault("commit in one place of two");
+                committed.complete = false;
+                refused.insert(partition.clone(), "one of two places did not take it");
+            }
             self.say(|| format!("{partition}: {offset} is committed by process {process}, token {token:?}"));
             self.figures.count("commits");
             if *topic != self.partitions[at].topic {

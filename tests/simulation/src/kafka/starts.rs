@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor_driver::Start;
-use kafkavisor_supervisor_core::start::{Decision, Facts, Why, decide};
+use kafkavisor_supervisor_core::start::{Decision, Facts, Missing, Why, decide};
 
 use crate::machine::millis;
 use crate::world::World;
@@ -58,12 +58,11 @@ impl World {
         let at_first = self.supervisor(process).map_or(0, |supervisor| supervisor.partitions_at_first);
         Facts {
             instance: self.processes[process].name.clone(),
-            committed: self.partitions[at].committed.clone().filter(|_| !made_again),
+            committed: self.partitions[at].committed.clone().filter(|_| !made_again).ok_or(Missing::Never),
             topic_committed: self.partitions.iter().any(|partition| partition.committed.is_some()),
             appeared_later: made_again || partition.partition.0 >= at_first,
             log: self.partitions[at].offsets(),
             topic_id: Some(self.partitions[at].topic.to_string()),
-            in_zookeeper: false,
             reset: self.plan.reset,
         }
     }

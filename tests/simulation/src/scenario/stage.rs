@@ -224,7 +224,7 @@ impl Stage {
     /// Somebody else's tool sets the group's offset.
     pub(crate) fn set_committed(&mut self, partition: usize, offset: i64) {
         self.say(&format!("the group's offset of t:{partition} is set to {offset}"));
-        let committed = Committed { offset: Offset(offset), metadata: String::new() };
+        let committed = Committed { offset: Offset(offset), metadata: String::new(), complete: true };
         self.world.partitions[partition].committed = Some(committed);
     }
 

@@ -159,6 +159,7 @@ impl Supervisor {
             Channel::Notices => self.notices.pop_front().map(Happened::Notice),
             Channel::Starts => self.starts.pop_front().map(|(start, topic)| {
                 self.topics.insert(start.partition.clone(), topic);
+                self.topics.extend(start.begins.keys().map(|partition| (partition.clone(), topic)));
                 Happened::Start(start)
             }),
             // What is found to be of the new topic already is no news.
