@@ -113,6 +113,8 @@ impl ZookeeperOffsets {
         answers: &mut Answers<Option<Stored>>,
     ) -> Result<(), OffsetError> {
         let client = self.connected().await?;
+        // A server may be behind the others: what a former owner has committed last must be there.
+        client.sync(self.layout.topics()).await.map_err(|error| failed(self.layout.topics(), &error))?;
         let keys: Vec<_> = of.iter().collect();
         for keys in keys.chunks(AT_ONCE) {
             // A request is sent when it is made, not when it is awaited. The record before the offset: one that is there while
