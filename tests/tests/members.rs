@@ -117,4 +117,6 @@ fn a_group_that_never_was_is_named() {
     let (group, zookeeper, brokers) = (unique("group"), zookeeper(), brokers());
     let _said = run(["members", "-z", &zookeeper, "-g", &group]).exits(1).saying(&[&group, &zookeeper]);
     let _said = run(["members", "-b", &brokers, "-g", &group, "--json"]).exits(1).saying(&[&group, &brokers]);
+    let mistyped = format!("{zookeeper}/{}", unique("mistyped"));
+    let _said = run(["members", "-z", &mistyped, "-g", &group]).exits(1).saying(&["there is no /", "-z"]);
 }

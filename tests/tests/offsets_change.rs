@@ -164,7 +164,9 @@ fn subscribed_consumers_are_named_and_kafka_refuses_even_with_force() {
         let _said = said.exits(64).saying(&[&group, "some-consumer", "--force"]);
     }
     for storage in ["kafka", "dual"] {
-        let said = set(&group, &[&wanted, "--force", "--storage", storage]).exits(1).saying(&["not set"]);
+        let said = set(&group, &[&wanted, "--force", "--storage", storage])
+            .exits(1)
+            .saying(&["not set", "subscribed"]);
         assert_eq!(said.out, "", "nothing has changed");
     }
     assert_eq!(committed(&topic, &group, 0), Some(7));
@@ -202,6 +204,19 @@ fn members_in_any_folder_in_zookeeper_are_named() {
         read_group(&zookeeper(), &format!("/yelp-kafka/{group}")).members.is_empty().then_some(())
     });
     let _said = set(&group, &[&wanted]).exits(0);
+}
+
+#[test]
+fn a_mistyped_chroot_hides_no_members() {
+    let (topic, group) = (topic_of(1), unique("group"));
+    let mistyped = format!("{}/{}", zookeeper(), unique("mistyped"));
+    let wanted = format!("{}:0=3", topic.name);
+    for storage in ["kafka", "zookeeper"] {
+        let arguments = [&*brokers(), "-z", &mistyped, "-g", &group, "--storage", storage, &wanted];
+        let said = run(["offsets", "set", "-b"].iter().chain(&arguments));
+        let _said = said.exits(1).saying(&["there is no /", "-z"]);
+    }
+    assert_eq!(committed(&topic, &group, 0), None);
 }
 
 #[test]

@@ -21,6 +21,9 @@ pub enum KafkaError {
     /// A right on the group is missing.
     #[error("not allowed to use the group: give this user READ on it")]
     GroupDenied,
+    /// Somebody is subscribed under the group, and only members may commit.
+    #[error("Kafka refuses it while other consumers are subscribed under this group: stop them first")]
+    Subscribed,
     /// Who answered is not the group's coordinator.
     #[error("the group's coordinator has moved")]
     CoordinatorMoved,
@@ -43,7 +46,9 @@ impl KafkaError {
             Self::Other(code) => {
                 matches!(code, Code::UnsupportedFeature | Code::ClusterAuthorizationFailed)
             }
-            Self::Unknown | Self::NoLeader | Self::CoordinatorMoved | Self::TimedOut => false,
+            Self::Unknown | Self::NoLeader | Self::Subscribed | Self::CoordinatorMoved | Self::TimedOut => {
+                false
+            }
         }
     }
 
@@ -64,6 +69,7 @@ impl From<Code> for KafkaError {
             Code::LeaderNotAvailable => Self::NoLeader,
             Code::TopicAuthorizationFailed => Self::TopicDenied,
             Code::GroupAuthorizationFailed => Self::GroupDenied,
+            Code::UnknownMemberId | Code::IllegalGeneration | Code::RebalanceInProgress => Self::Subscribed,
             Code::NotCoordinator => Self::CoordinatorMoved,
             Code::OperationTimedOut => Self::TimedOut,
             other => Self::Other(other),

@@ -8,6 +8,7 @@ use zookeeper_client::{Client, Error, Stat};
 
 use super::connection::{ConnectError, connect};
 use super::paths::Paths;
+use super::paths::normal;
 use crate::ids::TopicPartition;
 use crate::partitioner::allocation::{member_id, parse_kazoo_name};
 use crate::partitioner::node_names::holder;
@@ -63,6 +64,15 @@ impl Observer {
     pub async fn connect(servers: &str, chroot: &str, within: Duration) -> Result<Self, ConnectError> {
         let client = connect(servers, SESSION, within).await?;
         Ok(Self { client, chroot: chroot.to_owned(), limit: within })
+    }
+
+    /// Whether the folder that all paths are in is there. One that nobody has made was mistyped, most likely.
+    pub async fn has_chroot(&self) -> Result<bool, ReadError> {
+        let path = normal(&self.chroot);
+        if path.is_empty() {
+            return Ok(true);
+        }
+        Ok(self.stat(&path).await?.is_some())
     }
 
     pub(super) fn chroot(&self) -> &str {

@@ -38,6 +38,13 @@ pub(in crate::commands) fn in_zookeeper(
         let observer = Observer::connect(&address.servers.join(","), &address.chroot, WITHIN)
             .await
             .map_err(|error| Failure::unreachable(error.to_string()))?;
+        if !observer.has_chroot().await.map_err(failure)? {
+            let chroot = &address.chroot;
+            return Err(Failure::failed(format!(
+                "there is no {chroot} in ZooKeeper at {}: look at what follows the servers in -z",
+                address.servers.join(",")
+            )));
+        }
         let mut folders = Vec::new();
         for path in observer.folders(group).await.map_err(failure)? {
             let seen = observer.read_members(&path).await.map_err(failure)?;

@@ -67,9 +67,15 @@ fn read(
     Err(Failure::failed(trouble.join("\n")))
 }
 
-/// Writes a file whole or not at all; what is no file (a pipe, a terminal) is written as it is.
+/// Writes a file whole or not at all, and the file that a link points to. What is no file (a pipe, a terminal, whatever goes by a
+/// name of a descriptor) is written as it is.
 fn write(path: &Path, text: &str) -> io::Result<()> {
-    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+    let linked = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let before = fs::metadata(path).ok();
+    let named = ["/dev", "/proc"].iter().any(|place| path.starts_with(place));
+    // A link that points to nothing is written through.
+    if named || before.as_ref().map_or(linked, |found| !found.is_file()) {
         return fs::write(path, text);
     }
     let name = path.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::IsADirectory))?;
@@ -77,7 +83,9 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     beside.push(name);
     beside.push(format!(".{}", std::process::id()));
     let beside = path.with_file_name(beside);
-    let written = write_new(&beside, text).and_then(|()| fs::rename(&beside, path));
+    let keep_rights = || before.map_or(Ok(()), |found| fs::set_permissions(&beside, found.permissions()));
+    let written =
+        write_new(&beside, text).and_then(|()| keep_rights()).and_then(|()| fs::rename(&beside, path));
     if written.is_err() {
         // What could not be made need not be removed.
         let _removed = fs::remove_file(&beside);
@@ -128,6 +136,8 @@ fn wanted(saved: &SavedOffsets, topics: &[Topic]) -> Wanted {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
     use super::*;
 
     #[test]
@@ -141,5 +151,33 @@ mod tests {
         assert!(write(&folder.path().join("none/saved.yaml"), "x").is_err());
         assert!(write(folder.path(), "x").is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_link_stays_one_and_what_it_points_to_is_written_with_its_rights() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "before").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        symlink(&file, &link).unwrap();
+        write(&link, "after").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "after");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        let dangling = folder.path().join("dangling");
+        symlink(folder.path().join("new"), &dangling).unwrap();
+        write(&dangling, "made").unwrap();
+        assert_eq!(fs::read_to_string(folder.path().join("new")).unwrap(), "made");
+        assert!(fs::symlink_metadata(&dangling).unwrap().is_symlink());
+    }
+
+    #[test]
+    fn the_name_of_a_descriptor_is_written_in_place() {
+        use std::os::fd::AsRawFd as _;
+        let folder = tempfile::tempdir().unwrap();
+        let file = File::create_new(folder.path().join("file")).unwrap();
+        let name = format!("/proc/self/fd/{}", file.as_raw_fd());
+        write(Path::new(&name), "text").unwrap();
+        assert_eq!(fs::read_to_string(folder.path().join("file")).unwrap(), "text");
     }
 }
