@@ -9,6 +9,7 @@
 //! | [`cluster_config`] | a Kafka cluster as discovery and consumer configurations name it |
 //! | [`config`] | the configuration file: parsed once, every error at once with line and column |
 //! | [`discovery`] | finding clusters, topics and logs (feature `discovery`) |
+//! | [`consumer_config`] | a consumer's configuration as in yelp_kafka: `KafkaConsumerConfig` |
 //! | [`partitioner`] | who owns which partition: kazoo's `SetPartitioner` as a pure state machine |
 //! | [`membership`] | who owns what, behind one trait: static lists, the partitioner on a real ZooKeeper (feature `zookeeper`) |
 //! | `offsets` | a group's offsets and lag from outside, in Kafka and in ZooKeeper (feature `offsets`) |
@@ -18,6 +19,7 @@
 
 pub mod cluster_config;
 pub mod config;
+pub mod consumer_config;
 #[cfg(feature = "discovery")]
 pub mod discovery;
 pub mod handler;

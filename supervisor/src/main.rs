@@ -5,12 +5,14 @@
 //! | [`cli`], [`commands`], [`exit`] | what is typed, what it does, how it ends |
 //! | [`checks`] | what is found wrong before anything is connected |
 //! | `core`, a package of its own | the decisions: pure |
+//! | [`cluster`] | where Kafka and ZooKeeper are, by discovery too |
 //! | [`shell`] | pages, sockets, signals around them |
 //! | [`processes`] | workers and their guardian |
 //! | [`kafka`] | what the supervisor asks Kafka |
 
 mod checks;
 mod cli;
+mod cluster;
 mod commands;
 mod exit;
 mod kafka;

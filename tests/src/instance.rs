@@ -47,6 +47,11 @@ impl Builder {
             "restart": {"initial": "100ms"},
             "stop": {"timeout": "20s"},
         });
+        Self::configured(config)
+    }
+
+    /// With this configuration and nothing else.
+    pub fn configured(config: Value) -> Self {
         Self { config, environment: Vec::new(), in_default_place: false, under: None, arguments: Vec::new() }
     }
 

@@ -9,6 +9,7 @@ pub mod checks;
 pub mod cluster;
 pub mod command;
 pub mod environment;
+pub mod forwarder;
 pub mod handlers;
 pub mod instance;
 pub mod kazoo;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Formatter};
+use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use kafkavisor_types::clock::now;
@@ -9,7 +10,7 @@ use kafkavisor_types::ids::{Group, Topic};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::metadata::Metadata;
 
-use crate::admin::{Described, describe};
+use crate::admin::{Described, add_brokers, describe};
 use crate::error::KafkaError;
 use crate::patience::patiently;
 use crate::properties::client_config;
@@ -20,6 +21,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// A client, in a group's name or in none.
 pub struct Clients {
     pub(crate) client: BaseConsumer,
+    /// The brokers to begin with, as they are known last.
+    brokers: RwLock<String>,
 }
 
 impl Debug for Clients {
@@ -43,7 +46,21 @@ impl Clients {
         let client = client_config(properties, group)
             .create()
             .map_err(|error| KafkaError::Configuration(error.to_string()))?;
-        Ok(Self { client })
+        let brokers = properties.get("bootstrap.servers").cloned().unwrap_or_default();
+        Ok(Self { client, brokers: RwLock::new(brokers) })
+    }
+
+    /// The brokers to begin with, `host:port,...`: what is made later than this client begins with them too.
+    pub fn brokers(&self) -> String {
+        self.brokers.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From here on these are the brokers to begin with. They must be of the same cluster. Those that the client knows from Kafka
+    /// itself it goes on with.
+    pub fn take_brokers(&self, brokers: &[String]) {
+        let brokers = brokers.join(",");
+        add_brokers(self.client.client().native_ptr(), &brokers);
+        *self.brokers.write().unwrap_or_else(PoisonError::into_inner) = brokers;
     }
 
     /// Waits for a first answer of Kafka.

@@ -2,6 +2,7 @@
 //! as it takes, a few partitions at a time, little of each, and for a bounded time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use kafkavisor_types::clock::now;
@@ -12,6 +13,7 @@ use rdkafka::error::KafkaError as ClientError;
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
 
+use crate::clients::Clients;
 use crate::error::KafkaError;
 use crate::properties::client_config;
 
@@ -47,18 +49,19 @@ pub enum Head {
 /// Reads heads.
 #[derive(Debug)]
 pub struct Reader {
+    clients: Arc<Clients>,
     config: ClientConfig,
 }
 
 impl Reader {
-    /// Makes no client yet.
-    pub fn new(properties: &BTreeMap<String, String>, group: &Group) -> Self {
+    /// Makes no client yet; begins with the brokers that `clients` knows then.
+    pub fn new(clients: Arc<Clients>, properties: &BTreeMap<String, String>, group: &Group) -> Self {
         // It assigns its partitions itself: the group is a name that librdkafka wants for that.
         let mut config = client_config(properties, Some(group));
         for (key, value) in PROPERTIES {
             config.set(*key, *value);
         }
-        Self { config }
+        Self { clients, config }
     }
 
     /// What stands at or after the first offset of each partition, whose log ends at the second; those that could not be read in
@@ -69,7 +72,9 @@ impl Reader {
             return heads;
         }
         let until = now() + ALL_WITHIN;
-        let client: BaseConsumer = match self.config.create() {
+        let mut config = self.config.clone();
+        config.set("bootstrap.servers", self.clients.brokers());
+        let client: BaseConsumer = match config.create() {
             Ok(client) => client,
             Err(error) => {
                 log::warn!("failed to read the oldest messages that wait: {error}");

@@ -10,14 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{Partition, Topic};
 
-use super::cluster::{InvalidAddress, zookeeper_path};
+use super::address::{InvalidAddress, zookeeper_path};
 use super::document::{Value, shown};
 use super::errors::Problems;
 use super::reader::{Field, Section, Setting};
 use super::topics;
 
 const KEYS: &[&str] = &["mode", "group_path", "cooldown", "session_timeout", "use_group_sha", "partitions"];
-const COOLDOWN: Duration = Duration::from_secs(1);
 const COOLDOWNS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(600);
 const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
 const SESSION_TIMEOUTS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
@@ -76,7 +75,20 @@ pub(super) struct AssignmentDraft {
     pub(super) zookeeper: Assignment,
 }
 
-pub(super) fn read(root: &Section<'_>, p: &mut Problems) -> AssignmentDraft {
+/// What holds where the file does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Defaults {
+    pub(super) cooldown: Duration,
+    pub(super) use_group_sha: bool,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self { cooldown: Duration::from_secs(1), use_group_sha: true }
+    }
+}
+
+pub(super) fn read(root: &Section<'_>, default: Defaults, p: &mut Problems) -> AssignmentDraft {
     let section = root.section("assignment", KEYS, p);
     let modes = [("zookeeper", Mode::Zookeeper), ("static", Mode::Static)];
     let style = section
@@ -91,9 +103,9 @@ pub(super) fn read(root: &Section<'_>, p: &mut Problems) -> AssignmentDraft {
             .map(|field| Setting { place: field.key, value: partitions(field, p) }),
         zookeeper: Assignment::Zookeeper {
             group_path: style.unwrap_or(GroupPathStyle::Python3),
-            cooldown: section.duration("cooldown", &COOLDOWNS, COOLDOWN, p),
+            cooldown: section.duration("cooldown", &COOLDOWNS, default.cooldown, p),
             session_timeout: section.duration("session_timeout", &SESSION_TIMEOUTS, SESSION_TIMEOUT, p),
-            use_group_sha: section.boolean("use_group_sha", true, p),
+            use_group_sha: section.boolean("use_group_sha", default.use_group_sha, p),
         },
     }
 }

@@ -1,23 +1,19 @@
-//! Where Kafka and ZooKeeper are: `cluster`.
-//!
-//! Addresses are checked for shape only; nothing is looked up.
+//! Where Kafka and ZooKeeper are: `cluster`, by its servers or by discovery. Nothing is looked up here.
 
 use std::collections::HashSet;
-use std::fmt;
-use std::net::Ipv6Addr;
 use std::ops::RangeInclusive;
-use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::document::{Value, shown};
+use super::address::{InvalidAddress, ZookeeperAddress, comma_separated, host_port, twice};
+use super::discovery::{self, ClusterQuery};
+use super::document::Value;
 use super::errors::Problems;
-use super::reader::{Field, Section, Setting};
+use super::reader::{Field, Section, Setting, needed};
+use crate::cluster_config::ClusterConfig;
 
 const KEYS: &[&str] = &["brokers", "zookeeper", "connect_timeout", "type", "name", "region", "superregion"];
-/// The keys that find a cluster by discovery.
-const DISCOVERY: &[&str] = &["type", "name", "region", "superregion"];
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
 const BROKERS: &str = "a list of HOST:PORT such as [k1:9092, k2:9092]";
@@ -25,142 +21,50 @@ const BROKERS: &str = "a list of HOST:PORT such as [k1:9092, k2:9092]";
 /// The Kafka cluster and its ZooKeeper.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cluster {
-    /// Brokers to begin with, each `host:port`; at least one, none twice.
-    pub brokers: Vec<String>,
-    /// The ZooKeeper ensemble; always there when the assignment is by ZooKeeper.
-    pub zookeeper: Option<ZookeeperAddress>,
-    /// How long Kafka and ZooKeeper may stay unreachable at start.
+    /// Where they are, or how that is found.
+    pub address: ClusterAddress,
+    /// How long discovery, Kafka and ZooKeeper may stay unreachable at start.
     pub connect_timeout: Duration,
 }
 
-/// A ZooKeeper ensemble: `zk1:2181,zk2:2181/kafka`.
+/// How a cluster is found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct ZookeeperAddress {
-    /// The servers, each `host:port`; at least one, none twice.
-    pub servers: Vec<String>,
-    /// The folder that is the root for us: empty, or such as `/kafka`.
-    pub chroot: String,
+#[serde(rename_all = "lowercase")]
+pub enum ClusterAddress {
+    /// It is named by its servers.
+    Servers(Servers),
+    /// It is asked of discovery.
+    Discovery(ClusterQuery),
 }
 
-/// An address that can't be used, and why.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidAddress {
-    /// No server named.
-    #[error("no server named; write HOST:PORT, several with commas")]
-    Empty,
-    /// No port, or none that is a number from 1 to 65535.
-    #[error("{given:?} has no port from 1 to 65535; write HOST:PORT")]
-    Port {
-        /// The part as given.
-        given: String,
-    },
-    /// A host name with a character it can't have; an IPv6 address without brackets.
-    #[error(
-        "{given:?} is no HOST:PORT; a host name has letters, digits, '.', '-' and '_', an IPv6 address stands in brackets"
-    )]
-    Host {
-        /// The part as given.
-        given: String,
-    },
-    /// The same server twice.
-    #[error("{given:?} is listed twice; keep one")]
-    Twice {
-        /// The part as given.
-        given: String,
-    },
-    /// A path in ZooKeeper of another shape.
-    #[error(
-        "{given:?} is no path in ZooKeeper; write one such as /kafka: no empty, '.' or '..' part, no space, no '/' at its end"
-    )]
-    Path {
-        /// The path as given.
-        given: String,
-    },
+/// The servers of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Servers {
+    /// Brokers to begin with, each `host:port`; at least one, none twice.
+    pub brokers: Vec<String>,
+    /// The ZooKeeper ensemble; always there when it was named and the assignment is by ZooKeeper.
+    pub zookeeper: Option<ZookeeperAddress>,
 }
 
-impl FromStr for ZookeeperAddress {
-    type Err = InvalidAddress;
-
-    fn from_str(text: &str) -> Result<Self, InvalidAddress> {
-        let (servers, chroot) = match text.find('/') {
-            Some(at) => text.split_at(at),
-            None => (text, ""),
-        };
-        let chroot = if chroot == "/" { "" } else { chroot };
-        if !chroot.is_empty() {
-            zookeeper_path(chroot)?;
-        }
-        Ok(Self { servers: comma_separated(servers)?, chroot: chroot.to_owned() })
-    }
-}
-
-impl fmt::Display for ZookeeperAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.servers.join(","), self.chroot)
-    }
-}
-
-impl TryFrom<String> for ZookeeperAddress {
+impl TryFrom<&ClusterConfig> for Servers {
     type Error = InvalidAddress;
-    fn try_from(text: String) -> Result<Self, InvalidAddress> {
-        text.parse()
-    }
-}
 
-impl From<ZookeeperAddress> for String {
-    fn from(address: ZookeeperAddress) -> String {
-        address.to_string()
+    /// What discovery says, checked as what stands in a file is.
+    fn try_from(found: &ClusterConfig) -> Result<Self, InvalidAddress> {
+        let mut brokers = Vec::new();
+        for broker in found.broker_list.iter().map(|broker| broker.trim()).filter(|broker| !broker.is_empty())
+        {
+            if !brokers.iter().any(|known| known == broker) {
+                brokers.push(host_port(broker)?);
+            }
+        }
+        if brokers.is_empty() {
+            return Err(InvalidAddress::Empty);
+        }
+        let zookeeper = found.zookeeper.trim();
+        let zookeeper = (!zookeeper.is_empty()).then(|| zookeeper.parse()).transpose()?;
+        Ok(Self { brokers, zookeeper })
     }
-}
-
-/// Checks an absolute path in ZooKeeper.
-pub(super) fn zookeeper_path(path: &str) -> Result<(), InvalidAddress> {
-    let wrong = |part: &str| {
-        part.is_empty()
-            || part == "."
-            || part == ".."
-            || part.contains(|c: char| c.is_control() || c.is_whitespace() || c == ',')
-    };
-    match path.strip_prefix('/') {
-        Some(rest) if !rest.split('/').any(wrong) => Ok(()),
-        _ => Err(InvalidAddress::Path { given: shown(path).into_owned() }),
-    }
-}
-
-/// Checks `HOST:PORT`.
-pub(super) fn host_port(text: &str) -> Result<String, InvalidAddress> {
-    let given = || shown(text).into_owned();
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, port),
-        _ if host(text) => return Err(InvalidAddress::Port { given: given() }),
-        _ => return Err(InvalidAddress::Host { given: given() }),
-    };
-    if !self::host(host) {
-        return Err(InvalidAddress::Host { given: given() });
-    }
-    let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    match port.parse::<u16>() {
-        Ok(1..) if digits => Ok(text.to_owned()),
-        _ => Err(InvalidAddress::Port { given: given() }),
-    }
-}
-
-fn host(host: &str) -> bool {
-    if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        return address.parse::<Ipv6Addr>().is_ok();
-    }
-    !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
-}
-
-/// Reads `HOST:PORT,HOST:PORT`, none twice.
-pub fn comma_separated(text: &str) -> Result<Vec<String>, InvalidAddress> {
-    if text.trim().is_empty() {
-        return Err(InvalidAddress::Empty);
-    }
-    let mut seen = HashSet::new();
-    let parts = text.split(',').map(str::trim);
-    parts.map(|part| if seen.insert(part) { host_port(part) } else { Err(twice(part)) }).collect()
 }
 
 /// `cluster` as far as the file says.
@@ -168,23 +72,66 @@ pub fn comma_separated(text: &str) -> Result<Vec<String>, InvalidAddress> {
 pub(super) struct ClusterDraft {
     pub(super) brokers: Option<Setting<Vec<String>>>,
     pub(super) zookeeper: Option<Setting<ZookeeperAddress>>,
+    pub(super) query: Option<Setting<ClusterQuery>>,
     pub(super) connect_timeout: Duration,
-    /// Whether the cluster was to be found by discovery: then nothing is missing.
-    pub(super) discovery: bool,
 }
 
 pub(super) fn read(root: &Section<'_>, p: &mut Problems) -> ClusterDraft {
     let section = root.section("cluster", KEYS, p);
-    for key in DISCOVERY {
-        section.get(key).map(|field| field.text("text", p));
-    }
-    ClusterDraft {
+    let draft = ClusterDraft {
         brokers: section.get("brokers").map(|field| brokers(field, p)),
         zookeeper: section
             .get("zookeeper")
             .map(|field| field.setting("text such as zk1:2181,zk2:2181/kafka", str::parse, p)),
+        query: discovery::query(&section, p),
         connect_timeout: section.duration("connect_timeout", &CONNECT_TIMEOUTS, CONNECT_TIMEOUT, p),
-        discovery: DISCOVERY.iter().any(|key| section.get(key).is_some()),
+    };
+    if draft.query.is_some() {
+        for field in ["brokers", "zookeeper"].iter().filter_map(|key| section.get(key)) {
+            let message = format!(
+                "`{}` beside `cluster.type`: discovery finds brokers and ZooKeeper; keep one of the two",
+                field.path
+            );
+            p.at(field.key, message);
+        }
+    }
+    draft
+}
+
+impl ClusterDraft {
+    /// Lets the flags win. Brokers of the command line are another cluster than the one that would be found.
+    pub(super) fn overrule(
+        &mut self,
+        brokers: Option<Setting<Vec<String>>>,
+        zookeeper: Option<Setting<ZookeeperAddress>>,
+        p: &mut Problems,
+    ) {
+        if brokers.is_some() {
+            self.query = None;
+        } else if let (Some(zookeeper), Some(_)) = (&zookeeper, &self.query) {
+            p.at(
+                zookeeper.place,
+                "discovery finds ZooKeeper with its cluster (`cluster.type`): leave out -z, or pass -b too",
+            );
+        }
+        self.brokers = brokers.or(self.brokers.take());
+        self.zookeeper = zookeeper.or(self.zookeeper.take());
+    }
+
+    /// The cluster, unless something is missing or wrong.
+    pub(super) fn finish(self, p: &mut Problems) -> Option<Cluster> {
+        let address = if let Some(query) = self.query {
+            ClusterAddress::Discovery(query.value?)
+        } else {
+            let missing = "no brokers: set `cluster.brokers` in the file or pass -b BROKERS";
+            let brokers = needed(self.brokers, missing, p);
+            let zookeeper = match self.zookeeper {
+                Some(setting) => Some(setting.value?),
+                None => None,
+            };
+            ClusterAddress::Servers(Servers { brokers: brokers?, zookeeper })
+        };
+        Some(Cluster { address, connect_timeout: self.connect_timeout })
     }
 }
 
@@ -213,8 +160,4 @@ fn broker_list(field: &Field<'_>, items: &[Field<'_>], p: &mut Problems) -> Opti
         }
     }
     Some(list)
-}
-
-fn twice(server: &str) -> InvalidAddress {
-    InvalidAddress::Twice { given: shown(server).into_owned() }
 }

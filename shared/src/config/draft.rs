@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::became::ConsumerNotes;
 use super::errors::{Errors, Problems};
 use super::flags::Flags;
 use super::kafka::is_secret;
@@ -27,6 +28,8 @@ pub struct Draft {
     pub kafka: BTreeMap<String, String>,
     /// Whether dead letters are produced.
     pub dead_letters: bool,
+    /// What the options under `consumer` have become.
+    pub consumer: ConsumerNotes,
     pub(super) config: Option<Config>,
     pub(super) places: Places,
     pub(super) problems: Problems,

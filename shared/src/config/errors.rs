@@ -32,6 +32,19 @@ pub struct Error {
     pub message: String,
 }
 
+impl Error {
+    /// On a line, with its place in that file.
+    pub(super) fn shown(&self, file: &str) -> String {
+        let message = &self.message;
+        match self.place {
+            Place::File { line, column } => format!("{file}:{line}:{column}: {message}"),
+            Place::WholeFile => format!("{file}: {message}"),
+            Place::Flag(flag) => format!("{flag}: {message}"),
+            Place::Nowhere => message.clone(),
+        }
+    }
+}
+
 /// All that is wrong, in the order of the file, then of the flags. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Errors {
@@ -76,18 +89,8 @@ impl fmt::Display for Errors {
     /// One error a line: `FILE:LINE:COLUMN: message`, `--flag: message` or the message alone.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = self.file.as_deref().unwrap_or("configuration");
-        for (number, Error { place, message }) in self.list.iter().enumerate() {
-            if number > 0 {
-                f.write_str("\n")?;
-            }
-            match place {
-                Place::File { line, column } => write!(f, "{file}:{line}:{column}: {message}")?,
-                Place::WholeFile => write!(f, "{file}: {message}")?,
-                Place::Flag(flag) => write!(f, "{flag}: {message}")?,
-                Place::Nowhere => f.write_str(message)?,
-            }
-        }
-        Ok(())
+        let lines: Vec<String> = self.list.iter().map(|error| error.shown(file)).collect();
+        f.write_str(&lines.join("\n"))
     }
 }
 

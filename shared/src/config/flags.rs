@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use crate::ids::{Partition, Topic};
 
+use super::address::{ZookeeperAddress, comma_separated};
 use super::assignment::{MAX_PARTITION, Partitions};
-use super::cluster::{ZookeeperAddress, comma_separated};
 use super::document::shown;
 use super::errors::{Place, Problems};
 use super::handler::{PROTOCOLS, Protocol, check_command};
@@ -69,6 +69,7 @@ impl Flags {
             ("name", "--name", self.name.is_some()),
             ("topics", "-t", !self.topics.is_empty()),
             ("assignment.partitions", "--partitions", !self.partitions.is_empty()),
+            ("offsets.reset", "--from", self.reset.is_some()),
             ("handler.protocol", "--protocol", self.protocol.is_some()),
             ("handler.command", "HANDLER", !self.command.is_empty()),
         ] {

@@ -76,7 +76,7 @@ const ALIASES: &[(&str, &str)] = &[
 const OF_TOPICS: &[&str] = &["topic.blacklist", "topic.metadata."];
 
 /// The first name of a property.
-fn first_name(name: &str) -> &str {
+pub(super) fn first_name(name: &str) -> &str {
     let short = name.strip_prefix("topic.").filter(|_| !OF_TOPICS.iter().any(|own| name.starts_with(own)));
     let name = short.unwrap_or(name);
     ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, first)| first)

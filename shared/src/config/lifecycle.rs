@@ -68,7 +68,7 @@ pub(super) fn read_restart(root: &Section<'_>, p: &mut Problems) -> Restart {
     restart
 }
 
-pub(super) fn read_stop(root: &Section<'_>, p: &mut Problems) -> Stop {
+pub(super) fn read_stop(root: &Section<'_>, default: Stop, p: &mut Problems) -> Stop {
     let section = root.section("stop", &["timeout"], p);
-    Stop { timeout: section.duration("timeout", &STOP_TIMEOUTS, Stop::default().timeout, p) }
+    Stop { timeout: section.duration("timeout", &STOP_TIMEOUTS, default.timeout, p) }
 }

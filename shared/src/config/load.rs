@@ -8,7 +8,10 @@ use crate::ids::{Group, Topic};
 
 use super::assigned::{Ensemble, Wanted, by_file, by_flag};
 use super::assignment::{self, Assignment};
-use super::cluster::{self, Cluster, ClusterDraft};
+use super::became::ConsumerNotes;
+use super::cluster::{self, Cluster};
+use super::consumer::{self, Consumer};
+use super::discovery::{self, Discovery};
 use super::document::{self, Node, Value};
 use super::draft::Draft;
 use super::errors::{Errors, Place, Problems};
@@ -27,6 +30,7 @@ const KEYS: &[&str] = &[
     "name",
     "topics",
     "cluster",
+    "discovery",
     "assignment",
     "handler",
     "offsets",
@@ -36,6 +40,7 @@ const KEYS: &[&str] = &[
     "metrics",
     "log",
     "kafka",
+    "consumer",
 ];
 
 /// A configuration that has been checked.
@@ -49,6 +54,8 @@ pub struct Config {
     pub topics: Vec<Topic>,
     /// Where Kafka and ZooKeeper are.
     pub cluster: Cluster,
+    /// Whom to ask for a cluster that is not named by its servers.
+    pub discovery: Discovery,
     /// Who assigns partitions.
     pub assignment: Assignment,
     /// The user's executable.
@@ -74,6 +81,45 @@ impl Config {
     /// that a file that is no YAML is read no further.
     pub fn load(file: Option<&Source>, flags: &Flags) -> Result<Self, Errors> {
         Draft::of(file, flags).finish()
+    }
+}
+
+/// What a configuration file says about finding clusters, for commands that need nothing else of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Finding {
+    /// Whom to ask.
+    pub discovery: Discovery,
+    /// Properties for librdkafka, by name.
+    pub kafka: BTreeMap<String, String>,
+}
+
+impl Finding {
+    /// Reads `discovery`, `kafka` and `consumer` of `file`; what else it holds is checked when it is run. Fails with every error
+    /// in them.
+    pub fn load(file: &Source) -> Result<Self, Errors> {
+        let mut problems = Problems::default();
+        let mut finding = None;
+        match document::parse(&file.text) {
+            Ok(tree) => {
+                let root =
+                    tree.as_ref().map_or(Some(Section::default()), |node| root_section(node, &mut problems));
+                finding = root.map(|root| Self::read(&root, &mut problems));
+            }
+            Err((place, message)) => problems.at(place, message),
+        }
+        match finding {
+            Some(finding) if problems.is_empty() => Ok(finding),
+            _ => Err(problems.into_errors(Some(file.name.clone()))),
+        }
+    }
+
+    fn read(root: &Section<'_>, p: &mut Problems) -> Self {
+        let discovery = discovery::read(root, p);
+        let mut kafka = kafka::read(root, p);
+        if let Some(consumer) = consumer::read(root, p) {
+            consumer.add_properties(&mut kafka);
+        }
+        Self { discovery, kafka }
     }
 }
 
@@ -119,31 +165,36 @@ fn finish(root: &Section<'_>, given: Given, draft: &mut Draft) {
     let p = &mut draft.problems;
     let mut names = topics::read(root, p);
     let mut cluster = cluster::read(root, p);
-    let assignment = assignment::read(root, p);
+    let discovery = discovery::read(root, p);
+    let consumer = consumer::read(root, p);
+    let theirs = consumer.as_ref();
+    let assignment = assignment::read(root, theirs.map(Consumer::assignment).unwrap_or_default(), p);
     let handler = handler::read(root, p);
-    let mut offsets = offsets::read(root, p);
+    let mut offsets = offsets::read(root, theirs.map(Consumer::offsets).unwrap_or_default(), p);
     let restart = lifecycle::read_restart(root, p);
-    let stop = lifecycle::read_stop(root, p);
+    let stop = lifecycle::read_stop(root, theirs.map(Consumer::stop).unwrap_or_default(), p);
     let admin = logging::read_admin(root, p);
     let metrics = logging::read_metrics(root, p);
     let log = logging::read_log(root, p);
-    let kafka = kafka::read(root, p);
+    let mut kafka = kafka::read(root, p);
+    if let Some(consumer) = theirs {
+        consumer.add_properties(&mut kafka);
+    }
 
     let zookeeper_flag = given.zookeeper.is_some();
     names.group = given.names.group.or(names.group);
     names.name = given.names.name.or(names.name);
-    cluster.brokers = given.brokers.or(cluster.brokers);
-    cluster.zookeeper = given.zookeeper.or(cluster.zookeeper);
+    cluster.overrule(given.brokers, given.zookeeper, p);
     offsets.offsets.reset = given.reset.and_then(|reset| reset.value).unwrap_or(offsets.offsets.reset);
 
     let wanted = Wanted { flags: given.names.topics, file: names.topics.take() };
     let (group, name) = finish_names(names, p);
-    let ensemble = Ensemble { given: cluster.zookeeper.is_some(), discovery: cluster.discovery };
+    let ensemble = Ensemble { given: cluster.zookeeper.is_some(), discovery: cluster.query.is_some() };
     if offsets.in_zookeeper() && !ensemble.given && !ensemble.discovery {
-        offsets.without_zookeeper(p);
+        offsets.without_zookeeper(theirs, p);
     }
     let zookeeper_flag = zookeeper_flag && !offsets.in_zookeeper();
-    let cluster = finish_cluster(cluster, p);
+    let cluster = cluster.finish(p);
     let assigned = match given.partitions {
         Some(partitions) => by_flag(partitions, wanted.flags, zookeeper_flag, p),
         None => by_file(assignment, wanted, &ensemble, p),
@@ -164,11 +215,12 @@ fn finish(root: &Section<'_>, given: Given, draft: &mut Draft) {
     if let (Some(group), Some(name), Some(cluster), Some((assignment, topics))) =
         (group, name, cluster, assigned)
     {
-        draft.config = Some(Config {
+        let config = Config {
             group,
             name,
             topics,
             cluster,
+            discovery,
             assignment,
             handler,
             offsets: offsets.offsets,
@@ -178,7 +230,11 @@ fn finish(root: &Section<'_>, given: Given, draft: &mut Draft) {
             metrics,
             log,
             kafka,
-        });
+        };
+        if let Some(consumer) = &consumer {
+            draft.consumer = ConsumerNotes::of(consumer, &config, &draft.places, draft.file.as_deref());
+        }
+        draft.config = Some(config);
     }
 }
 
@@ -189,18 +245,6 @@ fn finish_names(names: Names, p: &mut Problems) -> (Option<Group>, Option<String
         None => group.as_ref().map(ToString::to_string),
     };
     (group, name)
-}
-
-fn finish_cluster(draft: ClusterDraft, p: &mut Problems) -> Option<Cluster> {
-    let brokers = match draft.brokers {
-        None if draft.discovery => None,
-        given => needed(given, "no brokers: set `cluster.brokers` in the file or pass -b BROKERS", p),
-    };
-    let zookeeper = match draft.zookeeper {
-        Some(setting) => Some(setting.value?),
-        None => None,
-    };
-    Some(Cluster { brokers: brokers?, zookeeper, connect_timeout: draft.connect_timeout })
 }
 
 /// The handler with what the flags say of it; one without a command is noted, and shown as it is.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use log::LevelFilter;
 use serde::{Deserialize, Serialize};
 
-use super::cluster::host_port;
+use super::address::host_port;
 use super::errors::Problems;
 use super::reader::Section;
 

@@ -8,15 +8,21 @@
 //! |---|---|
 //! | `source`, `document` | the text, its limits, and the YAML tree with positions |
 //! | `reader`, `quantity`, `words`, `errors` | how a value is taken out of the tree, and how it is complained about |
-//! | `cluster`, `topics`, `assignment`, `handler`, `offsets`, `lifecycle`, `logging`, `kafka` | one section each: type, defaults, limits, reading |
+//! | `cluster`, `discovery`, `topics`, `assignment`, `handler`, `offsets`, `lifecycle`, `logging`, `kafka` | one section each: type, defaults, limits, reading |
+//! | `address` | addresses of servers |
+//! | `consumer`, `became` | yelp_kafka's settings, which are defaults of other sections, and what each has become |
 //! | `flags`, `load`, `assigned` | the command line, and the rules between sections |
 //! | `draft`, `places` | what was read, for checks that ask the machine or a library, and where each key stands |
 //! | `unavailable` | what is refused because it is not built yet: one table |
 //! | `render` | the resolved configuration as YAML and JSON, secrets masked |
 
+mod address;
 mod assigned;
 mod assignment;
+mod became;
 mod cluster;
+mod consumer;
+mod discovery;
 pub(crate) mod document;
 mod draft;
 pub(crate) mod errors;
@@ -40,15 +46,20 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use address::{InvalidAddress, ZookeeperAddress, comma_separated};
 pub use assignment::{Assignment, GroupPathStyle};
-pub use cluster::{Cluster, InvalidAddress, ZookeeperAddress, comma_separated};
+pub use became::ConsumerNotes;
+pub use cluster::{Cluster, ClusterAddress, Servers};
+pub use discovery::{ClusterQuery, Discovery, WhichCluster};
+pub(crate) use document::shown;
 pub use draft::Draft;
 pub use errors::{Error, Errors, Place};
 pub use executable::{HandlerError, find_executable};
 pub use flags::Flags;
 pub use handler::{Batch, Delimiter, Handler, MaxInFlight, Poison, PoisonAction, Protocol};
 pub use lifecycle::{Restart, Stop};
-pub use load::Config;
+pub use load::{Config, Finding};
 pub use logging::{Admin, Log, LogFormat, MAX_SOCKET_PATH, Metrics};
 pub use offsets::{Offsets, Reset, Storage};
 pub use source::Source;
+pub(crate) use words::nearest;

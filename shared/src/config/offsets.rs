@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::consumer::Consumer;
 use super::errors::{Place, Problems};
 use super::reader::{Field, Section};
 
@@ -78,9 +79,8 @@ pub(super) struct OffsetsDraft {
     pub(super) storage_place: Option<Place>,
 }
 
-pub(super) fn read(root: &Section<'_>, p: &mut Problems) -> OffsetsDraft {
+pub(super) fn read(root: &Section<'_>, default: Offsets, p: &mut Problems) -> OffsetsDraft {
     let section = root.section("offsets", KEYS, p);
-    let default = Offsets::default();
     let offsets = Offsets {
         reset: section.choice("reset", RESETS, default.reset, p),
         storage: section.choice("storage", STORAGES, default.storage, p),
@@ -99,10 +99,17 @@ impl OffsetsDraft {
         }
     }
 
-    /// Notes that they need it, and there is none.
-    pub(super) fn without_zookeeper(&self, p: &mut Problems) {
-        let message =
-            "offsets in ZooKeeper need its address: set `cluster.zookeeper` in the file or pass -z ZOOKEEPER";
-        p.at(self.storage_place.unwrap_or(Place::Nowhere), message);
+    /// Notes that they need it, and there is none. Without a key of ours it is yelp_kafka's default.
+    pub(super) fn without_zookeeper(&self, consumer: Option<&Consumer>, p: &mut Problems) {
+        const REMEDY: &str = "need its address: set `cluster.zookeeper` in the file or pass -z ZOOKEEPER";
+        match (self.storage_place, consumer) {
+            (None, Some(consumer)) => {
+                let message = format!(
+                    "offsets in ZooKeeper, yelp_kafka's default, {REMEDY}, or set `offset_storage: kafka`"
+                );
+                p.value("consumer", consumer.storage_place(), message);
+            }
+            (place, _) => p.at(place.unwrap_or(Place::Nowhere), format!("offsets in ZooKeeper {REMEDY}")),
+        }
     }
 }

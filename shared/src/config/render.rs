@@ -3,11 +3,14 @@
 //! What is shown loads again, apart from masked secrets. Values that are not set are left out.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use saphyr::Scalar;
 use serde_json::{Map, Value};
 
 use super::assignment::{Assignment, GroupPathStyle};
+use super::cluster::ClusterAddress;
+use super::discovery::{Discovery, WhichCluster};
 use super::handler::{ACTIONS, DELIMITERS, Handler, PROTOCOLS, Protocol};
 use super::kafka::is_secret;
 use super::load::Config;
@@ -71,6 +74,10 @@ impl Config {
             ),
             ("stop", map(vec![("timeout", text(show_duration(self.stop.timeout)))])),
         ];
+        let asked = matches!(self.cluster.address, ClusterAddress::Discovery(_));
+        if asked || self.discovery != Discovery::default() {
+            entries.insert(4, ("discovery", self.discovery()));
+        }
         if let Some(socket) = &self.admin.socket {
             entries.push(("admin", map(vec![("socket", text(socket.to_string_lossy()))])));
         }
@@ -81,12 +88,36 @@ impl Config {
     }
 
     fn cluster(&self) -> Shown {
-        let mut entries = vec![("brokers", list(&self.cluster.brokers))];
-        if let Some(zookeeper) = &self.cluster.zookeeper {
-            entries.push(("zookeeper", text(zookeeper.to_string())));
-        }
+        let mut entries = match &self.cluster.address {
+            ClusterAddress::Servers(servers) => {
+                let zookeeper =
+                    servers.zookeeper.as_ref().map(|address| ("zookeeper", text(address.to_string())));
+                std::iter::once(("brokers", list(&servers.brokers))).chain(zookeeper).collect()
+            }
+            ClusterAddress::Discovery(query) => {
+                let which = match &query.which {
+                    WhichCluster::Region(region) => region.as_ref().map(|region| ("region", text(region))),
+                    WhichCluster::Superregion(superregion) => Some(("superregion", text(superregion))),
+                    WhichCluster::Name(name) => Some(("name", text(name))),
+                };
+                std::iter::once(("type", text(&query.cluster_type))).chain(which).collect::<Vec<_>>()
+            }
+        };
         entries.push(("connect_timeout", text(show_duration(self.cluster.connect_timeout))));
         map(entries)
+    }
+
+    fn discovery(&self) -> Shown {
+        let path = |path: &Path| text(path.to_string_lossy());
+        let Discovery { url, services, topology, region, superregion } = &self.discovery;
+        let url = url.as_ref().map(|url| ("url", text(url)));
+        let rest = [
+            ("services", path(services)),
+            ("topology", Shown::List(topology.iter().map(|folder| path(folder)).collect())),
+            ("region", path(region)),
+            ("superregion", path(superregion)),
+        ];
+        map(url.into_iter().chain(rest).collect())
     }
 
     fn properties(&self) -> Shown {
@@ -191,6 +222,20 @@ fn json(shown: &Shown) -> Value {
             let entries = entries.iter().map(|(key, value)| (key.clone(), json(value)));
             Value::Object(entries.collect::<Map<_, _>>())
         }
+    }
+}
+
+/// JSON on one line of YAML.
+pub(super) fn inline_json(value: &Value) -> String {
+    match value {
+        Value::String(text) => scalar(text),
+        Value::Array(items) => format!("[{}]", items.iter().map(inline_json).collect::<Vec<_>>().join(", ")),
+        Value::Object(entries) => {
+            let entries =
+                entries.iter().map(|(key, value)| format!("{}: {}", scalar(key), inline_json(value)));
+            format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
     }
 }
 

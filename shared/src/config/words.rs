@@ -31,7 +31,8 @@ pub(super) fn one_of<T>(choices: &[(&str, T)]) -> String {
     }
 }
 
-pub(super) fn nearest(name: &str, known: &[&str]) -> String {
+/// What an unknown name was probably meant to be.
+pub(crate) fn nearest(name: &str, known: &[&str]) -> String {
     match closest(name, known) {
         Some(key) => format!("did you mean `{key}`?"),
         None => format!("known here: {}", known.join(", ")),

@@ -6,7 +6,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `client`, `topics`, `settings` | the functions: over the service and topology files, over Kafka; where they look |
+//! | `client`, `topics`, `consumers`, `settings` | the functions: over the service and topology files, over Kafka, for a consumer; where they look |
 //! | `asking` | what is asked of the service and, where it is not there, of topology files |
 //! | `service`, `exchange`, `service_error` | a conversation with the service, on a thread of its own; one HTTP exchange of it; how it fails |
 //! | `swagger`, `answers` | what the service's document and its answers mean: pure |
@@ -17,6 +17,7 @@
 mod answers;
 mod asking;
 mod client;
+mod consumers;
 mod errors;
 mod exchange;
 mod files;

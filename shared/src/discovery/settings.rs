@@ -41,6 +41,14 @@ impl Default for Settings {
     }
 }
 
+impl From<&crate::config::Discovery> for Settings {
+    /// What a configuration file says; the rest as by default.
+    fn from(section: &crate::config::Discovery) -> Self {
+        let crate::config::Discovery { url, services, topology, region, superregion } = section.clone();
+        Self { url, services, topology, region, superregion, ..Self::default() }
+    }
+}
+
 impl Settings {
     /// Asks the service at `url`, `http://HOST:PORT` and whatever its root is behind, and none that `services` names.
     pub fn with_url(self, url: &str) -> Result<Self, ServiceError> {

@@ -43,6 +43,23 @@ fn the_cluster_of_a_region_by_default_the_local_one() {
 }
 
 #[test]
+fn a_consumer_is_configured_for_the_local_regions_cluster() {
+    asking(|discovery| {
+        let config = discovery.consumer_config("standard", "services.billing").unwrap().build().unwrap();
+        assert_eq!(
+            (config.group_id().as_str(), config.cluster()),
+            ("services.billing", &cluster("standard"))
+        );
+        assert_eq!(config.client_id(), discovery.client_id());
+        let extra =
+            discovery.consumer_config("standard", "services.billing").unwrap().option("client_id", "other");
+        assert_eq!(extra.build().unwrap().client_id(), "other");
+        let unknown = discovery.consumer_config("mars", "services.billing").map(drop).unwrap_err();
+        assert!(matches!(unknown, DiscoveryError::InvalidClusterTypeOrRegion { .. }), "{unknown}");
+    });
+}
+
+#[test]
 fn the_cluster_of_a_superregion_by_default_the_local_one() {
     asking(|discovery| {
         assert_eq!(discovery.superregion_cluster("standard", None), Ok(cluster("standard")));

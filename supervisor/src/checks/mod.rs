@@ -12,7 +12,7 @@ mod properties;
 
 use std::path::{Path, PathBuf};
 
-use kafkavisor::config::{Config, Draft, Flags, find_executable};
+use kafkavisor::config::{Config, ConsumerNotes, Draft, Flags, find_executable};
 
 use crate::exit::Failure;
 use crate::processes::limits::too_low_for;
@@ -24,6 +24,8 @@ pub(crate) struct Checked {
     pub(crate) command: Vec<String>,
     /// The worker's executable.
     pub(crate) worker: PathBuf,
+    /// What yelp_kafka's options have become.
+    pub(crate) consumer: ConsumerNotes,
 }
 
 /// Reads and checks the configuration; `worker` is what `--worker-binary` names.
@@ -38,12 +40,13 @@ pub(crate) fn checked(file: Option<&Path>, flags: &Flags, worker: Option<&Path>)
     if let Some(Err(message)) = draft.fixed_partitions.map(too_low_for) {
         draft.refuse_value("assignment.partitions", &message);
     }
+    let consumer = std::mem::take(&mut draft.consumer);
     let config = draft.finish().map_err(|errors| {
         let message = errors.to_string();
         if errors.only_flags() { Failure::usage(message) } else { Failure::configuration(message) }
     })?;
     match (command, worker) {
-        (Some(command), Some(worker)) => Ok(Checked { config, command, worker }),
+        (Some(command), Some(worker)) => Ok(Checked { config, command, worker, consumer }),
         _ => Err(Failure::bug("a configuration without a handler was taken for a right one".to_owned())),
     }
 }

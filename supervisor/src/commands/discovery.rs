@@ -1,6 +1,8 @@
 //! What `clusters`, `topics` and `logs` have in common: where they look, how they fail, what they print.
 
-use kafkavisor::config::LogFormat;
+use std::path::Path;
+
+use kafkavisor::config::{Finding, LogFormat, Source};
 use kafkavisor::discovery::{ClusterConfig, Discovery, DiscoveryError, ServiceError, Settings};
 use kafkavisor_link::logging;
 use log::LevelFilter;
@@ -16,11 +18,19 @@ const CLIENT_ID: &str = "kafkavisor";
 pub(super) fn discovery(places: &WhereArgs) -> Result<Discovery, Failure> {
     // Who answers in place of whom is said.
     logging::start(LevelFilter::Warn, LogFormat::Text, "", 0);
-    let mut settings = Settings::default();
+    let finding = places.config.as_deref().map(of_file).transpose()?.unwrap_or_default();
+    let client_id = finding.kafka.get("client.id").map_or(CLIENT_ID, String::as_str).to_owned();
+    let mut settings = Settings { kafka: finding.kafka, ..Settings::from(&finding.discovery) };
     if let Some(url) = &places.discovery {
         settings = settings.with_url(url).map_err(|error| Failure::usage(format!("--discovery: {error}")))?;
     }
-    Ok(Discovery::with(settings, CLIENT_ID))
+    Ok(Discovery::with(settings, &client_id))
+}
+
+/// What the file says about finding clusters.
+fn of_file(path: &Path) -> Result<Finding, Failure> {
+    let finding = Source::read(path).and_then(|source| Finding::load(&source));
+    finding.map_err(|errors| Failure::configuration(errors.to_string()))
 }
 
 /// The clusters that are meant.

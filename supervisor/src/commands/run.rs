@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kafkavisor::config::ConsumerNotes;
 use kafkavisor_link::logging;
 
 use crate::checks::{Checked, checked};
@@ -14,13 +15,20 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, Failure> {
     let (file, flags) = args.config.sources();
     let named = args.worker_binary;
     let look = move || checked(file.as_deref(), &flags, named.as_deref());
-    let Checked { mut config, command, worker } = look()?;
+    let Checked { mut config, command, worker, consumer } = look()?;
     config.handler.command = command;
     let load = Arc::new(move || {
-        let Checked { mut config, command, .. } = look()?;
+        let Checked { mut config, command, consumer, .. } = look()?;
         config.handler.command = command;
+        warn(&consumer);
         Ok(config)
     });
     logging::start(config.log.level, config.log.format, "", 0);
+    warn(&consumer);
     shell::run(config, &worker, load, signals)
+}
+
+/// What of yelp_kafka's options does not do what whoever wrote them may expect.
+fn warn(consumer: &ConsumerNotes) {
+    consumer.warnings().iter().for_each(|warning| log::warn!("{warning}"));
 }

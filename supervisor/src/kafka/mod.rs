@@ -27,7 +27,7 @@ pub(crate) use lookups::{Ask, Heard, Lookups, Scope, StartupError};
 pub(crate) use starts::{Found, Places};
 pub(crate) use topics::Changes;
 
-/// The properties of every client of this instance.
-pub(crate) fn client_properties(config: &Config) -> BTreeMap<String, String> {
-    kafkavisor_kafka::properties::client_properties(&config.cluster.brokers, &config.kafka)
+/// The properties of every client of this instance that begins with these brokers.
+pub(crate) fn client_properties(brokers: &[String], config: &Config) -> BTreeMap<String, String> {
+    kafkavisor_kafka::properties::client_properties(brokers, &config.kafka)
 }

@@ -36,6 +36,8 @@ pub(crate) struct Sources {
     pub(crate) commits: Receiver<Vec<CommitAnswer>>,
     pub(crate) asked: Receiver<Asked>,
     pub(crate) loaded: Receiver<Loaded>,
+    /// Brokers that discovery names now.
+    pub(crate) brokers: Receiver<Vec<String>>,
 }
 
 /// What the loop works with.
@@ -71,6 +73,7 @@ enum Event {
     Commits(Vec<CommitAnswer>),
     Asked(Asked),
     Loaded(Loaded),
+    Brokers(Vec<String>),
     Time,
 }
 
@@ -121,6 +124,7 @@ impl EventLoop {
             Event::Commits(answers) => self.turn(Happened::Committed(answers)),
             Event::Asked(asked) => self.asked(asked),
             Event::Loaded(loaded) => self.reloaded(loaded),
+            Event::Brokers(brokers) => self.real.take_brokers(brokers),
             Event::Time => self.turn(Happened::Time),
         }
     }
@@ -271,6 +275,7 @@ fn wait(sources: &Sources, until: Option<Instant>) -> Event {
         recv(sources.commits) -> answers => answers.map_or(Event::Time, Event::Commits),
         recv(sources.asked) -> asked => asked.map_or(Event::Time, Event::Asked),
         recv(sources.loaded) -> loaded => loaded.map_or(Event::Time, Event::Loaded),
+        recv(sources.brokers) -> brokers => brokers.map_or(Event::Time, Event::Brokers),
         recv(timer) -> _ => Event::Time,
     }
 }

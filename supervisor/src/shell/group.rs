@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kafkavisor::config::{Assignment as AssignmentMode, Config, GroupPathStyle};
+use kafkavisor::config::{Assignment as AssignmentMode, Config, GroupPathStyle, ZookeeperAddress};
 use kafkavisor::ids::{Partition, Topic, TopicPartition};
 use kafkavisor::membership::{Identity, Options};
 use kafkavisor::partitioner::group_path::{GroupFolder, TopicsRepr};
@@ -11,13 +11,16 @@ use nix::unistd::gethostname;
 use crate::exit::Failure;
 
 /// What membership needs to know, where there is ZooKeeper.
-pub(super) fn membership_options(config: &Config) -> Result<Option<Options>, Failure> {
+pub(super) fn membership_options(
+    config: &Config,
+    zookeeper: Option<&ZookeeperAddress>,
+) -> Result<Option<Options>, Failure> {
     let AssignmentMode::Zookeeper { group_path, cooldown, session_timeout, use_group_sha } =
         &config.assignment
     else {
         return Ok(None);
     };
-    let Some(address) = &config.cluster.zookeeper else { return Ok(None) };
+    let Some(address) = zookeeper else { return Ok(None) };
     let hashed = |repr| {
         if *use_group_sha {
             GroupFolder::hashed(&config.group, &config.topics, repr)

@@ -24,6 +24,7 @@ use super::runtime_directory::RuntimeDirectory;
 use super::service::Service;
 use super::signals::unless_stopped;
 use super::system::{Parts, Real};
+use crate::cluster::{self, Followed};
 use crate::exit::{Exit, Failure};
 use crate::kafka::{Commits, SharedLease, Unfetched};
 use crate::processes::{Workers, limits};
@@ -52,7 +53,7 @@ pub(crate) fn run(
         unless_stopped(&signals, move || reach_all(&config, instance_id, &runtime, heard))?
     };
     let Some(reached) = reached else { return Ok(Exit::Clean) };
-    let Reached { connection, store, cluster_id, lookups, partitions } = reached?;
+    let Reached { servers, clients, connection, store, cluster_id, lookups, partitions } = reached?;
     let partitions = eligible(&config, partitions);
     limits::check(partitions.len()).map_err(Failure::configuration)?;
 
@@ -72,6 +73,9 @@ pub(crate) fn run(
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let commits = Commits::start(store, lease.clone(), sink(commits_in))
         .map_err(|error| Failure::bug(format!("failed to start a thread: {error}")))?;
+    let followed = Followed { servers: servers.clone(), cluster_id: cluster_id.clone(), clients };
+    let brokers = cluster::follow(&config, followed)
+        .map_err(|error| Failure::bug(format!("failed to start a thread: {error}")))?;
     let notices_in = sink(notices_in);
     let member_options = connection.as_ref().map(|(_, options)| options.clone());
     let (mode, member): (_, Box<dyn Member>) = match connection {
@@ -88,6 +92,7 @@ pub(crate) fn run(
         pages: Pages::new(directory.path(), boot.trim(), &cluster_id, &config.group),
         shared_lease: lease,
         files: Files::of(&config),
+        brokers: servers.brokers,
         config,
         workers,
         member,
@@ -108,8 +113,16 @@ pub(crate) fn run(
         published: None,
         beat_at: now(),
     };
-    let sources =
-        Sources { signals, workers: workers_out, notices, kafka, commits: commits_out, asked, loaded };
+    let sources = Sources {
+        signals,
+        workers: workers_out,
+        notices,
+        kafka,
+        commits: commits_out,
+        asked,
+        loaded,
+        brokers,
+    };
     let cut_short = event_loop.run(&sources);
     control.finish();
     drop(control);

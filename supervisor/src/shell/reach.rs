@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Instant;
 
 use kafkavisor::clock::now;
-use kafkavisor::config::{Assignment as AssignmentMode, Config, Storage, ZookeeperAddress};
+use kafkavisor::config::{Assignment as AssignmentMode, Config, Servers, Storage, ZookeeperAddress};
 use kafkavisor::ids::TopicPartition;
 use kafkavisor::membership::{ConnectError, Connection, Options};
 use kafkavisor_kafka::clients::Clients;
@@ -17,11 +17,15 @@ use kafkavisor_supervisor_core::start::Elsewhere;
 use tokio::runtime::{Builder, Handle};
 
 use super::group::membership_options;
+use crate::cluster;
 use crate::exit::Failure;
 use crate::kafka::{Heard, Lookups, Places, Scope, StartupError, client_properties};
 
 /// What was reached.
 pub(super) struct Reached {
+    /// As they are named, or as discovery has found them.
+    pub(super) servers: Servers,
+    pub(super) clients: Arc<Clients>,
     pub(super) connection: Option<(Connection, Options)>,
     pub(super) store: Arc<dyn OffsetStore>,
     /// The cluster's own id; empty where it has none.
@@ -39,38 +43,41 @@ pub(super) fn reach_all(
     heard: impl Fn(Heard) + Clone + Send + 'static,
 ) -> Result<Reached, Failure> {
     let until = deadline(config);
-    let clients = Arc::new(reach_kafka(config, until)?);
-    let connection = reach_zookeeper(config, runtime, until)?;
-    let properties = client_properties(config);
+    let servers = cluster::servers(config, until)?;
+    let clients = Arc::new(reach_kafka(config, &servers, until)?);
+    let connection = reach_zookeeper(config, &servers, runtime, until)?;
+    let properties = client_properties(&servers.brokers, config);
     let in_kafka = KafkaOffsets::new(Arc::clone(&clients), &properties, &config.group)
         .map_err(|error| Failure::configuration(format!("`kafka`: {error}")))?;
-    let places = offset_places(config, in_kafka, reach_offsets(config, until)?, runtime);
+    let places = offset_places(config, &servers, in_kafka, reach_offsets(config, &servers, until)?, runtime);
     let store = Arc::clone(&places.store);
     let scope = Scope {
         instance_id,
         topics: config.topics.clone(),
         reset: config.offsets.reset,
-        reader: Reader::new(&properties, &config.group),
+        reader: Reader::new(Arc::clone(&clients), &properties, &config.group),
     };
     let cluster_id = clients.cluster_id();
     let (lookups, partitions) =
-        Lookups::start(clients, places, scope, until, heard).map_err(|error| match &error {
+        Lookups::start(Arc::clone(&clients), places, scope, until, heard).map_err(|error| match &error {
             StartupError::Topic { error: why, .. } if *why == KafkaError::TopicDenied => {
                 Failure::configuration(error.to_string())
             }
             StartupError::Topic { .. } => Failure::unreachable(format!("Kafka: {error}")),
             StartupError::Thread(_) => Failure::bug(error.to_string()),
         })?;
-    Ok(Reached { connection, store, cluster_id, lookups, partitions })
+    Ok(Reached { servers, clients, connection, store, cluster_id, lookups, partitions })
 }
 
-/// Connects to Kafka and ZooKeeper as `run` would, and lets go again.
-pub(crate) fn reach(config: &Config) -> Result<(), Failure> {
+/// Finds and connects to Kafka and ZooKeeper as `run` would, and lets go again; where they are.
+pub(crate) fn reach(config: &Config) -> Result<Servers, Failure> {
     let runtime = start_runtime("async")?;
     let until = deadline(config);
-    reach_kafka(config, until)?;
-    reach_offsets(config, until)?;
-    reach_zookeeper(config, &runtime, until).map(drop)
+    let servers = cluster::servers(config, until)?;
+    reach_kafka(config, &servers, until)?;
+    reach_offsets(config, &servers, until)?;
+    reach_zookeeper(config, &servers, &runtime, until)?;
+    Ok(servers)
 }
 
 fn deadline(config: &Config) -> Instant {
@@ -87,12 +94,13 @@ pub(super) fn start_runtime(name: &str) -> Result<Handle, Failure> {
     Ok(handle)
 }
 
-fn reach_kafka(config: &Config, until: Instant) -> Result<Clients, Failure> {
-    let clients = Clients::new(&client_properties(config), &config.group)
+fn reach_kafka(config: &Config, servers: &Servers, until: Instant) -> Result<Clients, Failure> {
+    let brokers = &servers.brokers;
+    let clients = Clients::new(&client_properties(brokers, config), &config.group)
         .map_err(|error| Failure::configuration(format!("`kafka`: {error}")))?;
-    clients.reach(until).map_err(|error| kafka_failed(config, &error))?;
+    clients.reach(until).map_err(|error| kafka_failed(config, brokers, &error))?;
     let foreign =
-        clients.group_members(&config.group, until).map_err(|error| kafka_failed(config, &error))?;
+        clients.group_members(&config.group, until).map_err(|error| kafka_failed(config, brokers, &error))?;
     let foreign = foreign.unwrap_or_default();
     if foreign.is_empty() {
         return Ok(clients);
@@ -105,8 +113,8 @@ fn reach_kafka(config: &Config, until: Instant) -> Result<Clients, Failure> {
     )))
 }
 
-fn kafka_failed(config: &Config, error: &KafkaError) -> Failure {
-    let brokers = config.cluster.brokers.join(",");
+fn kafka_failed(config: &Config, brokers: &[String], error: &KafkaError) -> Failure {
+    let brokers = brokers.join(",");
     if *error == KafkaError::GroupDenied {
         return Failure::configuration(format!("Kafka at {brokers}: group {}: {error}", config.group));
     }
@@ -118,10 +126,11 @@ fn kafka_failed(config: &Config, error: &KafkaError) -> Failure {
 
 fn reach_zookeeper(
     config: &Config,
+    servers: &Servers,
     runtime: &Handle,
     until: Instant,
 ) -> Result<Option<(Connection, Options)>, Failure> {
-    let Some(options) = membership_options(config)? else { return Ok(None) };
+    let Some(options) = membership_options(config, servers.zookeeper.as_ref())? else { return Ok(None) };
     let connection = runtime
         .block_on(Connection::establish(&options, until.saturating_duration_since(now())))
         .map_err(|error| match error {
@@ -137,8 +146,12 @@ fn reach_zookeeper(
 
 /// Offsets in ZooKeeper, where any are kept there: with a thread of their own, so that membership and its lease wait for nothing
 /// that is done about offsets.
-fn reach_offsets(config: &Config, until: Instant) -> Result<Option<ZookeeperOffsets>, Failure> {
-    let address = match (config.offsets.storage, &config.cluster.zookeeper) {
+fn reach_offsets(
+    config: &Config,
+    servers: &Servers,
+    until: Instant,
+) -> Result<Option<ZookeeperOffsets>, Failure> {
+    let address = match (config.offsets.storage, &servers.zookeeper) {
         (Storage::Zookeeper | Storage::Dual, Some(address)) => address,
         (Storage::Kafka, _) | (_, None) => return Ok(None),
     };
@@ -160,6 +173,7 @@ fn zookeeper_offsets(config: &Config, address: &ZookeeperAddress, runtime: Handl
 /// where offsets are kept there.
 fn offset_places(
     config: &Config,
+    servers: &Servers,
     in_kafka: KafkaOffsets,
     in_zookeeper: Option<ZookeeperOffsets>,
     runtime: &Handle,
@@ -173,7 +187,7 @@ fn offset_places(
         }
         (Storage::Kafka, _) | (_, None) => {
             let address = match config.assignment {
-                AssignmentMode::Zookeeper { .. } => config.cluster.zookeeper.as_ref(),
+                AssignmentMode::Zookeeper { .. } => servers.zookeeper.as_ref(),
                 AssignmentMode::Static { .. } => None,
             };
             let classic = |address| Arc::new(zookeeper_offsets(config, address, runtime.clone()));

@@ -61,6 +61,7 @@ pub(super) fn apply(old: &Config, mut new: Config) -> (Config, Changed) {
     keep("group", &old.group, &mut new.group, &mut kept);
     keep("name", &old.name, &mut new.name, &mut kept);
     keep("cluster", &old.cluster, &mut new.cluster, &mut kept);
+    keep("discovery", &old.discovery, &mut new.discovery, &mut kept);
     keep("topics", &old.topics, &mut new.topics, &mut kept);
     keep("assignment", &old.assignment, &mut new.assignment, &mut kept);
     keep("offsets.storage", &old.offsets.storage, &mut new.offsets.storage, &mut kept);

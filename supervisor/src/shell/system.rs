@@ -37,6 +37,8 @@ pub(crate) struct Real {
     /// Those that something runs with, or may.
     configs: BTreeMap<ConfigNumber, Configured>,
     established: ConfigNumber,
+    /// The brokers that a worker begins with.
+    brokers: Vec<String>,
     /// Random, as this instance signs its commits.
     instance_id: String,
     deployments: Deployments,
@@ -57,6 +59,7 @@ pub(crate) struct Real {
 pub(crate) struct Parts {
     pub(crate) config: Config,
     pub(crate) files: Files,
+    pub(crate) brokers: Vec<String>,
     pub(crate) instance_id: String,
     pub(crate) deployments: Deployments,
     pub(crate) workers: Workers,
@@ -73,6 +76,7 @@ impl Real {
         let mut real = Self {
             configs: BTreeMap::new(),
             established,
+            brokers: parts.brokers,
             instance_id: parts.instance_id,
             deployments: parts.deployments,
             workers: parts.workers,
@@ -100,9 +104,17 @@ impl Real {
             commit_interval: config.offsets.commit_interval,
             worked: self.deployments.worked(&deployment),
         };
-        let kafka = client_properties(&config);
+        let kafka = client_properties(&self.brokers, &config);
         self.configs.insert(number, Configured { config, kafka, deployment });
         settings
+    }
+
+    /// Workers that are started from here on begin with these brokers, whatever their configuration.
+    pub(crate) fn take_brokers(&mut self, brokers: Vec<String>) {
+        self.brokers = brokers;
+        for configured in self.configs.values_mut() {
+            configured.kafka = client_properties(&self.brokers, &configured.config);
+        }
     }
 
     /// The configuration that everything is by, but what a roll has replaced.

@@ -15,6 +15,33 @@ const FIFTH_LINES: &[(&str, &str, &[&str])] = &[
     ("offsets: {commit-interval: 1s}", "5:11", &["did you mean `commit_interval`?"]),
     ("offsets: {commit_messages: 0}", "5:28", &["expected a whole number from 1"]),
     ("offsets: {storage: mysql}", "5:20", &["expected `kafka`, `zookeeper` or `dual`"]),
+    (
+        "consumer: {auto_ofset_reset: smallest}",
+        "5:12",
+        &["unknown key `consumer.auto_ofset_reset`; did you mean `auto_offset_reset`?"],
+    ),
+    (
+        "consumer: {auto_commit_interval_ms: 1s}",
+        "5:37",
+        &["`consumer.auto_commit_interval_ms`: expected a whole number of milliseconds"],
+    ),
+    (
+        "consumer: {auto_commit_enable: false}",
+        "5:32",
+        &["kafkavisor commits what the handler has acknowledged"],
+    ),
+    (
+        "consumer: {auto_commit: false, partitioner_cooldown: 30s}",
+        "5:25",
+        &["remove it", "5:54: ", "expected a number of seconds"],
+    ),
+    ("consumer: [a]", "5:11", &["expected a map of yelp_kafka's options"]),
+    (
+        "discovery: {url: 'https://a:1'}",
+        "5:18",
+        &["`discovery.url`: expected an address such as http://127.0.0.1:8888"],
+    ),
+    ("discovery: {uri: 'http://a:1'}", "5:13", &["did you mean `url`?"]),
     ("restart: {initial: 1m, max: 10s}", "5:29", &["`restart.max` (10s) is below `restart.initial`"]),
     ("stop: {timeout: 10}", "5:17", &["`stop.timeout`", "add a unit", "`10s`"]),
     ("stop: {timeout: 2h}", "5:17", &["expected 1ms to 1h, found 2h"]),
@@ -41,6 +68,21 @@ const FIFTH_LINES: &[(&str, &str, &[&str])] = &[
 const FILES: &[(&str, &str, &[&str])] = &[
     ("", "", &["no group", "no topics", "no brokers", "no ZooKeeper", "no handler"]),
     ("group: [a\nname: b\n", ":2:", &["not valid YAML", "k.yaml"]),
+    (
+        "group: g\ntopics: [t]\ncluster: {type: s, region: a, name: b}\nhandler: {command: [./handler]}\n",
+        ":3:31: ",
+        &["`cluster.name` beside `cluster.region`", "keep one"],
+    ),
+    (
+        "group: g\ntopics: [t]\ncluster: {region: a}\nhandler: {command: [./handler]}\n",
+        ":3:11: ",
+        &["`cluster.region` needs `cluster.type`"],
+    ),
+    (
+        "group: g\ntopics: [t]\ncluster: {type: s, brokers: [k:1], zookeeper: 'z:1'}\nhandler: {command: [./handler]}\n",
+        ":3:20: ",
+        &["`cluster.brokers` beside `cluster.type`", ":3:36: ", "keep one of the two"],
+    ),
     ("- a\n", ":1:1: ", &["expected keys such as `group: services.billing`, found a list"]),
     ("group: g\n---\ngroup: h\n", ":2:1: ", &["a second document begins here"]),
     ("a: &a [x]\nb: *a\n", ":2:4: ", &["aliases", "write the value out"]),

@@ -1,7 +1,8 @@
 //! The requests that the safe crate does not have, each behind a safe function: topics with their ids, offsets of a group
-//! listed and written, a group's members, bounds of logs; one answer a topic or partition each, and never later than the
-//! caller's time.
+//! listed and written, a group's members, bounds of logs, brokers to begin with; one answer a topic or partition each, and never
+//! later than the caller's time.
 
+mod brokers;
 mod elements;
 mod group_listing;
 mod group_members;
@@ -10,6 +11,7 @@ mod log_offsets;
 mod request;
 mod topics;
 
+pub(crate) use brokers::add_brokers;
 pub(crate) use elements::{Element, elements};
 pub(crate) use group_listing::list_offsets;
 pub use group_members::GroupMember;

@@ -27,8 +27,14 @@ pub struct KafkaOffsets {
     clients: Arc<Clients>,
     group: Group,
     config: ClientConfig,
-    /// Keeps to the coordinator that it once found, whatever that one says: made anew after a request that failed.
-    writer: Mutex<BaseConsumer>,
+    writer: Mutex<Writer>,
+}
+
+/// Keeps to the coordinator that it once found, whatever that one says: made anew after a request that failed, and when there are
+/// other brokers to begin with.
+struct Writer {
+    client: BaseConsumer,
+    brokers: String,
 }
 
 impl Debug for KafkaOffsets {
@@ -47,13 +53,18 @@ impl KafkaOffsets {
         let mut config = client_config(properties, None);
         let theirs = properties.get("socket.timeout.ms").and_then(|text| text.parse().ok());
         config.set("socket.timeout.ms", theirs.unwrap_or(u64::MAX).min(SOCKET_TIMEOUT_MS).to_string());
-        let writer = Mutex::new(writer(&config)?);
+        let writer = Mutex::new(Writer::new(&config, clients.brokers())?);
         Ok(Self { clients, group: group.clone(), config, writer })
     }
 }
 
-fn writer(config: &ClientConfig) -> Result<BaseConsumer, KafkaError> {
-    config.create().map_err(|error| KafkaError::Configuration(error.to_string()))
+impl Writer {
+    fn new(config: &ClientConfig, brokers: String) -> Result<Self, KafkaError> {
+        let mut config = config.clone();
+        config.set("bootstrap.servers", &brokers);
+        let client = config.create().map_err(|error| KafkaError::Configuration(error.to_string()))?;
+        Ok(Self { client, brokers })
+    }
 }
 
 impl OffsetStore for KafkaOffsets {
@@ -86,16 +97,23 @@ impl OffsetStore for KafkaOffsets {
             let _never_refused = element.set_offset(ListOffset::Offset(offset.0));
             element.set_metadata(note);
         }
-        let mut client = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let _nothing_is_consumed = client.poll(Duration::ZERO);
-        let written = write_offsets(client.client().native_ptr(), self.group.as_str(), &wanted, left);
+        let brokers = self.clients.brokers();
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if writer.brokers != brokers
+            && let Ok(another) = Writer::new(&self.config, brokers.clone())
+        {
+            *writer = another;
+        }
+        let _nothing_is_consumed = writer.client.poll(Duration::ZERO);
+        let native = writer.client.client().native_ptr();
+        let written = write_offsets(native, self.group.as_str(), &wanted, left);
         let moved = |answers: &BTreeMap<_, Result<(), KafkaError>>| {
             answers.values().any(|answer| *answer == Err(KafkaError::CoordinatorMoved))
         };
         if written.as_ref().map_or(true, moved)
-            && let Ok(another) = writer(&self.config)
+            && let Ok(another) = Writer::new(&self.config, brokers)
         {
-            *client = another;
+            *writer = another;
         }
         let written = match written {
             Ok(written) => written,
@@ -103,7 +121,7 @@ impl OffsetStore for KafkaOffsets {
         };
         let mut answers = all(offsets.keys(), &KafkaError::TimedOut);
         answers.extend(written.into_iter().map(|(key, answer)| (key, answer.map_err(OffsetError::from))));
-        drop(client);
+        drop(writer);
         self.tell_gone(&mut answers, deadline);
         answers
     }

@@ -120,7 +120,8 @@ fn a_long_text_is_cut_in_messages() {
 /// Scraps that make more than noise when they meet.
 fn scrap() -> impl Strategy<Value = String> {
     let keys = "group name topics cluster brokers zookeeper assignment mode static partitions handler command protocol exec \
-                poison batch messages offsets restart initial kafka log level admin socket 10s 16MiB true null 1 -1 1e9 0x1";
+                poison batch messages offsets restart initial kafka log level admin socket 10s 16MiB true null 1 -1 1e9 0x1 \
+                discovery url http://a:1 topology region type consumer auto_commit auto_commit_interval_ms client_id";
     let words: Vec<String> = keys.split_whitespace().map(str::to_owned).collect();
     let signs = [
         ": ",

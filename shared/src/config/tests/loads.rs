@@ -99,8 +99,8 @@ fn the_contracts_example_loads() {
     assert_defaults(&config);
     assert_eq!((config.group.as_str(), config.name.as_str()), ("services.billing", "billing-1"));
     assert_eq!(names(&config), ["orders", "refunds"]);
-    assert_eq!(config.cluster.brokers, ["k1:9092", "k2:9092"]);
-    let zookeeper = config.cluster.zookeeper.unwrap();
+    assert_eq!(servers(&config).brokers, ["k1:9092", "k2:9092"]);
+    let zookeeper = servers(&config).zookeeper.as_ref().unwrap();
     assert_eq!(zookeeper.servers, ["zk1:2181", "zk2:2181"]);
     assert_eq!(
         (zookeeper.chroot.as_str(), zookeeper.to_string().as_str()),
@@ -118,19 +118,20 @@ fn the_operators_example_holds_the_defaults_and_every_key() {
     let config = load(text);
     assert_defaults(&config);
     assert_eq!((config.group.as_str(), config.name.as_str()), ("services.billing", "services.billing"));
-    assert_eq!(config.cluster.brokers, ["localhost:9092"]);
-    assert_eq!(config.cluster.zookeeper.unwrap().to_string(), "localhost:2181");
+    assert_eq!(servers(&config).brokers, ["localhost:9092"]);
+    assert_eq!(servers(&config).zookeeper.as_ref().unwrap().to_string(), "localhost:2181");
     assert_eq!(config.kafka["fetch.min.bytes"], "1");
     let keys = "mode group_path cooldown session_timeout use_group_sha partitions command protocol start_timeout timeout \
                 max_in_flight messages bytes time poison attempts action max_per_minute delimiter batch wait reset storage \
-                commit_interval commit_messages initial max healthy_after socket level format connect_timeout";
+                commit_interval commit_messages initial max healthy_after socket level format connect_timeout type region superregion \
+                url services topology";
     for key in keys.split_whitespace() {
         assert!(
             text.contains(&format!("{key}: ")) || text.contains(&format!("{key}:\n")),
             "{key} is not shown"
         );
     }
-    for key in ["http:", "statsd:", "region:", "signalfx:"] {
+    for key in ["http: ", "statsd:", "signalfx:"] {
         assert!(!text.contains(key), "{key} is shown but not available");
     }
 }
@@ -165,7 +166,7 @@ fn everything_that_is_not_a_default_is_read() {
     assert_eq!(handler.poison.action, PoisonAction::Skip);
     assert_eq!((config.offsets.reset, config.offsets.storage), (Reset::Earliest, Storage::Dual));
     assert_eq!(config.log, Log { level: LevelFilter::Trace, format: LogFormat::Journald });
-    assert_eq!(config.cluster.brokers, ["[::1]:9092", "b-2.example.org:19092"]);
+    assert_eq!(servers(&config).brokers, ["[::1]:9092", "b-2.example.org:19092"]);
     assert_eq!(config.kafka["socket.keepalive.enable"], "true");
     assert_eq!(config.kafka["client.id"], "a \"b\": #c");
 }
@@ -198,7 +199,7 @@ fn flags_alone_are_enough() {
     };
     let config = Config::load(None, &flags).unwrap();
     assert_eq!(names(&config), ["b", "a"]);
-    assert_eq!(config.cluster.brokers, ["k1:9092", "k2:9092"]);
+    assert_eq!(servers(&config).brokers, ["k1:9092", "k2:9092"]);
     assert_eq!((config.group.as_str(), config.name.as_str()), ("g", "n-1"));
     assert_eq!((config.handler.protocol, config.offsets.reset), (Protocol::Binary, Reset::Earliest));
     assert_eq!(config.handler.command, ["./h", ""]);
@@ -220,8 +221,8 @@ fn flags_win_over_the_file() {
     let config = Config::load(Some(&source(&file)), &flags).unwrap();
     assert_eq!((config.group.as_str(), config.name.as_str()), ("h", "h"));
     assert_eq!(names(&config), ["u"]);
-    assert_eq!(config.cluster.brokers, ["other:1"]);
-    assert_eq!(config.cluster.zookeeper.unwrap().to_string(), "other:2/x");
+    assert_eq!(servers(&config).brokers, ["other:1"]);
+    assert_eq!(servers(&config).zookeeper.as_ref().unwrap().to_string(), "other:2/x");
     assert_eq!(config.offsets.reset, Reset::Latest);
     assert_eq!(config.handler.command, ["y"]);
 }
@@ -241,7 +242,7 @@ fn offsets_in_zookeeper_are_for_static_assignment_too() {
     let flags = Flags { partitions, zookeeper: Some("z:1".to_owned()), ..Flags::default() };
     let config = Config::load(Some(&source(file)), &flags).unwrap();
     assert_eq!((shares(&config), config.offsets.storage), ("o:0".to_owned(), Storage::Zookeeper));
-    assert!(config.cluster.zookeeper.is_some());
+    assert!(servers(&config).zookeeper.is_some());
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What the configuration takes, what it refuses, and where it points.
 
+mod consumer;
+mod discovery;
 mod executable;
 mod flags;
 mod hostile;
@@ -50,6 +52,21 @@ fn load(text: &str) -> Config {
     match Config::load(Some(&source(text)), &Flags::default()) {
         Ok(config) => config,
         Err(errors) => panic!("{errors}"),
+    }
+}
+
+/// Everything that is wrong with a file.
+#[track_caller]
+fn refused(text: &str) -> String {
+    Config::load(Some(&source(text)), &Flags::default()).unwrap_err().to_string()
+}
+
+/// The servers of a cluster that is named by them.
+#[track_caller]
+fn servers(config: &Config) -> &Servers {
+    match &config.cluster.address {
+        ClusterAddress::Servers(servers) => servers,
+        ClusterAddress::Discovery(query) => panic!("it is to be found: {query}"),
     }
 }
 

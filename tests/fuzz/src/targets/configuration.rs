@@ -1,7 +1,7 @@
 //! The configuration file and the flags. What is accepted is shown by `check` in a form that loads again as the same; what is
 //! refused is refused with errors that can be read.
 
-use kafkavisor::config::{Config, Errors, Flags, Source};
+use kafkavisor::config::{Config, Draft, Errors, Finding, Flags, Source};
 
 fn refused(errors: &Errors) {
     let text = errors.to_string();
@@ -32,9 +32,24 @@ pub(super) fn file(data: &[u8]) {
         Ok(source) => source,
         Err(errors) => return refused(&errors),
     };
-    match Config::load(Some(&source), &Flags::default()) {
-        Ok(config) => accepted(&config),
-        Err(errors) => refused(&errors),
+    let draft = Draft::of(Some(&source), &Flags::default());
+    let comments = draft.consumer.to_yaml();
+    assert!(comments.lines().all(|line| line.starts_with('#')), "no comment:\n{comments}");
+    assert!(draft.consumer.warnings().iter().all(|warning| !warning.contains('\n')));
+    match draft.finish() {
+        Ok(config) => {
+            accepted(&config);
+            let again = Source { name: "shown".to_owned(), text: format!("{comments}{}", config.to_yaml()) };
+            assert_eq!(
+                Config::load(Some(&again), &Flags::default()).map(|config| config.to_json()),
+                Ok(config.to_json())
+            );
+            assert!(Finding::load(&source).is_ok(), "a part of what is right is right");
+        }
+        Err(errors) => {
+            refused(&errors);
+            let _ = Finding::load(&source).inspect_err(refused);
+        }
     }
 }
 

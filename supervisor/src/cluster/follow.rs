@@ -1,0 +1,96 @@
+//! Discovery asked again and again while it runs, on the thread for what people and programs ask for: neither the event loop nor
+//! membership ever waits for it.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, after, never, unbounded};
+use kafkavisor::clock::now;
+use kafkavisor::config::{Config, Servers};
+use kafkavisor_kafka::clients::Clients;
+
+use super::question::Question;
+use super::watch::{Heard, Watch};
+use crate::kafka::client_properties;
+
+/// It is asked this often.
+const EVERY: Duration = Duration::from_secs(30);
+/// Longest that brokers which are new to us may take to say whose they are.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// What is followed.
+pub(crate) struct Followed {
+    pub(crate) servers: Servers,
+    /// The Kafka cluster's id; empty where it has none.
+    pub(crate) cluster_id: String,
+    /// The supervisor's own, which take up new brokers.
+    pub(crate) clients: Arc<Clients>,
+}
+
+/// Follows what discovery says of the configured cluster, if that is not named by its servers: what comes are brokers that workers
+/// are to begin with from then on.
+pub(crate) fn follow(config: &Config, followed: Followed) -> std::io::Result<Receiver<Vec<String>>> {
+    let Some(question) = Question::of(config) else { return Ok(never()) };
+    let Followed { servers, cluster_id, clients } = followed;
+    let watch = Watch::new(servers, cluster_id);
+    let mut follower = Follower { watch, question, config: config.clone(), clients };
+    let (tell, brokers) = unbounded();
+    let work = move || {
+        loop {
+            let _time = after(EVERY).recv();
+            if let Some(brokers) = follower.turn() {
+                let _loop_is_over = tell.send(brokers);
+            }
+        }
+    };
+    thread::Builder::new().name("discovery".to_owned()).spawn(work)?;
+    Ok(brokers)
+}
+
+struct Follower {
+    watch: Watch,
+    question: Question,
+    config: Config,
+    clients: Arc<Clients>,
+}
+
+impl Follower {
+    /// One question and all that follows from its answer; brokers that are to be begun with from here on.
+    fn turn(&mut self) -> Option<Vec<String>> {
+        let mut heard = self.watch.hear(self.question.ask().map_err(|error| error.to_string()));
+        if let Heard::Look(brokers) = heard {
+            let cluster_id = cluster_id_of(&brokers, &self.config);
+            heard = self.watch.looked(brokers, cluster_id);
+        }
+        let whom = self.question.shown();
+        match heard {
+            Heard::Nothing | Heard::Look(_) => None,
+            Heard::Warn(what) => {
+                log::warn!("{whom}: {what}");
+                None
+            }
+            Heard::Tell(what) => {
+                log::info!("{whom}: {what}");
+                None
+            }
+            Heard::Take(brokers) => {
+                let named = brokers.join(",");
+                log::info!(
+                    "{whom}: it names other brokers of the same Kafka cluster, {named}: workers that are started from now on begin \
+                     with them, and so do the supervisor's own clients"
+                );
+                self.clients.take_brokers(&brokers);
+                Some(brokers)
+            }
+        }
+    }
+}
+
+/// The id of the cluster that these brokers are of.
+fn cluster_id_of(brokers: &[String], config: &Config) -> Result<String, String> {
+    let clients = Clients::new(&client_properties(brokers, config), &config.group)
+        .map_err(|error| error.to_string())?;
+    clients.reach(now() + LOOK).map_err(|error| error.to_string())?;
+    Ok(clients.cluster_id())
+}

@@ -1,0 +1,106 @@
+//! The question that the configuration puts to discovery.
+
+use std::time::Duration;
+
+use kafkavisor::config::{ClusterAddress, ClusterQuery, Config, InvalidAddress, Servers, WhichCluster};
+use kafkavisor::discovery::{Discovery, DiscoveryError, ServiceError, Settings};
+
+use crate::exit::Failure;
+
+/// Which cluster is wanted, and whom to ask.
+#[derive(Debug, Clone)]
+pub(crate) struct Question {
+    discovery: Discovery,
+    query: ClusterQuery,
+    /// Who is asked, for messages.
+    whom: String,
+}
+
+/// Why no servers were found.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotFound {
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+    #[error(
+        "discovery ({whom}) names cluster {name:?} for {query}, with servers that can't be used: {error}"
+    )]
+    Servers { whom: String, query: String, name: String, error: InvalidAddress },
+    #[error("discovery ({whom}) names no ZooKeeper for {query}, and `assignment.mode: zookeeper` needs one")]
+    NoZookeeper { whom: String, query: String },
+    #[error(
+        "discovery ({whom}) has not answered for {query} within {within:?}: is the service overloaded, and is this its address?"
+    )]
+    TooLate { whom: String, query: String, within: Duration },
+}
+
+impl Question {
+    /// None where the cluster is named by its servers.
+    pub(crate) fn of(config: &Config) -> Option<Self> {
+        let ClusterAddress::Discovery(query) = &config.cluster.address else { return None };
+        let client_id = config.kafka.get("client.id").map_or("kafkavisor", String::as_str);
+        let section = &config.discovery;
+        let whom = section.url.clone().unwrap_or_else(|| section.services.display().to_string());
+        let settings = Settings::from(section);
+        Some(Self { discovery: Discovery::with(settings, client_id), query: query.clone(), whom })
+    }
+
+    /// For messages: who is asked for what.
+    pub(crate) fn shown(&self) -> String {
+        format!("discovery ({}) for {}", self.whom, self.query)
+    }
+
+    /// Asks. It blocks for as long as discovery takes, which is bounded.
+    pub(crate) fn ask(&self) -> Result<Servers, NotFound> {
+        let kind = self.query.cluster_type.as_str();
+        let found = match &self.query.which {
+            WhichCluster::Region(region) => self.discovery.region_cluster(kind, region.as_deref()),
+            WhichCluster::Superregion(superregion) => {
+                self.discovery.superregion_cluster(kind, Some(superregion))
+            }
+            WhichCluster::Name(name) => self.discovery.kafka_cluster(kind, name),
+        }?;
+        Servers::try_from(&found).map_err(|error| NotFound::Servers {
+            whom: self.whom.clone(),
+            query: self.query.to_string(),
+            name: found.name,
+            error,
+        })
+    }
+
+    pub(super) fn too_late(&self, within: Duration) -> NotFound {
+        NotFound::TooLate { whom: self.whom.clone(), query: self.query.to_string(), within }
+    }
+
+    pub(super) fn no_zookeeper(&self) -> NotFound {
+        NotFound::NoZookeeper { whom: self.whom.clone(), query: self.query.to_string() }
+    }
+}
+
+impl NotFound {
+    /// Whether the service may only not be there yet.
+    pub(super) fn may_come(&self) -> bool {
+        match self {
+            Self::Discovery(DiscoveryError::Service {
+                error: ServiceError::Status { status, .. }, ..
+            }) => *status >= 500,
+            Self::Discovery(error) => error.is_unreachable(),
+            Self::Servers { .. } | Self::NoZookeeper { .. } | Self::TooLate { .. } => false,
+        }
+    }
+
+    /// An unknown type, region or name is a matter of configuration, and so is a file; whatever else a service answers may be
+    /// right at the next start.
+    pub(super) fn failure(&self) -> Failure {
+        let message = self.to_string();
+        match self {
+            Self::Discovery(DiscoveryError::Service { error: ServiceError::Address { .. }, .. }) => {
+                Failure::configuration(message)
+            }
+            Self::Discovery(DiscoveryError::Service { .. }) => Failure::unreachable(message),
+            Self::Discovery(_) => Failure::configuration(message),
+            Self::Servers { .. } | Self::NoZookeeper { .. } | Self::TooLate { .. } => {
+                Failure::unreachable(message)
+            }
+        }
+    }
+}
