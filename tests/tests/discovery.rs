@@ -256,6 +256,40 @@ fn the_commands_print_what_programs_may_read() {
     assert_eq!(printed(&["logs", "--regions", "--discovery", &url]), json!(["acceptance_test_region"]));
 }
 
+/// Of a whole instance's file, or of one that says nothing else.
+#[test]
+fn where_to_look_may_stand_in_the_file_and_the_flag_wins() {
+    let (service, other) = (service(), service());
+    other.serve(Served { cluster: "other".to_owned(), ..Served::default() });
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let region = write("region", "acceptance_test_region\n");
+    let by_url = write("url.yaml", &format!("discovery: {{url: '{}', region: '{region}'}}\n", service.url()));
+    let name = |arguments: &[&str]| {
+        printed(&[&["clusters", "--type", "standard"][..], arguments].concat())[0]["name"].clone()
+    };
+    assert_eq!(name(&["-c", &by_url]), json!("local_cluster"));
+    assert_eq!(name(&["-c", &by_url, "--discovery", &other.url()]), json!("other"));
+    let logs = printed(&["logs", "ranger", "-c", &by_url]);
+    assert_eq!(logs[0]["topics"], json!(["scribe.acceptance_test_region.ranger"]));
+    let (host, port) = (service.address().ip(), service.address().port());
+    let services = write("services.yaml", &format!("kafka_discovery.main: {{host: {host}, port: {port}}}\n"));
+    let whole = format!(
+        "group: g\ntopics: [t]\nhandler: {{command: [cat]}}\ncluster: {{type: standard, region: r}}\ndiscovery: {{services: '{services}'}}\n"
+    );
+    assert_eq!(name(&["-c", &write("whole.yaml", &whole)]), json!("local_cluster"));
+    write(
+        "standard.yaml",
+        "clusters: {one: {broker_list: [k1:9092], zookeeper: z}}\nlocal_config: {cluster: one}\n",
+    );
+    let topology = format!("discovery: {{services: /nowhere, topology: ['{}']}}\n", folder.path().display());
+    assert_eq!(name(&["-c", &write("topology.yaml", &topology)]), json!("one"));
+}
+
 /// The stand-in as a program: what compose files start.
 #[test]
 fn the_stand_in_serves_until_it_is_told_to_stop() {

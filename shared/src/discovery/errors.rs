@@ -133,6 +133,14 @@ pub enum DiscoveryError {
         /// What Kafka or its client says.
         reason: String,
     },
+    /// A property of [`Settings::kafka`](super::Settings::kafka) can't be used.
+    #[error("{wanted}: {reason}: remove it from `kafka` in the file, or correct it")]
+    KafkaProperties {
+        /// What was wanted of which cluster.
+        wanted: String,
+        /// What librdkafka says.
+        reason: String,
+    },
     /// The regex is none.
     #[error(transparent)]
     InvalidRegex(#[from] InvalidRegex),
@@ -156,6 +164,7 @@ impl DiscoveryError {
             | Self::UnknownTopic { .. }
             | Self::NoTopicMatches { .. }
             | Self::Configuration { .. }
+            | Self::KafkaProperties { .. }
             | Self::InvalidRegex(_) => false,
         }
     }

@@ -157,8 +157,12 @@ impl Discovery {
     }
 
     fn kafka_error(&self, what: &str, cluster: &ClusterConfig, error: &KafkaError) -> DiscoveryError {
+        let wanted = Wanted::OfCluster { what, cluster }.to_string();
+        if let KafkaError::Configuration(_) = error {
+            return DiscoveryError::KafkaProperties { wanted, reason: error.to_string() };
+        }
         DiscoveryError::Kafka {
-            wanted: Wanted::OfCluster { what, cluster }.to_string(),
+            wanted,
             brokers: cluster.broker_list.clone(),
             within: self.settings().kafka_timeout,
             reason: error.to_string(),

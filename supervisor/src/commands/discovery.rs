@@ -60,6 +60,7 @@ pub(super) fn failure(error: DiscoveryError) -> Failure {
     let malformed = matches!(
         error,
         DiscoveryError::Configuration { .. }
+            | DiscoveryError::KafkaProperties { .. }
             | DiscoveryError::Service { error: ServiceError::Address { .. }, .. }
     );
     if malformed {

@@ -186,3 +186,99 @@ fn a_cluster_whose_brokers_are_down_is_69_and_named() {
         ],
     );
 }
+
+/// The file and what is wrong with it, or with what it names.
+const FILES: &[(&str, &str, i32, &[&str])] = &[
+    ("discovery: {url: 'h:1'}", "clusters --type t -c k.yaml", 78, &["k.yaml:1:18", "`discovery.url`"]),
+    (
+        "discovery: {topolgy: [a]}",
+        "clusters --type t -c k.yaml",
+        78,
+        &["k.yaml:1:13", "did you mean `topology`?"],
+    ),
+    ("discovery: [", "logs ranger -c k.yaml", 78, &["k.yaml:2:", "not valid YAML"]),
+    ("kafka: {nosuch: 1}", "topics -b k:1 -c k.yaml", 78, &["No such configuration property: \"nosuch\""]),
+    (
+        "discovery: {services: none.yaml}",
+        "clusters --type t --region r -c k.yaml",
+        78,
+        &["none.yaml: no such file", "\"r\""],
+    ),
+    (
+        "discovery: {services: other.yaml}",
+        "logs a --region r -c k.yaml",
+        78,
+        &["other.yaml: has no `kafka_discovery.main`"],
+    ),
+    (
+        "discovery: {services: broken.yaml}",
+        "clusters --type t -c k.yaml",
+        78,
+        &["broken.yaml:2:1: not valid YAML"],
+    ),
+    (
+        "discovery: {services: no-port.yaml}",
+        "clusters --type t -c k.yaml",
+        78,
+        &["no-port.yaml: `kafka_discovery.main` has no `port`"],
+    ),
+    (
+        "discovery: {topology: [nowhere, .]}",
+        "clusters --type nosuch -c k.yaml",
+        78,
+        &["\"nosuch\"", "nosuch.yaml in nowhere, . either"],
+    ),
+    ("discovery: {topology: [.]}", "clusters --type empty -c k.yaml", 78, &["./empty.yaml: is empty"]),
+    (
+        "discovery: {topology: [.]}",
+        "clusters --type broken -c k.yaml",
+        78,
+        &["./broken.yaml:2:1: not valid YAML"],
+    ),
+    (
+        "discovery: {topology: [.]}",
+        "topics --type other --name n -c k.yaml",
+        78,
+        &["./other.yaml: has no `clusters`"],
+    ),
+    (
+        "discovery: {topology: [.]}",
+        "clusters --type right --name n -c k.yaml",
+        1,
+        &["\"n\"", "./right.yaml has \"one\""],
+    ),
+    (
+        "discovery: {url: 'http://127.0.0.1:1', region: none}",
+        "logs ranger -c k.yaml",
+        78,
+        &["none: no such file", "local region"],
+    ),
+    (
+        "discovery: {url: 'http://127.0.0.1:1', region: empty.yaml}",
+        "logs ranger -c k.yaml",
+        78,
+        &["empty.yaml: is empty"],
+    ),
+];
+
+#[test]
+fn a_file_that_is_missing_or_malformed_is_78() {
+    let scene = Scene::new();
+    scene.write("other.yaml", "other.main: {host: h, port: 1}\n");
+    scene.write("broken.yaml", "a: [\n");
+    scene.write("no-port.yaml", "kafka_discovery.main: {host: h}\n");
+    scene.write("empty.yaml", "");
+    scene.write(
+        "right.yaml",
+        "clusters: {one: {broker_list: 'k:1', zookeeper: 'z:1'}}\nlocal_config: {cluster: one}\n",
+    );
+    let mut table = Table::default();
+    for (file, line, code, says) in FILES {
+        scene.write("k.yaml", format!("{file}\n"));
+        let arguments = words(line);
+        let ran = scene.run(&arguments);
+        table.note(&arguments, Some(file), &ran, &ran.complaints(*code, says));
+    }
+    table.assert_empty();
+    scene.run(&words("logs ranger -c missing.yaml")).assert_refused(78, &["missing.yaml: can't be read"]);
+}
