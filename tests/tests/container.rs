@@ -157,16 +157,17 @@ fn the_examples_ask_for_what_it_needs() {
         lines.map(str::to_owned).collect()
     };
     let dockerfile = instructions(&read("Dockerfile"));
+    // What runs is the last stage; the others are named, to be copied from.
+    let last = dockerfile.iter().rposition(|line| line.starts_with("FROM ")).expect("a stage");
+    let (before, image) = dockerfile.split_at(last);
     let argument = |name: &str| -> Vec<&str> {
-        dockerfile.iter().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).collect()
+        image.iter().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).collect()
     };
-    assert_eq!(argument("FROM").len(), 2, "a stage that builds and one that runs");
-    let stage = argument("FROM")[0].rsplit_once(" AS ").expect("the first has a name").1;
-    assert!(
-        argument("COPY")
-            .iter()
-            .any(|copy| copy.starts_with(&format!("--from={stage} /source/target/release/")))
-    );
+    let stages: Vec<_> =
+        before.iter().filter_map(|line| Some(line.strip_prefix("FROM ")?.rsplit_once(" AS ")?.1)).collect();
+    let from = argument("COPY")[0].strip_prefix("--from=").expect("from a stage that builds");
+    let (stage, source) = from.split_once(' ').expect("a stage and a path");
+    assert!(stages.contains(&stage) && source.starts_with("/source/target/release/"), "{from}");
     for copied in ["kafkavisor", "kafkavisor-worker"] {
         assert!(argument("COPY").iter().any(|copy| copy.contains(&format!("/{copied} "))), "{copied}");
     }

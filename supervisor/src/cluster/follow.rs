@@ -87,10 +87,49 @@ impl Follower {
     }
 }
 
-/// The id of the cluster that these brokers are of.
+/// The id of the cluster that these brokers are of. Each is asked by itself, for one of another cluster would bring that one's topics;
+/// those that do not answer are passed over, unless none does.
 fn cluster_id_of(brokers: &[String], config: &Config) -> Result<String, String> {
-    let clients = Clients::new(&client_properties(brokers, config), &config.group)
+    one_id(brokers.iter().map(|broker| (broker.as_str(), id_of(broker, config))))
+}
+
+fn id_of(broker: &str, config: &Config) -> Result<String, String> {
+    let clients = Clients::new(&client_properties(&[broker.to_owned()], config), &config.group)
         .map_err(|error| error.to_string())?;
-    clients.reach(now() + LOOK).map_err(|error| error.to_string())?;
+    clients.reach(now() + LOOK).map_err(|error| format!("{broker}: {error}"))?;
     Ok(clients.cluster_id())
+}
+
+fn one_id<'a>(told: impl Iterator<Item = (&'a str, Result<String, String>)>) -> Result<String, String> {
+    let mut known: Option<(&str, String)> = None;
+    let mut failed = None;
+    for (broker, id) in told {
+        match (id, &known) {
+            (Ok(id), Some((first, other))) if id != *other => {
+                return Err(format!("{first} and {broker} are of different Kafka clusters"));
+            }
+            (Ok(_), Some(_)) => {}
+            (Ok(id), None) => known = Some((broker, id)),
+            (Err(error), _) => failed = Some(error),
+        }
+    }
+    known.map(|(_, id)| id).ok_or_else(|| failed.unwrap_or_else(|| "no brokers".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brokers_of_two_clusters_are_of_none() {
+        let told = |ids: &[Result<&str, &str>]| {
+            let names = ["a:1", "b:1", "c:1"].into_iter();
+            let ids = ids.iter().map(|id| id.map(str::to_owned).map_err(str::to_owned));
+            one_id(names.zip(ids))
+        };
+        assert_eq!(told(&[Ok("x"), Err("away"), Ok("x")]), Ok("x".to_owned()));
+        assert_eq!(told(&[Err("away"), Err("too")]), Err("too".to_owned()));
+        let both = told(&[Ok("x"), Err("away"), Ok("y")]).unwrap_err();
+        assert!(both.contains("a:1 and c:1"), "{both}");
+    }
 }

@@ -25,7 +25,9 @@ pub(crate) enum NotFound {
         "discovery ({whom}) names cluster {name:?} for {query}, with servers that can't be used: {error}"
     )]
     Servers { whom: String, query: String, name: String, error: InvalidAddress },
-    #[error("discovery ({whom}) names no ZooKeeper for {query}, and `assignment.mode: zookeeper` needs one")]
+    #[error(
+        "discovery ({whom}) names no ZooKeeper for {query}, and `assignment.mode` or `offsets.storage` needs one"
+    )]
     NoZookeeper { whom: String, query: String },
     #[error(
         "discovery ({whom}) has not answered for {query} within {within:?}: is the service overloaded, and is this its address?"
