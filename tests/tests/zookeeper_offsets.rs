@@ -10,6 +10,7 @@ use kafkavisor_tests::message::numbered;
 use kafkavisor_tests::offsets::{all_committed, commit, committed};
 use kafkavisor_tests::recorder::Recorder;
 use kafkavisor_tests::records::Records;
+use kafkavisor_tests::status::Status;
 use kafkavisor_tests::topic::Topic;
 use kafkavisor_tests::waiting::{throughout, until_equal};
 use kafkavisor_tests::zookeeper::{classic_offset, classic_path, node, remove_node, write_node};
@@ -181,7 +182,7 @@ fn what_is_no_number_parks_its_partition_alone_and_stays_as_it_is() {
 }
 
 #[test]
-fn offsets_in_kafka_only_park_the_partition() {
+fn offsets_in_kafka_only_park_the_topics_partitions() {
     let (topic, records) = (Topic::new(2), Records::new());
     topic.produce(&numbered(2, 20));
     let builder = stored(&topic, &records, "zookeeper").set("offsets.reset", "latest");
@@ -189,14 +190,16 @@ fn offsets_in_kafka_only_park_the_partition() {
     let instance = builder.start();
     let why = wait_parked(&instance);
     assert!(why.contains("`offsets.storage: kafka`") && why.contains("`dual`"), "{why}");
-    instance.wait_for("the other is ready", |status| status.state_of(1) == "ready");
-    // Also after the other partitions have begun the topic.
+    // A topic that was begun there is not new here: under `latest` what waits in its quiet partitions would be passed over.
+    let parked = |status: &Status| (0..2).all(|number| status.state_of(number) == "parked");
+    instance.wait_for("so is the partition without an offset", parked);
     instance.stop();
     instance.start_again();
-    wait_parked(&instance);
+    instance.wait_for("both are parked again", parked);
     instance.stop();
-    assert_eq!(nodes(&topic, &instance.group(), 1), [None]);
+    assert_eq!(nodes(&topic, &instance.group(), 2), [None, None]);
     assert_eq!(committed(&topic, &instance.group(), 0), Some(4));
+    assert_eq!(committed(&topic, &instance.group(), 1), None);
 }
 
 #[test]

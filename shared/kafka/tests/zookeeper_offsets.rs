@@ -202,6 +202,19 @@ fn whoever_has_left_the_group_writes_nothing() {
 }
 
 #[test]
+fn of_two_that_begin_a_partition_the_first_ones_offset_holds() {
+    let group = group();
+    let [first, second] = [0, 1].map(|_| ZookeeperOffsets::new(runtime(), &servers(), "", &group));
+    assert_all_written(&first.begin(None, &all_at(2, 100, "first"), soon()), 2);
+    let answers = second.begin(None, &all_at(3, 103, "second"), soon());
+    let said: Vec<_> = answers.into_values().collect();
+    assert_eq!(said, [Err(OffsetError::Begun), Err(OffsetError::Begun), Ok(())]);
+    let found = first.read(&keys(3), soon());
+    let found: Vec<_> = found.into_values().map(|answer| answer.unwrap().unwrap().offset.0).collect();
+    assert_eq!(found, [100, 100, 103]);
+}
+
+#[test]
 fn a_node_that_cant_be_written_fails_alone() {
     let group = group();
     let (store, other) =

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use kafkavisor::clock::{Boottime, now};
@@ -81,41 +81,75 @@ pub(super) fn commit(
     request: CommitRequest,
 ) -> BTreeMap<TopicPartition, Result<(), CommitError>> {
     let CommitRequest { author, mut offsets, starts } = request;
-    let begun = begun(store, lease, &offsets, &starts);
-    offsets.retain(|key, _| !begun.contains_key(key));
+    let looked = look_at(store, lease, &offsets, &starts);
+    let mut answers = BTreeMap::new();
+    let mut fresh = BTreeMap::new();
+    for (key, answer) in looked {
+        match answer {
+            // It is there already: written again, and signed.
+            Ok(false) => {}
+            Ok(true) => fresh.extend(offsets.remove_entry(&key)),
+            Err(error) => {
+                offsets.remove(&key);
+                answers.insert(key, Err(error));
+            }
+        }
+    }
     let Some(left) = lease.left() else {
-        return offsets.into_keys().map(|key| (key, Err(CommitError::NotOurs))).collect();
+        let unwritten = offsets.into_keys().chain(fresh.into_keys());
+        answers.extend(unwritten.map(|key| (key, Err(CommitError::NotOurs))));
+        return answers;
     };
     let until = now() + left.min(WITHIN);
-    let written: Answers<()> = match &author {
-        Author::Member(node) => store.write_as(node, &offsets, until),
-        Author::Only => store.write(&offsets, until),
-        Author::Nobody => offsets.keys().map(|key| (key.clone(), Err(OffsetError::NotOurs))).collect(),
+    let written = match &author {
+        Author::Nobody => unwritten(offsets.into_keys().chain(fresh.into_keys())),
+        Author::Member(node) => {
+            [store.write_as(node, &offsets, until), begin(store, Some(node), &fresh, until)]
+        }
+        Author::Only => [store.write(&offsets, until), begin(store, None, &fresh, until)],
     };
-    let written = written.into_iter().map(|(key, answer)| (key, answer.map_err(CommitError::from)));
-    written.chain(begun.into_iter().map(|(key, error)| (key, Err(error)))).collect()
+    let written = written.into_iter().flatten();
+    answers.extend(written.map(|(key, answer)| (key, answer.map_err(CommitError::from))));
+    answers
 }
 
-/// Which starts must not be written: members that came to the same topic at the same time agree on who was first.
-fn begun(
+fn unwritten(keys: impl Iterator<Item = TopicPartition>) -> [Answers<()>; 2] {
+    [keys.map(|key| (key, Err(OffsetError::NotOurs))).collect(), Answers::new()]
+}
+
+fn begin(
+    store: &dyn OffsetStore,
+    member: Option<&MemberNode>,
+    fresh: &BTreeMap<TopicPartition, Stored>,
+    until: Instant,
+) -> Answers<()> {
+    if fresh.is_empty() { Answers::new() } else { store.begin(member, fresh, until) }
+}
+
+/// Of the starts: whether each is to be made, or is there as we want it; an error where it must not be written. Members that came
+/// to the same topic at the same time agree on who was first.
+fn look_at(
     store: &dyn OffsetStore,
     lease: &SharedLease,
     offsets: &BTreeMap<TopicPartition, Stored>,
     starts: &BTreeSet<TopicPartition>,
-) -> BTreeMap<TopicPartition, CommitError> {
+) -> BTreeMap<TopicPartition, Result<bool, CommitError>> {
     if starts.is_empty() {
         return BTreeMap::new();
     }
     let Some(left) = lease.left() else {
-        return starts.iter().map(|key| (key.clone(), CommitError::NotOurs)).collect();
+        return starts.iter().map(|key| (key.clone(), Err(CommitError::NotOurs))).collect();
     };
-    let refused = |(key, answer): (TopicPartition, Result<Option<Stored>, OffsetError>)| match answer {
-        Ok(None) | Err(OffsetError::TakenAway { .. }) => None,
-        Ok(Some(there)) if offsets.get(&key).is_some_and(|ours| ours.offset == there.offset) => None,
-        Ok(Some(_)) => Some((key, CommitError::JustBegun)),
-        Err(error) => Some((key, error.into())),
+    let told = |(key, answer): (TopicPartition, Result<Option<Stored>, OffsetError>)| {
+        let told = match answer {
+            Ok(None) | Err(OffsetError::TakenAway { .. }) => Ok(true),
+            Ok(Some(there)) if offsets.get(&key).is_some_and(|ours| ours.offset == there.offset) => Ok(false),
+            Ok(Some(_)) => Err(CommitError::JustBegun),
+            Err(error) => Err(error.into()),
+        };
+        (key, told)
     };
-    store.read(starts, now() + left.min(WITHIN)).into_iter().filter_map(refused).collect()
+    store.read(starts, now() + left.min(WITHIN)).into_iter().map(told).collect()
 }
 
 /// The thread's end for the event loop.
@@ -163,7 +197,6 @@ fn commit_all(
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
-    use std::time::Instant;
 
     use kafkavisor::ids::{Offset, Topic};
 

@@ -165,11 +165,10 @@ impl Starts {
             Ok(None) => Err(self.elsewhere(gathered, key)?),
             Err(error) => Err(unless_unusable::<Committed>(Err(error))?.err().unwrap_or(Missing::Never)),
         };
-        if committed == Err(Missing::Never) && !topic_committed {
-            // Whether the topic is new to the group can't be told while any of its offsets can't.
-            let unread = of_topic(&gathered.committed, &key.topic).find_map(|answer| answer.as_ref().err());
-            unread.cloned().map_or(Ok(()), Err)?;
-        }
+        let committed = match committed {
+            Err(Missing::Never) if !topic_committed => self.of_a_new_topic(gathered, &key.topic)?,
+            known => known,
+        };
         Ok(Facts {
             instance: self.instance.clone(),
             committed,
@@ -189,6 +188,26 @@ impl Starts {
             // Whatever it says: somebody has begun there.
             Ok(Some(_)) | Err(OffsetError::NotANumber { .. }) => Ok(Missing::Elsewhere(*elsewhere)),
             Err(error) => Err(StartError::Elsewhere(error)),
+        }
+    }
+
+    /// What there is of a partition without an offset, in a topic without one: a topic that was begun elsewhere is not new. It can't
+    /// be told while any of its offsets can't.
+    fn of_a_new_topic(
+        &self,
+        gathered: &Gathered,
+        topic: &Topic,
+    ) -> Result<Result<Committed, Missing>, StartError> {
+        if let Some(error) = of_topic(&gathered.committed, topic).find_map(|answer| answer.as_ref().err()) {
+            return Err(error.clone().into());
+        }
+        let Some((elsewhere, _)) = &self.places.elsewhere else { return Ok(Err(Missing::Never)) };
+        if has_offset(&gathered.elsewhere, topic) {
+            return Ok(Err(Missing::Elsewhere(*elsewhere)));
+        }
+        match of_topic(&gathered.elsewhere, topic).find_map(|answer| answer.as_ref().err()) {
+            Some(error) => Err(StartError::Elsewhere(error.clone())),
+            None => Ok(Err(Missing::Never)),
         }
     }
 

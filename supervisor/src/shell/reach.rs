@@ -153,7 +153,13 @@ fn reach_offsets(
 ) -> Result<Option<ZookeeperOffsets>, Failure> {
     let address = match (config.offsets.storage, &servers.zookeeper) {
         (Storage::Zookeeper | Storage::Dual, Some(address)) => address,
-        (Storage::Kafka, _) | (_, None) => return Ok(None),
+        (Storage::Kafka, _) => return Ok(None),
+        (Storage::Zookeeper | Storage::Dual, None) => {
+            return Err(Failure::configuration(
+                "`offsets.storage` needs ZooKeeper, and the cluster has none: set `cluster.zookeeper`, or `offsets.storage: kafka`"
+                    .to_owned(),
+            ));
+        }
     };
     let offsets = zookeeper_offsets(config, address, start_runtime("offsets")?).signed();
     let within = config.cluster.connect_timeout;

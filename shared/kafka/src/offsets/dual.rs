@@ -66,6 +66,15 @@ impl OffsetStore for DualOffsets {
         self.write_both(|store| store.write_as(member, offsets, deadline))
     }
 
+    fn begin(
+        &self,
+        member: Option<&MemberNode>,
+        offsets: &BTreeMap<TopicPartition, Stored>,
+        deadline: Instant,
+    ) -> Answers<()> {
+        self.write_both(|store| store.begin(member, offsets, deadline))
+    }
+
     fn complete(&self, found: &BTreeMap<TopicPartition, Stored>, deadline: Instant) -> Answers<bool> {
         let keys: BTreeSet<_> = found.keys().cloned().collect();
         let there = [&self.first, &self.second].map(|place| place.read(&keys, deadline));

@@ -62,6 +62,9 @@ pub enum OffsetError {
         /// What it held as we last wrote it.
         offset: Offset,
     },
+    /// It was to be the first offset of its partition, and there is one.
+    #[error("another member has just begun this topic")]
+    Begun,
     /// The member that wanted to write is in the group no more: the partition may be somebody else's.
     #[error("this member has left the group: the partition may be somebody else's")]
     NotOurs,
@@ -88,6 +91,20 @@ pub trait OffsetStore: Debug + Send + Sync {
         deadline: Instant,
     ) -> Answers<()> {
         self.write(offsets, deadline)
+    }
+
+    /// Writes the first offsets of their partitions: where another one is there by now, and that can be told at the very write, that
+    /// one holds ([`OffsetError::Begun`]).
+    fn begin(
+        &self,
+        member: Option<&MemberNode>,
+        offsets: &BTreeMap<TopicPartition, Stored>,
+        deadline: Instant,
+    ) -> Answers<()> {
+        match member {
+            Some(member) => self.write_as(member, offsets, deadline),
+            None => self.write(offsets, deadline),
+        }
     }
 
     /// Whether these offsets, as [`read`](Self::read) has given them, are in every place that this store writes.

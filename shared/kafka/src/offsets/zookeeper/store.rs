@@ -146,13 +146,15 @@ impl ZookeeperOffsets {
         &self,
         member: Option<&MemberNode>,
         offsets: &BTreeMap<TopicPartition, Stored>,
+        first: bool,
         deadline: Instant,
     ) -> Answers<()> {
         let mut writes = Writes::default();
         let ailing = self.ailing.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let done = self.within(deadline, async {
             let client = self.connected().await?;
-            let sending = Sending { client: &client, layout: &self.layout, signed: self.signed, member };
+            let sending =
+                Sending { client: &client, layout: &self.layout, signed: self.signed, member, first };
             sending.all(offsets, &ailing, &mut writes).await
         });
         let Writes { answers, failed } = writes;
@@ -175,7 +177,7 @@ impl OffsetStore for ZookeeperOffsets {
     }
 
     fn write(&self, offsets: &BTreeMap<TopicPartition, Stored>, deadline: Instant) -> Answers<()> {
-        self.write_checked(None, offsets, deadline)
+        self.write_checked(None, offsets, false, deadline)
     }
 
     fn write_as(
@@ -184,7 +186,16 @@ impl OffsetStore for ZookeeperOffsets {
         offsets: &BTreeMap<TopicPartition, Stored>,
         deadline: Instant,
     ) -> Answers<()> {
-        self.write_checked(Some(member), offsets, deadline)
+        self.write_checked(Some(member), offsets, false, deadline)
+    }
+
+    fn begin(
+        &self,
+        member: Option<&MemberNode>,
+        offsets: &BTreeMap<TopicPartition, Stored>,
+        deadline: Instant,
+    ) -> Answers<()> {
+        self.write_checked(member, offsets, true, deadline)
     }
 }
 

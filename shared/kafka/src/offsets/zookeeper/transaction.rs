@@ -39,6 +39,8 @@ pub(super) struct Sending<'a> {
     pub(super) layout: &'a Layout,
     pub(super) signed: bool,
     pub(super) member: Option<&'a MemberNode>,
+    /// They are the first of their partitions: their nodes are made, and never written over.
+    pub(super) first: bool,
 }
 
 /// One node that is to be written.
@@ -82,7 +84,8 @@ impl Sending<'_> {
     }
 
     fn item(&self, key: &TopicPartition, stored: &Stored) -> Item {
-        let offset = Node { path: self.layout.offset(key), text: stored.offset.to_string(), missing: false };
+        let offset =
+            Node { path: self.layout.offset(key), text: stored.offset.to_string(), missing: self.first };
         let record = || Node { path: self.layout.record(key), text: record_text(stored), missing: false };
         let nodes = std::iter::once(offset).chain(self.signed.then(record)).collect();
         Item { key: key.clone(), nodes, repairs: 0 }
@@ -112,6 +115,7 @@ impl Sending<'_> {
                     items.push(item);
                     items = self.make_ready(items, writes).await?;
                 }
+                (Error::NodeExists, _) if self.first && nth == 0 => writes.fail(item.key, OffsetError::Begun),
                 (Error::NodeExists, Some(node)) if item.repairs <= REPAIRS => {
                     node.missing = false;
                     items.push(item);
@@ -173,6 +177,10 @@ impl Sending<'_> {
         }
         let mut ready = Vec::new();
         for item in items {
+            if self.first && item.nodes.first().is_some_and(|offset| !offset.missing) {
+                writes.fail(item.key, OffsetError::Begun);
+                continue;
+            }
             let error = item.nodes.iter().find_map(|node| unmade.get_key_value(folder(&node.path)));
             match error.map(|(folder, error)| failed(folder, error)) {
                 Some(error) => writes.fail(item.key, error),
