@@ -12,6 +12,7 @@
 //! | [`consumer_config`] | a consumer's configuration as in yelp_kafka: `KafkaConsumerConfig` |
 //! | [`partitioner`] | who owns which partition: kazoo's `SetPartitioner` as a pure state machine |
 //! | [`membership`] | who owns what, behind one trait: static lists, the partitioner on a real ZooKeeper (feature `zookeeper`) |
+//! | [`offset_storage`] | where a group's offsets are kept, by name |
 //! | `offsets` | a group's offsets and lag from outside, in Kafka and in ZooKeeper (feature `offsets`) |
 //! | [`protocol`] | codecs of the handler protocols, both directions |
 //! | [`handler`] | a small typed helper for handlers written in Rust |
@@ -24,6 +25,7 @@ pub mod consumer_config;
 pub mod discovery;
 pub mod handler;
 pub mod membership;
+pub mod offset_storage;
 #[cfg(feature = "offsets")]
 pub mod offsets;
 pub mod partitioner;

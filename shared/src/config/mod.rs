@@ -46,6 +46,8 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+#[doc(inline)]
+pub use crate::offset_storage::OffsetStorage;
 pub use address::{InvalidAddress, ZookeeperAddress, comma_separated};
 pub use assignment::{Assignment, GroupPathStyle};
 pub use became::ConsumerNotes;
@@ -60,6 +62,7 @@ pub use handler::{Batch, Delimiter, Handler, MaxInFlight, Poison, PoisonAction, 
 pub use lifecycle::{Restart, Stop};
 pub use load::{Config, Finding};
 pub use logging::{Admin, Log, LogFormat, MAX_SOCKET_PATH, Metrics};
-pub use offsets::{Offsets, Reset, Storage};
+pub(crate) use offsets::RESETS;
+pub use offsets::{Offsets, Reset};
 pub use source::Source;
 pub(crate) use words::nearest;

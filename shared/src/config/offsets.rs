@@ -8,22 +8,19 @@ use serde::{Deserialize, Serialize};
 use super::consumer::Consumer;
 use super::errors::{Place, Problems};
 use super::reader::{Field, Section};
+use crate::offset_storage::{OffsetStorage, STORAGES};
 
 const KEYS: &[&str] = &["reset", "storage", "commit_interval", "commit_messages"];
 const COMMIT_INTERVALS: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(300);
 const COMMIT_MESSAGES: RangeInclusive<u64> = 1..=1_000_000_000;
 
 /// Where reading begins, by name; yelp_kafka's words too.
-pub(super) const RESETS: &[(&str, Reset)] = &[
+pub(crate) const RESETS: &[(&str, Reset)] = &[
     ("earliest", Reset::Earliest),
     ("latest", Reset::Latest),
     ("smallest", Reset::Earliest),
     ("largest", Reset::Latest),
 ];
-
-/// Where a group's offsets are kept, by name.
-pub(super) const STORAGES: &[(&str, Storage)] =
-    &[("kafka", Storage::Kafka), ("zookeeper", Storage::Zookeeper), ("dual", Storage::Dual)];
 
 /// Where reading begins, where that is kept, and how often progress is committed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +28,7 @@ pub struct Offsets {
     /// Where to begin in a topic for which the group has no offset at all.
     pub reset: Reset,
     /// Where the group's offsets are kept.
-    pub storage: Storage,
+    pub storage: OffsetStorage,
     /// Longest time between an acknowledgement and its commit.
     pub commit_interval: Duration,
     /// So many acknowledged messages are committed sooner.
@@ -48,23 +45,11 @@ pub enum Reset {
     Latest,
 }
 
-/// Where a group's offsets are kept: yelp_kafka's `offset_storage`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Storage {
-    /// In Kafka.
-    Kafka,
-    /// In ZooKeeper's classic layout.
-    Zookeeper,
-    /// In both; Kafka's are read where there are any.
-    Dual,
-}
-
 impl Default for Offsets {
     fn default() -> Self {
         Self {
             reset: Reset::Latest,
-            storage: Storage::Kafka,
+            storage: OffsetStorage::Kafka,
             commit_interval: Duration::from_secs(1),
             commit_messages: 10_000,
         }
@@ -94,8 +79,8 @@ impl OffsetsDraft {
     /// Whether they need ZooKeeper, whoever assigns partitions.
     pub(super) fn in_zookeeper(&self) -> bool {
         match self.offsets.storage {
-            Storage::Kafka => false,
-            Storage::Zookeeper | Storage::Dual => true,
+            OffsetStorage::Kafka => false,
+            OffsetStorage::Zookeeper | OffsetStorage::Dual => true,
         }
     }
 

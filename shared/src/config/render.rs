@@ -15,8 +15,9 @@ use super::handler::{ACTIONS, DELIMITERS, Handler, PROTOCOLS, Protocol};
 use super::kafka::is_secret;
 use super::load::Config;
 use super::logging::FORMATS;
-use super::offsets::{RESETS, STORAGES};
+use super::offsets::RESETS;
 use super::quantity::{show_duration, show_size};
+use crate::offset_storage::STORAGES;
 
 /// What stands in for a secret.
 pub(super) const MASK: &str = "********";

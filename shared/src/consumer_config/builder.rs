@@ -11,7 +11,7 @@ use super::error::ConfigurationError;
 use super::given::{Given, NotSet};
 use super::option::ConsumerOption;
 use crate::cluster_config::ClusterConfig;
-use crate::config::{Reset, Storage, nearest, shown};
+use crate::config::{OffsetStorage, Reset, nearest, shown};
 use crate::ids::Group;
 
 const CALLBACK: &str = "no value (a consumer group is given its callbacks itself)";
@@ -106,13 +106,8 @@ impl Builder {
     }
 
     /// See [`KafkaConsumerConfig::offset_storage`].
-    pub fn offset_storage(self, storage: Storage) -> Self {
-        let name = match storage {
-            Storage::Zookeeper => "zookeeper",
-            Storage::Kafka => "kafka",
-            Storage::Dual => "dual",
-        };
-        self.set(ConsumerOption::OffsetStorage, name)
+    pub fn offset_storage(self, storage: OffsetStorage) -> Self {
+        self.set(ConsumerOption::OffsetStorage, storage.to_string())
     }
 
     /// See [`KafkaConsumerConfig::metrics_reporter`].

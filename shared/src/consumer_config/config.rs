@@ -7,7 +7,7 @@ use super::builder::Builder;
 use super::error::Deprecated;
 use super::values::Values;
 use crate::cluster_config::ClusterConfig;
-use crate::config::{Reset, Storage};
+use crate::config::{OffsetStorage, Reset};
 use crate::ids::{Group, Topic};
 use crate::partitioner::group_path::{GroupFolder, TopicsRepr};
 
@@ -140,7 +140,7 @@ impl KafkaConsumerConfig {
     }
 
     /// Where offsets are kept. Default: ZooKeeper.
-    pub fn offset_storage(&self) -> Storage {
+    pub fn offset_storage(&self) -> OffsetStorage {
         self.values.offset_storage
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::cluster_config::ClusterConfig;
-use crate::config::{Reset, Storage};
+use crate::config::{OffsetStorage, Reset};
 use crate::ids::{Group, Topic};
 use crate::partitioner::group_path::TopicsRepr;
 
@@ -31,7 +31,7 @@ fn the_defaults_are_yelp_kafkas() {
     assert_eq!(config.client_id(), "yelp-kafka");
     assert_eq!(config.partitioner_cooldown(), Duration::from_secs(30));
     assert_eq!(config.max_termination_timeout(), Duration::from_secs(10));
-    assert_eq!(config.offset_storage(), Storage::Zookeeper);
+    assert_eq!(config.offset_storage(), OffsetStorage::Zookeeper);
     assert_eq!((config.metrics_reporter(), config.deprecated()), (None, [].as_slice()));
 }
 
@@ -50,7 +50,7 @@ fn each_option_is_set_in_rust_and_by_its_name() {
         .partitioner_cooldown(Duration::from_millis(1500))
         .use_group_sha(false)
         .max_termination_timeout(Duration::from_millis(250))
-        .offset_storage(Storage::Dual)
+        .offset_storage(OffsetStorage::Dual)
         .metrics_reporter("yelp_meteorite")
         .metrics_dimensions(dimensions)
         .build()
@@ -63,7 +63,7 @@ fn each_option_is_set_in_rust_and_by_its_name() {
     });
     let named = builder().options(named.as_object().unwrap().clone()).build().unwrap();
     assert_eq!(typed, named);
-    assert_eq!((typed.offset_storage(), typed.consumer_timeout()), (Storage::Dual, None));
+    assert_eq!((typed.offset_storage(), typed.consumer_timeout()), (OffsetStorage::Dual, None));
     assert_ne!(typed, builder().build().unwrap());
 }
 

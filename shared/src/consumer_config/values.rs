@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::option::ConsumerOption;
-use crate::config::{Reset, Storage};
+use crate::config::{RESETS, Reset};
+use crate::offset_storage::{OffsetStorage, STORAGES};
 
 const COMMIT_INTERVALS_MS: RangeInclusive<u64> = 10..=300_000;
 const COMMIT_MESSAGES: RangeInclusive<u64> = 1..=1_000_000_000;
@@ -33,7 +34,7 @@ pub(crate) struct Values {
     pub(crate) partitioner_cooldown: Duration,
     pub(crate) use_group_sha: bool,
     pub(crate) max_termination_timeout: Duration,
-    pub(crate) offset_storage: Storage,
+    pub(crate) offset_storage: OffsetStorage,
     pub(crate) metrics_reporter: Option<String>,
     pub(crate) metrics_dimensions: BTreeMap<String, String>,
 }
@@ -52,7 +53,7 @@ impl Default for Values {
             partitioner_cooldown: Duration::from_secs(30),
             use_group_sha: true,
             max_termination_timeout: Duration::from_secs(10),
-            offset_storage: Storage::Zookeeper,
+            offset_storage: OffsetStorage::Zookeeper,
             metrics_reporter: None,
             metrics_dimensions: BTreeMap::new(),
         }
@@ -111,18 +112,11 @@ fn optional<T>(value: &Value, read: impl Fn(&Value) -> Result<T, String>) -> Res
 }
 
 fn reset(value: &Value) -> Result<Reset, String> {
-    let names = [
-        ("smallest", Reset::Earliest),
-        ("earliest", Reset::Earliest),
-        ("largest", Reset::Latest),
-        ("latest", Reset::Latest),
-    ];
-    word(value, &names).ok_or_else(|| "`smallest` or `largest` (or `earliest`, `latest`)".to_owned())
+    word(value, RESETS).ok_or_else(|| "`smallest` or `largest` (or `earliest`, `latest`)".to_owned())
 }
 
-fn storage(value: &Value) -> Result<Storage, String> {
-    let names = [("zookeeper", Storage::Zookeeper), ("kafka", Storage::Kafka), ("dual", Storage::Dual)];
-    word(value, &names).ok_or_else(|| "`zookeeper`, `kafka` or `dual`".to_owned())
+fn storage(value: &Value) -> Result<OffsetStorage, String> {
+    word(value, STORAGES).ok_or_else(|| "`zookeeper`, `kafka` or `dual`".to_owned())
 }
 
 fn word<T: Copy>(value: &Value, names: &[(&str, T)]) -> Option<T> {

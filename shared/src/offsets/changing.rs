@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use super::client::KafkaClient;
 use super::error::{OffsetCommitError, OffsetsError};
 use super::reading::{PartitionOffsets, topics_watermarks};
-use super::storage::OffsetStorage;
 use super::topics::Topics;
 use crate::ids::{Group, Offset, Partition, Topic, TopicPartition};
+use crate::offset_storage::OffsetStorage;
 
 /// Sets the group's offsets; whether they are in the logs is the caller's to know. Gives those that could not be set.
 ///

@@ -17,11 +17,11 @@ use kafkavisor_kafka::properties::client_properties;
 
 use super::async_thread::{AsyncThread, apart};
 use super::error::OffsetsError;
-use super::storage::{InvalidOffsetStorageError, OffsetStorage};
 use crate::clock::now;
 use crate::cluster_config::ClusterConfig;
 use crate::config::ZookeeperAddress;
 use crate::ids::{Group, Offset, Topic, TopicPartition};
+use crate::offset_storage::{InvalidOffsetStorageError, OffsetStorage};
 
 /// A cluster that was reached. The `kafka_client` of yelp_kafka's functions.
 pub struct KafkaClient {

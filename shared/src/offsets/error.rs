@@ -6,9 +6,9 @@ use std::time::Duration;
 use kafkavisor_kafka::error::KafkaError;
 use kafkavisor_kafka::offsets::OffsetError;
 
-use super::storage::InvalidOffsetStorageError;
 use crate::config::InvalidAddress;
 use crate::ids::{Partition, Topic, TopicPartition};
+use crate::offset_storage::InvalidOffsetStorageError;
 
 /// Why offsets could not be read or written at all. In yelp_kafka each is a class below `YelpKafkaError`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

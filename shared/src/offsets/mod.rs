@@ -11,7 +11,6 @@
 //! | [`reading`] | [`current_consumer_offsets`], [`topics_watermarks`] |
 //! | [`changing`] | [`set_consumer_offsets`], [`advance_consumer_offsets`], [`rewind_consumer_offsets`] |
 //! | [`monitoring`] | [`consumer_offsets_metadata`], [`topics_offset_distance`], [`offset_distance`] |
-//! | [`storage`] | where offsets are kept, by name |
 //! | [`saved`] | offsets in a file |
 //! | [`error`] | what can go wrong |
 //! | `async_thread` | where ZooKeeper's client lives |
@@ -23,7 +22,6 @@ pub mod error;
 pub mod monitoring;
 pub mod reading;
 pub mod saved;
-pub mod storage;
 pub mod topics;
 
 pub use self::changing::{advance_consumer_offsets, rewind_consumer_offsets, set_consumer_offsets};
@@ -34,7 +32,8 @@ pub use self::monitoring::{
 };
 pub use self::reading::{PartitionOffsets, current_consumer_offsets, topics_watermarks};
 pub use self::saved::SavedOffsets;
-pub use self::storage::{InvalidOffsetStorageError, OffsetStorage};
 pub use self::topics::Topics;
+#[doc(inline)]
+pub use crate::offset_storage::{InvalidOffsetStorageError, OffsetStorage};
 #[doc(inline)]
 pub use kafkavisor_kafka::{GroupMember, error::KafkaError, logs::Log, offsets::OffsetError};

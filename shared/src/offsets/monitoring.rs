@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::client::KafkaClient;
 use super::error::OffsetsError;
 use super::reading::{current_consumer_offsets, topics_watermarks};
-use super::storage::OffsetStorage;
 use super::topics::Topics;
 use crate::ids::{Group, Offset, Partition, Topic};
+use crate::offset_storage::OffsetStorage;
 
 /// A group in a partition. From yelp_kafka: `yelp_kafka.monitoring.ConsumerPartitionOffsets`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::client::KafkaClient;
 use super::error::OffsetsError;
-use super::storage::OffsetStorage;
 use super::topics::{Topics, by_topic};
 use crate::ids::{Group, Offset, Partition, Topic, TopicPartition};
+use crate::offset_storage::OffsetStorage;
 use kafkavisor_kafka::offsets::OffsetError;
 
 /// Where a partition's log begins and ends. From yelp_kafka: `yelp_kafka.offsets.PartitionOffsets`.

@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::storage::OffsetStorage;
 use crate::config::document::{Node, Value, parse};
 use crate::config::errors::Problems;
 use crate::config::reader::Field;
 use crate::config::{Errors, Place, Source};
 use crate::ids::{Group, Offset, Partition, Topic};
+use crate::offset_storage::OffsetStorage;
 
 const KEYS: &[&str] = &["group", "storage", "offsets"];
 

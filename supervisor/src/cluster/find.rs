@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
 use kafkavisor::clock::now;
-use kafkavisor::config::{Assignment, ClusterAddress, Config, Servers, Storage};
+use kafkavisor::config::{Assignment, ClusterAddress, Config, OffsetStorage, Servers};
 
 use super::question::{NotFound, Question};
 use crate::exit::Failure;
@@ -25,7 +25,7 @@ pub(crate) fn servers(config: &Config, until: Instant) -> Result<Servers, Failur
     let within = config.cluster.connect_timeout;
     let servers = patiently(|| in_time(&question, until, within), until).map_err(|error| error.failure())?;
     let needed = matches!(config.assignment, Assignment::Zookeeper { .. })
-        || matches!(config.offsets.storage, Storage::Zookeeper | Storage::Dual);
+        || matches!(config.offsets.storage, OffsetStorage::Zookeeper | OffsetStorage::Dual);
     if needed && servers.zookeeper.is_none() {
         return Err(question.no_zookeeper().failure());
     }

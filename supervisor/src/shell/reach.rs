@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Instant;
 
 use kafkavisor::clock::now;
-use kafkavisor::config::{Assignment as AssignmentMode, Config, Servers, Storage, ZookeeperAddress};
+use kafkavisor::config::{Assignment as AssignmentMode, Config, OffsetStorage, Servers, ZookeeperAddress};
 use kafkavisor::ids::TopicPartition;
 use kafkavisor::membership::{ConnectError, Connection, Options};
 use kafkavisor_kafka::clients::Clients;
@@ -152,9 +152,9 @@ fn reach_offsets(
     until: Instant,
 ) -> Result<Option<ZookeeperOffsets>, Failure> {
     let address = match (config.offsets.storage, &servers.zookeeper) {
-        (Storage::Zookeeper | Storage::Dual, Some(address)) => address,
-        (Storage::Kafka, _) => return Ok(None),
-        (Storage::Zookeeper | Storage::Dual, None) => {
+        (OffsetStorage::Zookeeper | OffsetStorage::Dual, Some(address)) => address,
+        (OffsetStorage::Kafka, _) => return Ok(None),
+        (OffsetStorage::Zookeeper | OffsetStorage::Dual, None) => {
             return Err(Failure::configuration(
                 "`offsets.storage` needs ZooKeeper, and the cluster has none: set `cluster.zookeeper`, or `offsets.storage: kafka`"
                     .to_owned(),
@@ -187,11 +187,13 @@ fn offset_places(
     let kafka: Arc<dyn OffsetStore> = Arc::new(in_kafka);
     let zookeeper = in_zookeeper.map(|offsets| Arc::new(offsets) as Arc<dyn OffsetStore>);
     match (config.offsets.storage, zookeeper) {
-        (Storage::Zookeeper, Some(store)) => Places { store, elsewhere: Some((Elsewhere::Kafka, kafka)) },
-        (Storage::Dual, Some(zookeeper)) => {
+        (OffsetStorage::Zookeeper, Some(store)) => {
+            Places { store, elsewhere: Some((Elsewhere::Kafka, kafka)) }
+        }
+        (OffsetStorage::Dual, Some(zookeeper)) => {
             Places { store: Arc::new(DualOffsets::new(kafka, zookeeper)), elsewhere: None }
         }
-        (Storage::Kafka, _) | (_, None) => {
+        (OffsetStorage::Kafka, _) | (_, None) => {
             let address = match config.assignment {
                 AssignmentMode::Zookeeper { .. } => servers.zookeeper.as_ref(),
                 AssignmentMode::Static { .. } => None,

@@ -31,7 +31,7 @@ fn as_soon_as_it_is_there_yelp_kafkas_defaults_hold() {
     for empty in ["{}", "", "~"] {
         let (config, _) = pasted(&with(empty));
         assert_eq!(config.offsets.reset, Reset::Latest);
-        assert_eq!(config.offsets.storage, Storage::Zookeeper);
+        assert_eq!(config.offsets.storage, OffsetStorage::Zookeeper);
         assert_eq!(config.offsets.commit_interval, Duration::from_secs(1));
         assert_eq!(config.offsets.commit_messages, 10_000, "none is none of ours");
         assert_eq!(cooldown(&config), Duration::from_secs(30));
@@ -40,7 +40,7 @@ fn as_soon_as_it_is_there_yelp_kafkas_defaults_hold() {
         assert_eq!(kafka, ["client.id=yelp-kafka", "fetch.message.max.bytes=2097152", "fetch.min.bytes=1"]);
     }
     let (config, notes) = pasted(MINIMAL);
-    assert_eq!((config.offsets.storage, cooldown(&config)), (Storage::Kafka, Duration::from_secs(1)));
+    assert_eq!((config.offsets.storage, cooldown(&config)), (OffsetStorage::Kafka, Duration::from_secs(1)));
     assert_eq!((notes.to_yaml().as_str(), notes.to_json(), notes.warnings()), ("", None, Vec::new()));
 }
 
@@ -67,7 +67,7 @@ const PASTED: &str = "
 #[test]
 fn every_option_becomes_what_it_means() {
     let (config, _) = pasted(&with(PASTED));
-    assert_eq!((config.offsets.reset, config.offsets.storage), (Reset::Earliest, Storage::Dual));
+    assert_eq!((config.offsets.reset, config.offsets.storage), (Reset::Earliest, OffsetStorage::Dual));
     assert_eq!((config.offsets.commit_interval.as_secs(), config.offsets.commit_messages), (60, 100));
     let Assignment::Zookeeper { cooldown, use_group_sha, .. } = config.assignment else { panic!() };
     assert_eq!((cooldown, use_group_sha), (Duration::from_millis(1500), false));
@@ -141,7 +141,7 @@ fn a_key_of_ours_beside_it_wins_and_that_is_said() {
                 kafka: {client.id: ours, max.partition.fetch.bytes: 77}\n";
     let theirs = "{auto_offset_reset: largest, client_id: theirs, fetch_message_max_bytes: 5000000}";
     let (config, notes) = pasted(&format!("{MINIMAL}{ours}consumer: {theirs}\n"));
-    assert_eq!((config.offsets.reset, config.offsets.storage), (Reset::Earliest, Storage::Kafka));
+    assert_eq!((config.offsets.reset, config.offsets.storage), (Reset::Earliest, OffsetStorage::Kafka));
     assert_eq!((config.stop.timeout.as_secs(), cooldown(&config).as_secs()), (3, 2));
     let kafka: Vec<_> = config.kafka.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(kafka, ["client.id=ours", "fetch.min.bytes=1", "max.partition.fetch.bytes=77"]);
@@ -219,7 +219,7 @@ fn settings_that_old_code_has_as_none_are_none() {
     let none = "{auto_commit_interval_messages: null, offset_storage: null, metrics_reporter: null, metrics_dimensions: null, \
                 iter_timeout: null, max_buffer_size: null}";
     let (config, _) = pasted(&with(none));
-    assert_eq!((config.offsets.commit_messages, config.offsets.storage), (10_000, Storage::Zookeeper));
+    assert_eq!((config.offsets.commit_messages, config.offsets.storage), (10_000, OffsetStorage::Zookeeper));
     assert_eq!(config.kafka["fetch.message.max.bytes"], "2097152");
 }
 
@@ -324,7 +324,10 @@ fn without_zookeeper_its_default_storage_is_refused_and_says_whose_it_is() {
     assert_eq!(refused(&format!("{file}consumer: {{}}")), format!("k.yaml:5:1: `consumer`: {words}"));
     let given = refused(&format!("{file}consumer: {{offset_storage: dual}}"));
     assert!(given.starts_with("k.yaml:5:28: `consumer`: offsets in ZooKeeper"), "{given}");
-    assert_eq!(load(&format!("{file}consumer: {{offset_storage: kafka}}")).offsets.storage, Storage::Kafka);
+    assert_eq!(
+        load(&format!("{file}consumer: {{offset_storage: kafka}}")).offsets.storage,
+        OffsetStorage::Kafka
+    );
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn assert_defaults(config: &Config) {
     assert_eq!(handler.batch, Batch { messages: 500, wait: Duration::from_millis(100) });
     let offsets = Offsets {
         reset: Reset::Latest,
-        storage: Storage::Kafka,
+        storage: OffsetStorage::Kafka,
         commit_interval: seconds(1),
         commit_messages: 10_000,
     };
@@ -164,7 +164,7 @@ fn everything_that_is_not_a_default_is_read() {
         MaxInFlight { messages: 9, bytes: 2_000_000, time: Duration::from_millis(1500) }
     );
     assert_eq!(handler.poison.action, PoisonAction::Skip);
-    assert_eq!((config.offsets.reset, config.offsets.storage), (Reset::Earliest, Storage::Dual));
+    assert_eq!((config.offsets.reset, config.offsets.storage), (Reset::Earliest, OffsetStorage::Dual));
     assert_eq!(config.log, Log { level: LevelFilter::Trace, format: LogFormat::Journald });
     assert_eq!(servers(&config).brokers, ["[::1]:9092", "b-2.example.org:19092"]);
     assert_eq!(config.kafka["socket.keepalive.enable"], "true");
@@ -241,7 +241,7 @@ fn offsets_in_zookeeper_are_for_static_assignment_too() {
     let partitions = vec!["o:0".to_owned()];
     let flags = Flags { partitions, zookeeper: Some("z:1".to_owned()), ..Flags::default() };
     let config = Config::load(Some(&source(file)), &flags).unwrap();
-    assert_eq!((shares(&config), config.offsets.storage), ("o:0".to_owned(), Storage::Zookeeper));
+    assert_eq!((shares(&config), config.offsets.storage), ("o:0".to_owned(), OffsetStorage::Zookeeper));
     assert!(servers(&config).zookeeper.is_some());
 }
 

@@ -380,7 +380,7 @@ fn offsets_in_zookeeper_need_its_address() {
         assert!(found[0].contains("set `cluster.zookeeper` in the file or pass -z"), "{found:#?}");
         let with = static_assignment.replace("brokers: k:1", "brokers: k:1, zookeeper: z:1");
         assert!(servers(&load(&with)).zookeeper.is_some());
-        assert_eq!(load(&static_assignment.replace(storage, "kafka")).offsets.storage, Storage::Kafka);
+        assert_eq!(load(&static_assignment.replace(storage, "kafka")).offsets.storage, OffsetStorage::Kafka);
     }
 }
 

@@ -3,16 +3,26 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// Where a group's offsets are kept: yelp_kafka's `offset_storage`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum OffsetStorage {
     /// In Kafka.
     Kafka,
     /// In ZooKeeper's classic layout: `/consumers/<group>/offsets/<topic>/<partition>`, decimal text.
     Zookeeper,
-    /// In both. Only for writing.
+    /// In both. Kafka's are read where there are any; the library's functions only write there.
     Dual,
 }
+
+/// All of them, by name.
+pub(crate) const STORAGES: &[(&str, OffsetStorage)] = &[
+    ("kafka", OffsetStorage::Kafka),
+    ("zookeeper", OffsetStorage::Zookeeper),
+    ("dual", OffsetStorage::Dual),
+];
 
 /// A place where offsets can't be read or written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,28 +45,23 @@ impl FromStr for OffsetStorage {
     type Err = InvalidOffsetStorageError;
 
     fn from_str(text: &str) -> Result<Self, InvalidOffsetStorageError> {
-        match text {
-            "kafka" => Ok(Self::Kafka),
-            "zookeeper" => Ok(Self::Zookeeper),
-            "dual" => Ok(Self::Dual),
-            other => Err(InvalidOffsetStorageError::Unknown { given: other.to_owned() }),
-        }
+        let named = STORAGES.iter().find(|(name, _)| *name == text);
+        let unknown = || InvalidOffsetStorageError::Unknown { given: text.to_owned() };
+        named.map(|(_, storage)| *storage).ok_or_else(unknown)
     }
 }
 
 impl fmt::Display for OffsetStorage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Kafka => "kafka",
-            Self::Zookeeper => "zookeeper",
-            Self::Dual => "dual",
-        })
+        let name = STORAGES.iter().find(|(_, storage)| storage == self).map_or("", |(name, _)| name);
+        f.write_str(name)
     }
 }
 
 impl OffsetStorage {
     /// One place.
-    pub(super) fn for_reading(self) -> Result<Self, InvalidOffsetStorageError> {
+    #[cfg(feature = "offsets")]
+    pub(crate) fn for_reading(self) -> Result<Self, InvalidOffsetStorageError> {
         match self {
             Self::Kafka | Self::Zookeeper => Ok(self),
             Self::Dual => Err(InvalidOffsetStorageError::ReadingBoth),
@@ -70,8 +75,8 @@ mod tests {
 
     #[test]
     fn storages_read_as_they_are_written() {
-        for storage in [OffsetStorage::Kafka, OffsetStorage::Zookeeper, OffsetStorage::Dual] {
-            assert_eq!(storage.to_string().parse(), Ok(storage));
+        for (name, storage) in STORAGES {
+            assert_eq!((storage.to_string().as_str(), name.parse()), (*name, Ok(*storage)));
         }
         for other in ["", "Kafka", "both", "random_storage"] {
             let error = other.parse::<OffsetStorage>().unwrap_err().to_string();
@@ -79,6 +84,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "offsets")]
     #[test]
     fn both_are_written_and_not_read() {
         assert_eq!(OffsetStorage::Dual.for_reading(), Err(InvalidOffsetStorageError::ReadingBoth));
