@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`properties`] | what every client is set up with |
 //! | [`clients`] | reaching Kafka, topics with their ids |
-//! | [`topics`] | all topics of a cluster |
+//! | `topics` | all topics of a cluster |
 //! | [`groups`] | a group's members and offsets, seen from outside |
 //! | [`logs`] | where logs begin and end, and where in them a time is |
 //! | [`heads`] | how old the first message is that nobody fetches |
@@ -30,7 +30,7 @@ pub mod logs;
 pub mod offsets;
 pub mod patience;
 pub mod properties;
-pub mod topics;
+mod topics;
 
 use kafkavisor_types::ids::{Topic, TopicPartition};
 use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use kafkavisor_kafka::clients::Clients;
 use kafkavisor_kafka::error::KafkaError;
 use kafkavisor_kafka::properties::client_properties;
-use kafkavisor_kafka::topics::Listing;
 
 use super::client::Discovery;
 use super::errors::DiscoveryError;
@@ -19,7 +19,7 @@ use crate::ids::{Partition, Topic};
 pub struct KafkaConnection<'a> {
     discovery: &'a Discovery,
     cluster: ClusterConfig,
-    listing: Listing,
+    client: Clients,
 }
 
 impl KafkaConnection<'_> {
@@ -30,7 +30,7 @@ impl KafkaConnection<'_> {
 
     /// Its topics and their partitions.
     pub fn topics(&self) -> Result<BTreeMap<Topic, Vec<Partition>>, DiscoveryError> {
-        let listed = self.listing.topics(now() + self.discovery.settings().kafka_timeout);
+        let listed = self.client.topics(now() + self.discovery.settings().kafka_timeout);
         listed.map_err(|error| self.discovery.kafka_error("topics", &self.cluster, &error))
     }
 }
@@ -139,7 +139,7 @@ impl Discovery {
 
     fn connected(&self, cluster: &ClusterConfig) -> Result<KafkaConnection<'_>, DiscoveryError> {
         let connection = self.unconnected("a connection", cluster)?;
-        let reached = connection.listing.reach(now() + self.settings().kafka_timeout);
+        let reached = connection.client.reach(now() + self.settings().kafka_timeout);
         reached.map_err(|error| self.kafka_error("a connection", cluster, &error))?;
         Ok(connection)
     }
@@ -151,9 +151,9 @@ impl Discovery {
     ) -> Result<KafkaConnection<'_>, DiscoveryError> {
         let mut theirs = self.settings().kafka.clone();
         theirs.entry("client.id".to_owned()).or_insert_with(|| self.client_id().to_owned());
-        let listing = Listing::new(&client_properties(&cluster.broker_list, &theirs));
-        let listing = listing.map_err(|error| self.kafka_error(what, cluster, &error))?;
-        Ok(KafkaConnection { discovery: self, cluster: cluster.clone(), listing })
+        let client = Clients::outside(&client_properties(&cluster.broker_list, &theirs));
+        let client = client.map_err(|error| self.kafka_error(what, cluster, &error))?;
+        Ok(KafkaConnection { discovery: self, cluster: cluster.clone(), client })
     }
 
     fn kafka_error(&self, what: &str, cluster: &ClusterConfig, error: &KafkaError) -> DiscoveryError {

@@ -42,6 +42,32 @@ pub(super) unsafe fn elements_of(list: *const rd::rd_kafka_topic_partition_list_
     all.iter().filter_map(element).collect()
 }
 
+/// All elements of a result's groups.
+///
+/// # Safety
+/// `groups` has `count` groups, all of a result that is live.
+#[expect(unsafe_code, reason = "librdkafka's C interface")]
+pub(super) unsafe fn elements_of_groups(
+    groups: *mut *const rd::rd_kafka_group_result_t,
+    count: usize,
+) -> Result<Vec<Element>, KafkaError> {
+    let mut found = Vec::new();
+    for index in 0..count {
+        // SAFETY: as the caller says; errors and lists belong to the groups.
+        unsafe {
+            let group = *groups.add(index);
+            let error = rd::rd_kafka_group_result_error(group);
+            if !error.is_null()
+                && let Some(error) = KafkaError::of(rd::rd_kafka_error_code(error))
+            {
+                return Err(error);
+            }
+            found.extend(elements_of(rd::rd_kafka_group_result_partitions(group)));
+        }
+    }
+    Ok(found)
+}
+
 #[expect(unsafe_code, reason = "librdkafka's C interface")]
 fn element(raw: &rd::rd_kafka_topic_partition_t) -> Option<Element> {
     let note = if raw.metadata.is_null() {

@@ -8,7 +8,7 @@ use kafkavisor_types::ids::Group;
 use rdkafka::bindings as rd;
 use rdkafka::types::RDKafka;
 
-use super::elements::{Element, elements_of};
+use super::elements::{Element, elements_of_groups};
 use super::request::{Owned, Request};
 use crate::error::KafkaError;
 
@@ -41,25 +41,14 @@ pub(crate) fn list_offsets(
         );
     }
     let event = request.answer()?;
-    let mut found = Vec::new();
-    // SAFETY: the event is live until the end; groups, errors and lists belong to it; the count is as librdkafka says.
+    // SAFETY: the event is live until the end; its groups belong to it; the count is as librdkafka says.
     unsafe {
         let result = rd::rd_kafka_event_ListConsumerGroupOffsets_result(event.get());
         if result.is_null() {
-            return Ok(found);
+            return Ok(Vec::new());
         }
         let mut count = 0;
         let groups = rd::rd_kafka_ListConsumerGroupOffsets_result_groups(result, &raw mut count);
-        for index in 0..count {
-            let group = *groups.add(index);
-            let error = rd::rd_kafka_group_result_error(group);
-            if !error.is_null()
-                && let Some(error) = KafkaError::of(rd::rd_kafka_error_code(error))
-            {
-                return Err(error);
-            }
-            found.extend(elements_of(rd::rd_kafka_group_result_partitions(group)));
-        }
+        elements_of_groups(groups, count)
     }
-    Ok(found)
 }

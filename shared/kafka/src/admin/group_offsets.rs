@@ -13,7 +13,7 @@ use rdkafka::bindings as rd;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafka;
 
-use super::elements::elements_of;
+use super::elements::elements_of_groups;
 use super::request::{Owned, Request};
 use crate::error::KafkaError;
 
@@ -47,21 +47,15 @@ pub(crate) fn write_offsets(
         );
     }
     let event = request.answer()?;
-    let mut answers = BTreeMap::new();
-    // SAFETY: the event is live until the end; groups, lists and names belong to it; both counts are as librdkafka says.
-    unsafe {
+    // SAFETY: the event is live until the end; its groups belong to it; the count is as librdkafka says.
+    let written = unsafe {
         let result = rd::rd_kafka_event_AlterConsumerGroupOffsets_result(event.get());
         if result.is_null() {
-            return Ok(answers);
+            return Ok(BTreeMap::new());
         }
         let mut count = 0;
         let groups = rd::rd_kafka_AlterConsumerGroupOffsets_result_groups(result, &raw mut count);
-        for index in 0..count {
-            let list = rd::rd_kafka_group_result_partitions(*groups.add(index));
-            for element in elements_of(list) {
-                answers.insert(element.key, element.error.map_or(Ok(()), Err));
-            }
-        }
-    }
-    Ok(answers)
+        elements_of_groups(groups, count)?
+    };
+    Ok(written.into_iter().map(|element| (element.key, element.error.map_or(Ok(()), Err))).collect())
 }
