@@ -56,39 +56,40 @@ mod tests {
 
     use super::*;
 
-    /// Runs the ignored test `name` as a process of its own.
-    fn status_of(name: &str) -> Option<i32> {
+    /// Set in a process that a test has started of itself.
+    const WITHIN: &str = "KAFKAVISOR_TEST_PANICS";
+
+    /// The test `name` ends with `status` in a process of its own, where it does `work`.
+    #[track_caller]
+    fn ends_with(name: &str, status: i32, work: fn()) {
+        if std::env::var_os(WITHIN).is_some() {
+            return work();
+        }
         let mut child = Command::new(std::env::current_exe().unwrap());
-        child.args(["--exact", &format!("panics::tests::{name}"), "--ignored", "--nocapture"]);
-        child.output().unwrap().status.code()
+        child.args(["--exact", &format!("panics::tests::{name}"), "--nocapture"]).env(WITHIN, "yes");
+        assert_eq!(child.output().unwrap().status.code(), Some(status));
     }
 
     #[test]
     fn a_thread_that_panics_ends_the_process() {
-        assert_eq!(status_of("process_with_a_bug"), Some(BUG));
+        let with_a_bug = || {
+            end_the_process();
+            let _never_joined = thread::spawn(|| panic!("on purpose"));
+            thread::park();
+        };
+        ends_with("a_thread_that_panics_ends_the_process", BUG, with_a_bug);
     }
 
     #[test]
     fn a_thread_that_only_answers_ends_alone() {
-        assert_eq!(status_of("process_that_answers"), Some(0));
-    }
-
-    #[test]
-    #[ignore = "a process for the tests above"]
-    fn process_with_a_bug() {
-        end_the_process();
-        let _never_joined = thread::spawn(|| panic!("on purpose"));
-        thread::park();
-    }
-
-    #[test]
-    #[ignore = "a process for the tests above"]
-    fn process_that_answers() {
-        end_the_process();
-        let answers = thread::spawn(|| {
-            end_alone();
-            panic!("on purpose");
-        });
-        assert!(answers.join().is_err());
+        let that_answers = || {
+            end_the_process();
+            let answers = thread::spawn(|| {
+                end_alone();
+                panic!("on purpose");
+            });
+            assert!(answers.join().is_err());
+        };
+        ends_with("a_thread_that_only_answers_ends_alone", 0, that_answers);
     }
 }
