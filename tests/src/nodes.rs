@@ -1,11 +1,9 @@
 //! Nodes in ZooKeeper as they are, to compare and to write: what other programs leave there.
 
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
-use zookeeper_client::{Acls, Client, CreateMode, Error};
+use zookeeper_client::Client;
 
-use crate::topic::block_on;
-use crate::waiting::WITHIN;
+use crate::zookeeper::{children, data, with_client, write_node};
 
 /// One node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,17 +30,12 @@ impl Node {
 
 /// The node at `path` and all below, parents first; none where there is none.
 pub fn tree(servers: &str, path: &str) -> Vec<Node> {
-    block_on(async {
-        let client = connect(servers).await;
+    with_client(servers, async |client| {
         let (mut found, mut waiting) = (Vec::new(), vec![path.to_owned()]);
         while let Some(path) = waiting.pop() {
-            let Some(node) = read(&client, &path).await else { continue };
+            let Some(node) = read(client, &path).await else { continue };
             found.push(node);
-            let mut children = match timeout(WITHIN, client.list_children(&path)).await.expect("in time") {
-                Ok(children) => children,
-                Err(Error::NoNode) => Vec::new(),
-                Err(error) => panic!("{path}: {error}"),
-            };
+            let mut children = children(client, &path).await;
             children.sort_unstable_by(|a, b| b.cmp(a));
             waiting.extend(children.into_iter().map(|child| format!("{path}/{child}")));
         }
@@ -50,37 +43,15 @@ pub fn tree(servers: &str, path: &str) -> Vec<Node> {
     })
 }
 
-/// Writes persistent nodes as they are said to be, open to all; those that are there stay.
+/// Writes persistent nodes as they are said to be, open to all.
 pub fn write(servers: &str, nodes: &[Node]) {
-    block_on(async {
-        let client = connect(servers).await;
-        let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
-        for node in nodes {
-            let parent = node.path.rsplit_once('/').map_or("", |(parent, _)| parent);
-            if !parent.is_empty() {
-                timeout(WITHIN, client.mkdir(parent, &options)).await.expect("in time").expect("a folder");
-            }
-            let created = client.create(&node.path, node.data.as_bytes(), &options);
-            match timeout(WITHIN, created).await.expect("in time") {
-                Ok(_) | Err(Error::NodeExists) => {}
-                Err(error) => panic!("{}: {error}", node.path),
-            }
-        }
-    });
-}
-
-async fn connect(servers: &str) -> Client {
-    timeout(WITHIN, Client::connect(servers)).await.expect("in time").expect("ZooKeeper answers")
+    nodes.iter().for_each(|node| write_node(servers, &node.path, &node.data));
 }
 
 async fn read(client: &Client, path: &str) -> Option<Node> {
-    let (data, stat) = match timeout(WITHIN, client.get_data(path)).await.expect("in time") {
-        Ok(found) => found,
-        Err(Error::NoNode) => return None,
-        Err(error) => panic!("{path}: {error}"),
-    };
-    let (acl, _) = timeout(WITHIN, client.get_acl(path)).await.expect("in time").expect("readable");
+    let (data, session) = data(client, path).await?;
+    let (acl, _) = client.get_acl(path).await.expect("readable");
     let acl = acl.iter().map(|acl| format!("{}:{}:{}", acl.scheme(), acl.id(), acl.permission())).collect();
     let data = String::from_utf8(data).expect("text");
-    Some(Node { path: path.to_owned(), data, ephemeral: stat.ephemeral_owner != 0, acl })
+    Some(Node { path: path.to_owned(), data, ephemeral: session != 0, acl })
 }

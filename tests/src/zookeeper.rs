@@ -47,7 +47,7 @@ async fn read(client: &Client, path: &str) -> Group {
     group
 }
 
-async fn children(client: &Client, path: &str) -> Vec<String> {
+pub(crate) async fn children(client: &Client, path: &str) -> Vec<String> {
     match client.list_children(path).await {
         Ok(children) => children,
         Err(Error::NoNode) => Vec::new(),
@@ -56,7 +56,7 @@ async fn children(client: &Client, path: &str) -> Vec<String> {
 }
 
 /// A node's data and the session that owns it, unless it is gone.
-async fn data(client: &Client, path: &str) -> Option<(Vec<u8>, i64)> {
+pub(crate) async fn data(client: &Client, path: &str) -> Option<(Vec<u8>, i64)> {
     match client.get_data(path).await {
         Ok((data, stat)) => Some((data, stat.ephemeral_owner)),
         Err(Error::NoNode) => None,
@@ -106,7 +106,7 @@ pub fn remove_node(servers: &str, path: &str) {
     with_client(servers, async |client| client.delete(path, None).await.expect("the node is removed"));
 }
 
-fn with_client<T>(servers: &str, work: impl AsyncFnOnce(&Client) -> T) -> T {
+pub(crate) fn with_client<T>(servers: &str, work: impl AsyncFnOnce(&Client) -> T) -> T {
     block_on(async {
         let client =
             timeout(WITHIN, Client::connect(servers)).await.expect("in time").expect("ZooKeeper answers");
