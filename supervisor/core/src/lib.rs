@@ -12,9 +12,11 @@
 //! | `reason` | why a worker was started again, and how it ended, in words |
 //! | `spawns` | how many workers start in a second |
 //! | `start` | where reading begins |
+//! | `commit_note` | what stands beside every offset that is committed |
 
 #![expect(missing_docs, reason = "the names say it, and nobody outside this workspace reads them")]
 
+pub mod commit_note;
 mod failures;
 mod machine;
 mod messages;

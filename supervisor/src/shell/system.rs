@@ -13,7 +13,7 @@ use kafkavisor_driver::{Happened, System};
 use kafkavisor_link::attempts::Attempts;
 use kafkavisor_link::message::{Start, ToWorker, Verdict};
 use kafkavisor_link::page::{Lease, Progress};
-use kafkavisor_supervisor_core::start::CommitNote;
+use kafkavisor_supervisor_core::commit_note::CommitNote;
 use kafkavisor_supervisor_core::{ConfigNumber, Refusal, Settings, TakenUp, Ticket, WorkerStart};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;

@@ -2,7 +2,8 @@
 
 use kafkavisor::ids::Offset;
 use kafkavisor_supervisor_core::Stop;
-use kafkavisor_supervisor_core::start::{CommitNote, Committed};
+use kafkavisor_supervisor_core::commit_note::CommitNote;
+use kafkavisor_supervisor_core::start::Committed;
 
 use crate::machine::{Time, millis};
 use crate::world::{Checked, Due, World};

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kafkavisor::ids::{FencingToken, Offset, TopicPartition};
-use kafkavisor_supervisor_core::start::{CommitNote, Committed};
+use kafkavisor_supervisor_core::commit_note::CommitNote;
+use kafkavisor_supervisor_core::start::Committed;
 use kafkavisor_supervisor_core::{CommitAnswer, NotCommitted, Operation};
 
 use crate::machine::millis;
