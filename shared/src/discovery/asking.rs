@@ -32,6 +32,17 @@ impl Discovery {
         Service::at(&root, self.client_id()).map(Source::Service).map_err(|error| wanted.service(error))
     }
 
+    /// The same, but a service that is configured is asked alone: what topology files say may be older.
+    #[must_use]
+    pub fn of_the_service_alone(&self) -> Self {
+        let mut settings = self.settings().clone();
+        // A file that can't be read is said, and nobody answers in its place.
+        if settings.url.is_some() || !matches!(service_root(&settings.services), Ok(None)) {
+            settings.topology.clear();
+        }
+        Self::with(settings, self.client_id())
+    }
+
     /// The service, where no other source will do.
     pub(super) fn service(&self, wanted: &Wanted<'_>) -> Result<Service, DiscoveryError> {
         match self.source(wanted)? {
@@ -77,6 +88,9 @@ impl Discovery {
     fn and_no_topology(&self, mut why: DiscoveryError, cluster_type: &str) -> DiscoveryError {
         let folders: Vec<String> =
             self.settings().topology.iter().map(|path| path.display().to_string()).collect();
+        if folders.is_empty() {
+            return why;
+        }
         if let DiscoveryError::Service { wanted, .. } | DiscoveryError::Configuration { wanted, .. } =
             &mut why
         {

@@ -246,7 +246,11 @@ impl Filling {
                 if matches!(value, "" | "." | "..") {
                     return Err(format!("{value:?} can't be the parameter `{name}`, a part of its path"));
                 }
-                self.path = self.path.replace(&format!("{{{name}}}"), &encoded(value));
+                let placeholder = format!("{{{name}}}");
+                if !self.path.contains(&placeholder) {
+                    return Err(format!("its path has no {placeholder}"));
+                }
+                self.path = self.path.replace(&placeholder, &encoded(value));
                 Ok(())
             }
             "query" => {

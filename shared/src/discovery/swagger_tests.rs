@@ -216,6 +216,7 @@ fn an_operation_that_can_not_be_called_says_why() {
     let and = |more: Value| [both(), vec![more]].concat();
     for (document, says) in [
         (with("/{type}", json!([path_parameter("type")])), "takes no parameter `region`"),
+        (with("/{type}", json!(both())), "its path has no {region}"),
         (with("/{type}/{region}/{x}", json!(both())), "its path holds \"{x}\""),
         (
             with("/{type}/{region}", json!(and(json!({"name": "key", "in": "query", "required": true})))),

@@ -75,6 +75,21 @@ fn topology_files_answer_where_the_service_is_not_reached() {
 }
 
 #[test]
+fn who_asks_the_service_alone_hears_nothing_of_topology_files_but_where_there_is_none() {
+    let place = Place::empty();
+    place.write("topology/standard.yaml", TOPOLOGY);
+    let away = place.discovery(Some(&closed())).of_the_service_alone();
+    let error = away.kafka_cluster("standard", "topology-1").unwrap_err();
+    assert!(error.is_unreachable() && !error.to_string().contains("topology file"), "{error}");
+    place.write("services.yaml", "kafka_discovery.main: {host: h}");
+    let unreadable = place.discovery(None).of_the_service_alone();
+    assert!(unreadable.kafka_cluster("standard", "topology-1").is_err());
+    place.write("services.yaml", "other.main: {host: h, port: 1}");
+    let none = place.discovery(None).of_the_service_alone();
+    assert_eq!(none.kafka_cluster("standard", "topology-1"), Ok(named("topology-1")));
+}
+
+#[test]
 fn topology_files_do_not_answer_for_a_service_that_does() {
     let service = DiscoveryService::start(Served { types: Some(vec![]), ..Served::default() }).unwrap();
     let place = Place::of_the_stand_in();

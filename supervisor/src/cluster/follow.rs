@@ -58,7 +58,7 @@ struct Follower {
 impl Follower {
     /// One question and all that follows from its answer; brokers that are to be begun with from here on.
     fn turn(&mut self) -> Option<Vec<String>> {
-        let mut heard = self.watch.hear(self.question.ask().map_err(|error| error.to_string()));
+        let mut heard = self.watch.hear(self.question.ask_again().map_err(|error| error.to_string()));
         if let Heard::Look(brokers) = heard {
             let cluster_id = cluster_id_of(&brokers, &self.config);
             heard = self.watch.looked(brokers, cluster_id);

@@ -53,13 +53,20 @@ impl Question {
 
     /// Asks. It blocks for as long as discovery takes, which is bounded.
     pub(crate) fn ask(&self) -> Result<Servers, NotFound> {
+        self.put_to(&self.discovery)
+    }
+
+    /// Asks again, and the service alone where there is one: while it is away nothing changes.
+    pub(super) fn ask_again(&self) -> Result<Servers, NotFound> {
+        self.put_to(&self.discovery.of_the_service_alone())
+    }
+
+    fn put_to(&self, discovery: &Discovery) -> Result<Servers, NotFound> {
         let kind = self.query.cluster_type.as_str();
         let found = match &self.query.which {
-            WhichCluster::Region(region) => self.discovery.region_cluster(kind, region.as_deref()),
-            WhichCluster::Superregion(superregion) => {
-                self.discovery.superregion_cluster(kind, Some(superregion))
-            }
-            WhichCluster::Name(name) => self.discovery.kafka_cluster(kind, name),
+            WhichCluster::Region(region) => discovery.region_cluster(kind, region.as_deref()),
+            WhichCluster::Superregion(superregion) => discovery.superregion_cluster(kind, Some(superregion)),
+            WhichCluster::Name(name) => discovery.kafka_cluster(kind, name),
         }?;
         Servers::try_from(&found).map_err(|error| NotFound::Servers {
             whom: self.whom.clone(),
@@ -104,5 +111,33 @@ impl NotFound {
                 Failure::unreachable(message)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use kafkavisor::config::{Flags, Source};
+
+    use super::*;
+
+    #[test]
+    fn a_topology_file_answers_at_the_start_and_not_for_a_service_that_goes_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let clusters = "clusters: {one: {broker_list: ['t1:9092'], zookeeper: 'z1:2181'}}\nlocal_config: {cluster: one}\n";
+        std::fs::write(folder.path().join("standard.yaml"), clusters).unwrap();
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let text = format!(
+            "group: g\ntopics: [t]\ncluster: {{type: standard, name: one}}\nhandler: {{command: [x]}}\n\
+             discovery: {{url: 'http://{closed}', topology: [{}]}}\n",
+            folder.path().display()
+        );
+        let source = Source { name: "k.yaml".to_owned(), text };
+        let config = Config::load(Some(&source), &Flags::default()).unwrap();
+        let question = Question::of(&config).unwrap();
+        assert_eq!(question.ask().unwrap().brokers, ["t1:9092"]);
+        let error = question.ask_again().unwrap_err();
+        assert!(error.may_come(), "{error}");
     }
 }
