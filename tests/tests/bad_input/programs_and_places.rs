@@ -57,7 +57,7 @@ fn a_missing_worker_is_78() {
     let scene = Scene::new();
     scene.write("k.yaml", RIGHT);
     scene.write("plain", "");
-    fs::copy(programs().join("kafkavisor"), scene.path("kafkavisor")).unwrap();
+    fs::copy(kafkavisor(), scene.path("kafkavisor")).unwrap();
     let alone = bounded(scene.command(scene.path("kafkavisor"), &["run", "-c", "k.yaml"]));
     let mut table = Table::default();
     table.note(
@@ -89,7 +89,7 @@ fn a_runtime_directory_that_can_not_be_one_is_78() {
         ("/proc/kafkavisor", &["run"]),
     ] {
         for name in commands {
-            let mut command = scene.command(programs().join("kafkavisor"), &[name, "-c", "k.yaml"]);
+            let mut command = scene.command(kafkavisor(), &[name, "-c", "k.yaml"]);
             command.env("RUNTIME_DIRECTORY", folder);
             let ran = bounded(command);
             table.note(
@@ -116,7 +116,7 @@ fn a_socket_path_that_is_too_long_is_78() {
         let text = format!("{RIGHT}{line}\n");
         scene.write("k.yaml", &text);
         for command in ["check", "run"] {
-            let mut command = scene.command(programs().join("kafkavisor"), &[command, "-c", "k.yaml"]);
+            let mut command = scene.command(kafkavisor(), &[command, "-c", "k.yaml"]);
             command.env_remove("RUNTIME_DIRECTORY");
             let ran = bounded(command);
             table.note(
@@ -128,7 +128,7 @@ fn a_socket_path_that_is_too_long_is_78() {
         }
     }
     scene.write("k.yaml", RIGHT);
-    let mut command = scene.command(programs().join("kafkavisor"), &["check", "-c", "k.yaml"]);
+    let mut command = scene.command(kafkavisor(), &["check", "-c", "k.yaml"]);
     command.env("RUNTIME_DIRECTORY", scene.path(&long));
     let ran = bounded(command);
     table.note(&["check"], None, &ran, &ran.complaints(78, &["k.yaml:1:8: `group`: control socket "]));
@@ -177,7 +177,7 @@ fn what_is_no_socket_is_left_alone() {
     // Where it is not refused it would run on: then it is asked to stop.
     scene.write("k.yaml", fixed(&format!("admin: {{socket: {}}}", path.display())));
     let mut command = scene.command("timeout", &["--signal=TERM", "10"]);
-    command.arg(programs().join("kafkavisor")).args(["run", "-c", "k.yaml"]);
+    command.arg(kafkavisor()).args(["run", "-c", "k.yaml"]);
     let ran = bounded(command);
     assert_eq!(
         fs::read_to_string(&path).ok().as_deref(),

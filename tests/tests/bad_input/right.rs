@@ -79,7 +79,7 @@ fn completions_and_the_man_page_are_printed() {
 fn a_reader_that_goes_away_is_no_error() {
     let scene = Scene::new();
     scene.write("k.yaml", RIGHT);
-    let program = programs().join("kafkavisor");
+    let program = kafkavisor();
     let mut failed = Vec::new();
     for arguments in ["completions bash", "man", "check -c k.yaml", "--help"] {
         // The reading end is closed before anything is written.

@@ -7,11 +7,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
+pub(crate) use kafkavisor_tests::environment::{brokers, kafkavisor};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -56,40 +56,6 @@ pub(crate) const REMEDIES: &[&str] = &[
     "use ",
     "write ",
 ];
-
-/// The folder of the programs under test, built once from the present sources: `cargo test` does not build the programs of
-/// other packages, and one left over would be tested without anybody noticing.
-pub(crate) fn programs() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        let test = std::env::current_exe().expect("a test knows its path");
-        let folder = test.parent().and_then(Path::parent).expect("target/PROFILE/deps/TEST").to_owned();
-        let profile = match folder.file_name().and_then(OsStr::to_str) {
-            Some("debug") | None => "dev",
-            Some(profile) => profile,
-        };
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let built = Command::new(cargo)
-            .args(["build", "--quiet", "--locked", "--bins", "--profile", profile])
-            .args(["-p", "kafkavisor-supervisor", "-p", "kafkavisor-worker", "--target-dir"])
-            .arg(folder.parent().expect("target"))
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .output()
-            .expect("cargo runs");
-        assert!(
-            built.status.success(),
-            "the programs don't build:\n{}",
-            String::from_utf8_lossy(&built.stderr)
-        );
-        folder
-    })
-}
-
-pub(crate) fn brokers() -> String {
-    std::env::var("KAFKAVISOR_TEST_BROKERS").unwrap_or_else(|_| {
-        panic!("this test needs a Kafka: script/cluster up, then eval \"$(script/cluster env)\"")
-    })
-}
 
 /// Whether a text has these words, and not only their letters: "because" is no "use", "offset" no "set".
 pub(crate) fn says(text: &str, words: &str) -> bool {
@@ -142,12 +108,12 @@ impl Scene {
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
-        bounded(self.command(programs().join("kafkavisor"), arguments))
+        bounded(self.command(kafkavisor(), arguments))
     }
 
     /// On a terminal: everything it shows.
     pub(crate) fn run_on_a_terminal(&self, arguments: &[&str], no_color: bool) -> String {
-        let program = programs().join("kafkavisor");
+        let program = kafkavisor();
         let line = format!("{} {}", program.display(), arguments.join(" "));
         // A machine without pseudo-terminals (a bare chroot) gets its own, which nobody else sees.
         let own = "mount --make-rprivate /dev && mount -t devpts -o newinstance,ptmxmode=0666 devpts /dev/pts && \
