@@ -133,7 +133,8 @@ fn a_guardian_killed_while_it_starts_workers_is_replaced() {
 #[test]
 fn a_supervisor_killed_while_its_workers_start_leaves_nothing() {
     let topic = Topic::new(4);
-    let instance = Builder::of(&topic).shell(STUBBORN).start();
+    // Each successor waits for the end of the session before.
+    let instance = Builder::of(&topic).set("assignment.session_timeout", "2s").shell(STUBBORN).start();
     for _ in 0..5 {
         starting_guardian(&instance);
         instance.kill();

@@ -1,5 +1,6 @@
 //! `offsets get` shows what a group has, wherever it is kept, beside the ends of the logs; `lag` is the same with a sum.
 
+use std::thread;
 use std::time::Duration;
 
 use kafkavisor::clock::now;
@@ -156,13 +157,19 @@ fn a_topic_that_there_is_not_is_named() {
 
 #[test]
 fn who_does_not_answer_is_named_in_time() {
-    let (begun, nobody) = (now(), "127.0.0.1:1");
-    let _said = run(["lag", "-b", nobody, "-g", "g"]).exits(69).saying(&["Kafka", nobody]);
-    let away = ["offsets", "get", "-b", &brokers(), "-z", nobody, "-g", "g", "--storage", "dual"];
-    let _said = run(away).exits(69).saying(&["ZooKeeper", nobody]);
-    let _said = run(["members", "-z", nobody, "-g", "g"]).exits(69).saying(&["ZooKeeper", nobody]);
-    let _said = run(["members", "-b", nobody, "-g", "g"]).exits(69).saying(&["Kafka", nobody]);
-    assert!(now() - begun < Duration::from_secs(60), "10 s each");
+    let (begun, nobody, brokers) = (now(), "127.0.0.1:1", brokers());
+    let unanswered = [
+        ("Kafka", vec!["lag", "-b", nobody, "-g", "g"]),
+        ("ZooKeeper", vec!["offsets", "get", "-b", &brokers, "-z", nobody, "-g", "g", "--storage", "dual"]),
+        ("ZooKeeper", vec!["members", "-z", nobody, "-g", "g"]),
+        ("Kafka", vec!["members", "-b", nobody, "-g", "g"]),
+    ];
+    thread::scope(|all| {
+        for (who, command) in unanswered {
+            all.spawn(move || run(command).exits(69).saying(&[who, nobody]));
+        }
+    });
+    assert!(now() - begun < Duration::from_secs(30), "10 s are promised, and a busy machine gets more");
 }
 
 #[test]

@@ -21,6 +21,8 @@ const WINDOW: usize = 50;
 fn stored(topic: &Topic, records: &Records, storage: &str) -> Builder {
     Builder::of(topic)
         .set("offsets.storage", storage)
+        // Whoever is killed is waited for.
+        .set("assignment.session_timeout", "4s")
         .set("handler.max_in_flight.messages", WINDOW)
         .recorder(&Recorder::new(records))
 }
