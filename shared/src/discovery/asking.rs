@@ -111,16 +111,15 @@ pub(super) fn named<'a>(cluster_type: &'a str, name: &'a str) -> [(&'static str,
 }
 
 impl Service {
-    /// One operation.
-    pub(super) fn ask<T: Send>(
+    /// One cluster.
+    pub(super) fn cluster(
         &self,
         wanted: &Wanted<'_>,
         operation: &'static str,
         arguments: &[(&str, &str)],
-        read: impl FnOnce(&serde_json::Value) -> Result<T, String> + Send,
-    ) -> Result<T, DiscoveryError> {
-        let said = self.conversation(|service| service.ask(operation, arguments, read));
-        said.map(|(_, answer)| answer).map_err(|error| wanted.service(error))
+    ) -> Result<ClusterConfig, DiscoveryError> {
+        let said = self.conversation(|service| service.cluster(wanted, operation, arguments));
+        said.map_err(|error| wanted.service(error))
     }
 
     /// One operation, where no answer is an empty one.
@@ -143,8 +142,9 @@ impl Service {
         cluster_type: &str,
     ) -> Result<Vec<ClusterConfig>, DiscoveryError> {
         let one = |service: &Conversation<'_>, name: &str| {
-            let asked = service.ask(WITH_NAME, &named(cluster_type, name), answers::cluster);
-            asked.map(|(_, cluster)| cluster).map_err(|error| (name.to_owned(), error))
+            let wanted = Wanted::NamedCluster { cluster_type, name };
+            let asked = service.cluster(&wanted, WITH_NAME, &named(cluster_type, name));
+            asked.map_err(|error| (name.to_owned(), error))
         };
         let said: AllClusters = self
             .conversation(|service| {
@@ -161,5 +161,22 @@ impl Service {
             Ok((_, clusters)) => Ok(clusters),
             Err((name, error)) => Err(Wanted::NamedCluster { cluster_type, name: &name }.service(error)),
         }
+    }
+}
+
+impl Conversation<'_> {
+    /// One cluster, which must be the one that is wanted: with another one's brokers a consumer would read another one's messages.
+    fn cluster(
+        &self,
+        wanted: &Wanted<'_>,
+        operation: &'static str,
+        arguments: &[(&str, &str)],
+    ) -> Result<ClusterConfig, ServiceError> {
+        let (asked, cluster) = self.ask(operation, arguments, answers::cluster)?;
+        if wanted.is(&cluster) {
+            return Ok(cluster);
+        }
+        let ClusterConfig { cluster_type, name, .. } = cluster;
+        Err(ServiceError::AnotherCluster { asked, cluster_type, name })
     }
 }

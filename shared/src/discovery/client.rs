@@ -59,12 +59,8 @@ impl Discovery {
         let region =
             self.local_region(region, &format!("the cluster of type {cluster_type:?} for the local region"))?;
         let wanted = Wanted::RegionCluster { cluster_type, region: &region };
-        self.service(&wanted)?.ask(
-            &wanted,
-            "getClustersWithRegion",
-            &[("type", cluster_type), ("region", &region)],
-            answers::cluster,
-        )
+        let arguments = [("type", cluster_type), ("region", region.as_str())];
+        self.service(&wanted)?.cluster(&wanted, "getClustersWithRegion", &arguments)
     }
 
     /// The cluster of that type for a superregion, the local one by default. From yelp_kafka: `discovery.get_superregion_cluster`.
@@ -78,7 +74,7 @@ impl Discovery {
         let superregion = self.local_superregion(superregion, &local)?;
         let wanted = Wanted::SuperregionCluster { cluster_type, superregion: &superregion };
         let arguments = [("type", cluster_type), ("superregion", superregion.as_str())];
-        self.service(&wanted)?.ask(&wanted, "getClustersWithSuperregion", &arguments, answers::cluster)
+        self.service(&wanted)?.cluster(&wanted, "getClustersWithSuperregion", &arguments)
     }
 
     /// The cluster of that type and name; of the topology files where no service is configured or reached. From yelp_kafka:
@@ -89,7 +85,7 @@ impl Discovery {
         self.service_or_topology(
             &wanted,
             cluster_type,
-            |service| service.ask(&wanted, WITH_NAME, &named(cluster_type, name), answers::cluster),
+            |service| service.cluster(&wanted, WITH_NAME, &named(cluster_type, name)),
             |topology| topology.cluster_by_name(name),
         )
     }

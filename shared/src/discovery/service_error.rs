@@ -132,4 +132,16 @@ pub enum ServiceError {
         /// What was expected where.
         reason: String,
     },
+    /// A cluster, but not the one that was asked for.
+    #[error(
+        "{asked} answers with another one, {name:?} of type {cluster_type:?}: check what the discovery service says of it, and ask for that one if it is meant"
+    )]
+    AnotherCluster {
+        /// What was asked of whom.
+        asked: Asked,
+        /// The type of the one in the answer.
+        cluster_type: String,
+        /// Its name.
+        name: String,
+    },
 }

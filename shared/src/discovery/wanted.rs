@@ -70,6 +70,22 @@ impl fmt::Display for Wanted<'_> {
 }
 
 impl Wanted<'_> {
+    /// Whether this is a cluster of the type and name that are wanted.
+    pub(super) fn is(&self, cluster: &ClusterConfig) -> bool {
+        match self {
+            Self::NamedCluster { cluster_type, name } => {
+                (*cluster_type, *name) == (cluster.cluster_type.as_str(), cluster.name.as_str())
+            }
+            Self::RegionCluster { cluster_type, .. }
+            | Self::SuperregionCluster { cluster_type, .. }
+            | Self::Clusters { cluster_type } => *cluster_type == cluster.cluster_type,
+            Self::RegionLogs { .. }
+            | Self::SuperregionLogs { .. }
+            | Self::LogsRegions
+            | Self::OfCluster { .. } => true,
+        }
+    }
+
     /// What the service's trouble means: an answer that there is no such thing is an error of its own.
     pub(super) fn service(&self, error: ServiceError) -> DiscoveryError {
         // Not a missing document, nor these: a missing right, a wrong method, being asked too often say nothing of what was asked for.

@@ -245,3 +245,50 @@ fn an_address_that_is_none_is_said() {
         );
     }
 }
+
+/// By name that is another name or type, by region another type.
+#[test]
+fn another_cluster_than_was_asked_for_is_refused() {
+    let answering = |cluster_type: &str, name: &str| {
+        let cluster = json!({"type": cluster_type, "name": name, "broker_list": ["k:1"], "zookeeper": "z:1"});
+        let (document, names) =
+            (response("200 OK", &document().to_string()), response("200 OK", r#"["asked"]"#));
+        let cluster = response("200 OK", &cluster.to_string());
+        Broken::start(move |head, connection| {
+            let said = match head.split(' ').nth(1).unwrap_or_default() {
+                "/swagger.json" => &document,
+                asked if asked.starts_with("/getClustersAll") => &names,
+                _ => &cluster,
+            };
+            let _client_is_gone = connection.write_all(said.as_bytes());
+        })
+    };
+    let (of_another_type, another) = (answering("scribe", "asked"), answering("standard", "another"));
+    let discovery = of_another_type.discovery();
+    let by_another_name = another.discovery();
+    for (answer, says) in [
+        (discovery.region_cluster("standard", Some("r")), "region \"r\": getClustersWithRegion at"),
+        (
+            discovery.superregion_cluster("standard", Some("s")),
+            "superregion \"s\": getClustersWithSuperregion at",
+        ),
+        (discovery.kafka_cluster("standard", "asked"), "named \"asked\": getClustersWithName at"),
+        (
+            discovery.all_clusters("standard").map(|mut all| all.remove(0)),
+            "named \"asked\": getClustersWithName at",
+        ),
+        (by_another_name.kafka_cluster("standard", "asked"), "named \"asked\": getClustersWithName at"),
+        (
+            by_another_name.all_clusters("standard").map(|mut all| all.remove(0)),
+            "named \"asked\": getClustersWithName at",
+        ),
+    ] {
+        let error = answer.expect_err(says);
+        let text = error.to_string();
+        assert!(text.contains("the cluster of type \"standard\"") && text.contains(says), "{says}: {text}");
+        let answered = ["\"another\" of type \"standard\"", "\"asked\" of type \"scribe\""];
+        assert!(answered.iter().any(|answered| text.contains(answered)), "{text}");
+        assert!(!error.is_unreachable());
+    }
+    assert!(by_another_name.region_cluster("standard", Some("r")).is_ok(), "a region's may have any name");
+}
