@@ -27,8 +27,10 @@ pub(super) struct Answer {
 /// Why there is no whole answer.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// No connection, or one that broke.
-    Broken(String),
+    /// No connection.
+    Unreached(String),
+    /// A connection on which no whole HTTP answer came.
+    NoAnswer(String),
     TooLate,
     TooLarge,
 }
@@ -50,7 +52,7 @@ pub(super) async fn twice(client: &Client, request: &Request) -> Result<Answer, 
     match once(client, request).await {
         Ok(answer) if answer.status < 500 => Ok(answer),
         Err(Fault::TooLarge) => Err(Fault::TooLarge),
-        Ok(_) | Err(Fault::Broken(_) | Fault::TooLate) => once(client, request).await,
+        Ok(_) | Err(Fault::Unreached(_) | Fault::NoAnswer(_) | Fault::TooLate) => once(client, request).await,
     }
 }
 
@@ -59,27 +61,31 @@ async fn once(client: &Client, request: &Request) -> Result<Answer, Fault> {
 }
 
 async fn whole(client: &Client, request: &Request) -> Result<Answer, Fault> {
-    let broken = |error: reqwest::Error| Fault::Broken(reasons(&error));
-    let method =
-        Method::from_bytes(request.method.as_bytes()).map_err(|error| Fault::Broken(error.to_string()))?;
+    let unsent = |error: &dyn std::fmt::Display| Fault::Unreached(error.to_string());
+    let method = Method::from_bytes(request.method.as_bytes()).map_err(|error| unsent(&error))?;
     let mut headers = HeaderMap::new();
     for (name, value) in &request.headers {
-        let name =
-            HeaderName::from_bytes(name.as_bytes()).map_err(|error| Fault::Broken(error.to_string()))?;
-        let value =
-            HeaderValue::from_bytes(value.as_bytes()).map_err(|error| Fault::Broken(error.to_string()))?;
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| unsent(&error))?;
+        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|error| unsent(&error))?;
         headers.insert(name, value);
     }
-    let mut response = client.request(method, &request.url).headers(headers).send().await.map_err(broken)?;
+    let mut response =
+        client.request(method, &request.url).headers(headers).send().await.map_err(|error| fault(&error))?;
     let location = response.headers().get(LOCATION).map(|to| bounded(to.as_bytes(), to.len(), SHOWN));
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(broken)? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| fault(&error))? {
         if body.len() + chunk.len() > MAX_ANSWER {
             return Err(Fault::TooLarge);
         }
         body.extend_from_slice(&chunk);
     }
     Ok(Answer { status: response.status().as_u16(), location, body })
+}
+
+/// Whether somebody was reached: who hangs up, or says something that is no HTTP, was.
+fn fault(error: &reqwest::Error) -> Fault {
+    let reason = reasons(error);
+    if error.is_connect() || error.is_builder() { Fault::Unreached(reason) } else { Fault::NoAnswer(reason) }
 }
 
 /// What an error answer says, for people: its `description` or `message`, else its text.

@@ -143,7 +143,8 @@ fn exchanged(
     asked: &Asked,
 ) -> Result<Vec<u8>, ServiceError> {
     let answer = runtime.block_on(exchange::twice(client, request)).map_err(|fault| match fault {
-        Fault::Broken(reason) => unreachable(asked, reason),
+        Fault::Unreached(reason) => unreachable(asked, reason),
+        Fault::NoAnswer(reason) => ServiceError::NoAnswer { asked: asked.clone(), reason },
         Fault::TooLate => ServiceError::TooLate { asked: asked.clone() },
         Fault::TooLarge => ServiceError::TooLarge { asked: asked.clone() },
     })?;

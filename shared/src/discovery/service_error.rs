@@ -34,12 +34,22 @@ pub enum ServiceError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Nobody is there, or the connection broke, twice.
+    /// Nobody is there.
     #[error("{asked} is not reached: {reason}: is the discovery service running? check its address")]
     Unreachable {
         /// What was asked of whom.
         asked: Asked,
         /// What the system says.
+        reason: String,
+    },
+    /// Somebody is there who hangs up, or says something that is no HTTP, twice.
+    #[error(
+        "{asked} gives no whole HTTP answer, asked twice: {reason}: check whether this is the discovery service's address, and whether it is in order"
+    )]
+    NoAnswer {
+        /// What was asked of whom.
+        asked: Asked,
+        /// What came instead.
         reason: String,
     },
     /// No whole answer within 2 s, twice.

@@ -117,8 +117,18 @@ fn a_document_that_is_no_json_or_no_swagger_is_said() {
     assert!(matches!(error, ServiceError::NotSwagger { .. }));
     let empty = Broken::raw(response("200 OK", ""));
     assert!(matches!(service_error(empty.error(), &["no JSON"]), ServiceError::NotJson { .. }));
-    let no_http = Broken::raw("220 smtp ready\r\n");
-    assert!(matches!(service_error(no_http.error(), &["is not reached"]), ServiceError::Unreachable { .. }));
+}
+
+/// It was reached: what answers there is no discovery service, or one in trouble, and topology files do not answer in its place.
+#[test]
+fn one_that_answers_no_http_or_hangs_up_was_reached() {
+    for bytes in ["220 smtp ready\r\n", "", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"] {
+        let broken = Broken::raw(bytes);
+        let error = broken.error();
+        assert!(!error.is_unreachable(), "{bytes:?}: {error}");
+        let _said = service_error(error, &["/swagger.json gives no whole HTTP answer", "check whether"]);
+        assert_eq!(broken.asked().len(), 2, "it is tried twice");
+    }
 }
 
 #[test]

@@ -92,6 +92,8 @@ impl NotFound {
             Self::Discovery(DiscoveryError::Service {
                 error: ServiceError::Status { status, .. }, ..
             }) => *status >= 500,
+            // What stands before a service that is not up yet takes connections and hangs up.
+            Self::Discovery(DiscoveryError::Service { error: ServiceError::NoAnswer { .. }, .. }) => true,
             Self::Discovery(error) => error.is_unreachable(),
             Self::Servers { .. } | Self::NoZookeeper { .. } | Self::TooLate { .. } => false,
         }

@@ -156,6 +156,8 @@ fn a_service_that_is_none_is_1() {
         (response("404 Not Found", "<html>"), "the Swagger document at"),
         (response("500 Oops", "out of order"), "answers 500 (out of order)"),
         (elsewhere.to_owned(), "a redirection to \"http://other:1/\""),
+        ("220 smtp ready\r\n".to_owned(), "gives no whole HTTP answer"),
+        (String::new(), "gives no whole HTTP answer"),
     ] {
         let url = saying(&bytes);
         refused(
