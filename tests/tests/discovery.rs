@@ -13,6 +13,7 @@ use kafkavisor::clock::now;
 use kafkavisor::discovery::{ClusterConfig, ClusterTopics, Discovery, DiscoveryError, Settings};
 use kafkavisor::ids::{Partition, Topic as Name};
 use kafkavisor::testing::{DiscoveryService, Served};
+use kafkavisor_tests::command::run;
 use kafkavisor_tests::environment::{brokers, kafkavisor, kraft_brokers, project, unique, zookeeper};
 use kafkavisor_tests::topic::Topic;
 use kafkavisor_tests::waiting::until;
@@ -254,6 +255,28 @@ fn the_commands_print_what_programs_may_read() {
     let both = json!(["scribe.acceptance_test_region.ranger", "scribe.acceptance_test_region.ranger_old"]);
     assert_eq!(printed(&[&["logs", "--match", "rang"][..], &region].concat()), logs(both));
     assert_eq!(printed(&["logs", "--regions", "--discovery", &url]), json!(["acceptance_test_region"]));
+}
+
+/// One cluster that is down hides nothing of the others, and is named.
+#[test]
+fn topics_of_all_clusters_are_shown_though_one_is_down() {
+    let topic = Topic::new(2);
+    let down = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let (folder, _discovery) = of_two_clusters(&down);
+    let text = format!("discovery: {{services: /nowhere, topology: ['{}']}}\n", folder.path().display());
+    let file = folder.path().join("k.yaml");
+    std::fs::write(&file, text).unwrap();
+    let topics = |more: &[&str]| {
+        let arguments = ["topics", "--type", "standard", "-c", file.to_str().unwrap()];
+        run(arguments.iter().chain(more)).exits(69).saying(&["the cluster \"second\"", &down])
+    };
+    let found = json!([{"topic": topic.name, "partitions": 2, "cluster": "first"}]);
+    assert_eq!(topics(&[&topic.name, "--json"]).json(), found);
+    let shown = topics(&[&topic.name]);
+    assert!(shown.out.lines().nth(1).is_some_and(|line| line.starts_with(&topic.name)), "{shown:?}");
+    // Whether it is there at all can't be told.
+    let none = topics(&["no-such-.*"]).saying(&["no topic matches \"no-such-.*\"", "in first ("]);
+    assert_eq!(none.out, "");
 }
 
 /// Of a whole instance's file, or of one that says nothing else.

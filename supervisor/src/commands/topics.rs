@@ -21,9 +21,18 @@ pub(super) fn run(args: &TopicsArgs) -> Result<Exit, Failure> {
     let pattern = pattern.map_err(|error| Failure::usage(error.to_string()))?;
     let discovery = discovery::discovery(&args.places)?;
     let clusters = clusters(&discovery, args)?;
-    let mut all = Vec::new();
+    let (mut all, mut reached, mut away) = (Vec::new(), Vec::new(), Vec::new());
     for cluster in &clusters {
-        let topics = discovery.discover_topics(cluster).map_err(discovery::failure)?;
+        let topics = match discovery.discover_topics(cluster) {
+            Ok(topics) => topics,
+            // What the others have is shown all the same.
+            Err(error) if error.is_unreachable() => {
+                away.push(error.to_string());
+                continue;
+            }
+            Err(error) => return Err(discovery::failure(error)),
+        };
+        reached.push(cluster);
         let cluster = args.brokers.is_none().then(|| cluster.name.clone());
         let matching = topics
             .into_iter()
@@ -34,9 +43,20 @@ pub(super) fn run(args: &TopicsArgs) -> Result<Exit, Failure> {
             cluster: cluster.clone(),
         }));
     }
-    if all.is_empty() {
-        return Err(none(args, &clusters));
+    if all.is_empty() && !reached.is_empty() {
+        let none = none(args, &reached);
+        if away.is_empty() {
+            return Err(Failure::failed(none));
+        }
+        away.push(none);
     }
+    if !all.is_empty() {
+        print(args, &all)?;
+    }
+    if away.is_empty() { Ok(Exit::Clean) } else { Err(Failure::unreachable(away.join("\n"))) }
+}
+
+fn print(args: &TopicsArgs, all: &[Found]) -> Result<Exit, Failure> {
     let rows = all.iter().map(|found| {
         [
             found.topic.to_string(),
@@ -64,7 +84,7 @@ fn clusters(discovery: &Discovery, args: &TopicsArgs) -> Result<Vec<ClusterConfi
     }
 }
 
-fn none(args: &TopicsArgs, clusters: &[ClusterConfig]) -> Failure {
+fn none(args: &TopicsArgs, clusters: &[&ClusterConfig]) -> String {
     let what = args.regex.as_ref().map_or_else(
         || "there are no topics".to_owned(),
         |regex| format!("no topic matches {regex:?} from its first character on"),
@@ -73,6 +93,6 @@ fn none(args: &TopicsArgs, clusters: &[ClusterConfig]) -> Failure {
         let brokers = cluster.broker_list.join(",");
         if cluster.name.is_empty() { brokers } else { format!("{} ({brokers})", cluster.name) }
     };
-    let looked: Vec<String> = clusters.iter().map(of).collect();
-    Failure::failed(format!("{what} in {}: check the regex, and the cluster", looked.join(", ")))
+    let looked: Vec<String> = clusters.iter().copied().map(of).collect();
+    format!("{what} in {}: check the regex, and the cluster", looked.join(", "))
 }
