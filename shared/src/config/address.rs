@@ -109,10 +109,10 @@ pub(super) fn host_port(text: &str) -> Result<String, InvalidAddress> {
     let given = || shown(text).into_owned();
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, port),
-        _ if host(text) => return Err(InvalidAddress::Port { given: given() }),
+        _ if is_host(text) => return Err(InvalidAddress::Port { given: given() }),
         _ => return Err(InvalidAddress::Host { given: given() }),
     };
-    if !self::host(host) {
+    if !is_host(host) {
         return Err(InvalidAddress::Host { given: given() });
     }
     let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
@@ -122,7 +122,8 @@ pub(super) fn host_port(text: &str) -> Result<String, InvalidAddress> {
     }
 }
 
-fn host(host: &str) -> bool {
+/// Whether this has the shape of a host's name or address; an IPv6 address stands in brackets.
+pub(crate) fn is_host(host: &str) -> bool {
     if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         return address.parse::<Ipv6Addr>().is_ok();
     }

@@ -48,6 +48,8 @@ mod tests;
 
 #[doc(inline)]
 pub use crate::offset_storage::OffsetStorage;
+#[cfg(feature = "discovery")]
+pub(crate) use address::is_host;
 pub use address::{InvalidAddress, ZookeeperAddress, comma_separated};
 pub use assignment::{Assignment, GroupPathStyle};
 pub use became::ConsumerNotes;

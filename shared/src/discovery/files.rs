@@ -4,12 +4,14 @@
 
 use std::fs::File;
 use std::io::Read as _;
+use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::errors::ConfigurationError;
 use super::yaml;
+use crate::config::is_host;
 
 /// Largest YAML file that is read, in bytes: `services.yaml` has an entry for each service there is.
 const MAX_YAML: u64 = 32 << 20;
@@ -17,6 +19,8 @@ const MAX_YAML: u64 = 32 << 20;
 const MAX_NAME: u64 = 4 << 10;
 /// The entry of `services.yaml`.
 const ENTRY: &str = "kafka_discovery.main";
+const HOST_ALONE: &str = "write the host alone, as in `kafka_discovery.main: {host: HOST, port: PORT}`: no scheme, user, port or path with it";
+const REMEDY: &str = "write `kafka_discovery.main: {host: HOST, port: PORT}`";
 
 /// What is wrong with `file`, and what to do.
 pub(super) fn wrong(file: &Path, problem: impl Into<String>, remedy: &str) -> ConfigurationError {
@@ -53,18 +57,14 @@ pub(super) fn read_name(file: &Path, what: &str) -> Result<String, Configuration
 pub(super) fn service_root(file: &Path) -> Result<Option<String>, ConfigurationError> {
     let Some(services) = read_yaml(file)? else { return Ok(None) };
     if !services.is_object() && !services.is_null() {
-        return Err(wrong(
-            file,
-            "expected a map of services",
-            "write `kafka_discovery.main: {host: HOST, port: PORT}`",
-        ));
+        return Err(wrong(file, "expected a map of services", REMEDY));
     }
     let Some(entry) = services.get(ENTRY) else { return Ok(None) };
-    let malformed = |what: &str| {
-        wrong(file, format!("`{ENTRY}` {what}"), "write `kafka_discovery.main: {host: HOST, port: PORT}`")
-    };
+    let malformed = |what: &str| wrong(file, format!("`{ENTRY}` {what}"), REMEDY);
     let host = match entry.get("host") {
-        Some(Value::String(host)) if !host.trim().is_empty() => host.trim(),
+        Some(Value::String(host)) if !host.trim().is_empty() => {
+            in_url(host.trim()).ok_or_else(|| wrong(file, no_host(host.trim()), HOST_ALONE))?
+        }
         Some(Value::Null) | None => return Err(malformed("has no `host`")),
         Some(other) => return Err(malformed(&format!("has the host {other}, which is none"))),
     };
@@ -78,10 +78,19 @@ pub(super) fn service_root(file: &Path) -> Result<Option<String>, ConfigurationE
         port.parse().ok().filter(|port| *port != 0).ok_or_else(|| {
             malformed(&format!("has the port {port:?}, which is no number from 1 to 65535"))
         })?;
-    // An IPv6 address stands in brackets in an URL.
-    let host =
-        if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
     Ok(Some(format!("http://{host}:{port}")))
+}
+
+/// A host's name or address as it stands in an URL, an IPv6 address in brackets; none where it is no such thing.
+fn in_url(host: &str) -> Option<String> {
+    let host = if host.parse::<Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.to_owned() };
+    is_host(&host).then_some(host)
+}
+
+fn no_host(given: &str) -> String {
+    // A user's password is not repeated.
+    let shown = if given.contains('@') { "...@..." } else { given };
+    format!("`{ENTRY}` has the host {shown:?}, which is no name or address of a host")
 }
 
 /// The text of `file`; none where there is no such file.
@@ -130,6 +139,8 @@ mod tests {
             ("kafka_discovery.main: {host: h, port: 2222}", Some("http://h:2222")),
             ("kafka_discovery.main: {host: h, port: '2222', more: 1}\nother.main: 7", Some("http://h:2222")),
             ("kafka_discovery.main: {host: '::1', port: 1}", Some("http://[::1]:1")),
+            ("kafka_discovery.main: {host: '[::1]', port: 1}", Some("http://[::1]:1")),
+            ("kafka_discovery.main: {host: k-1.local_net, port: 1}", Some("http://k-1.local_net:1")),
             (
                 "kafka_discovery.main: {host: 169.254.255.254, port: 20495}",
                 Some("http://169.254.255.254:20495"),
@@ -148,6 +159,13 @@ mod tests {
             ("kafka_discovery.main:", "has no `host`"),
             ("kafka_discovery.main: {port: 1}", "has no `host`"),
             ("kafka_discovery.main: {host: [h], port: 1}", "has the host [\"h\"], which is none"),
+            ("kafka_discovery.main: {host: h/path, port: 1}", "has the host \"h/path\", which is no name"),
+            ("kafka_discovery.main: {host: 'http://h', port: 1}", "no scheme, user, port or path"),
+            ("kafka_discovery.main: {host: 'h:2222', port: 1}", "has the host \"h:2222\""),
+            ("kafka_discovery.main: {host: 'h?x', port: 1}", "has the host \"h?x\""),
+            ("kafka_discovery.main: {host: 'a b', port: 1}", "has the host \"a b\""),
+            ("kafka_discovery.main: {host: '[::1', port: 1}", "has the host \"[::1\""),
+            ("kafka_discovery.main: {host: 'me:secret@h', port: 1}", "has the host \"...@...\""),
             ("kafka_discovery.main: {host: h}", "has no `port`"),
             ("kafka_discovery.main: {host: h, port: x}", "has the port \"x\""),
             ("kafka_discovery.main: {host: h, port: 65536}", "has the port \"65536\""),

@@ -225,6 +225,12 @@ const FILES: &[(&str, &str, i32, &[&str])] = &[
         &["no-port.yaml: `kafka_discovery.main` has no `port`"],
     ),
     (
+        "discovery: {services: path.yaml}",
+        "clusters --type t -c k.yaml",
+        78,
+        &["path.yaml: `kafka_discovery.main` has the host \"h/path\"", "write the host alone"],
+    ),
+    (
         "discovery: {topology: [nowhere, .]}",
         "clusters --type nosuch -c k.yaml",
         78,
@@ -269,6 +275,7 @@ fn a_file_that_is_missing_or_malformed_is_78() {
     scene.write("other.yaml", "other.main: {host: h, port: 1}\n");
     scene.write("broken.yaml", "a: [\n");
     scene.write("no-port.yaml", "kafka_discovery.main: {host: h}\n");
+    scene.write("path.yaml", "kafka_discovery.main: {host: h/path, port: 1}\n");
     scene.write("empty.yaml", "");
     scene.write(
         "right.yaml",
