@@ -147,3 +147,19 @@ fn nothing_is_saved_where_something_can_not_be_read() {
     let _said = offsets("save", &group, &file, &["--storage", "zookeeper"]).exits(1).saying(&[&path]);
     assert!(!file.exists());
 }
+
+/// As large a group as there is fits; what is no such file at all is refused by its size.
+#[test]
+fn a_file_of_many_thousand_partitions_is_restored() {
+    let (topic, group, (_folder, file)) = (topic_of(1), unique("group"), folder());
+    let many: String = (0..150_000).map(|partition| format!("    {partition}: 1234567890\n")).collect();
+    let text =
+        format!("group: {group}\nstorage: kafka\noffsets:\n  {}:\n    0: 4\n  another:\n{many}", topic.name);
+    assert!(text.len() > 2 << 20);
+    fs::write(&file, text).unwrap();
+    let _said = offsets("restore", &group, &file, &["-t", &topic.name]).exits(0);
+    assert_eq!(committed(&topic, &group, 0), Some(4));
+    fs::write(&file, "#".repeat((16 << 20) + 1)).unwrap();
+    let said = offsets("restore", &group, &file, &[]).exits(78);
+    let _said = said.saying(&["saved.yaml", "larger than 16 MiB", "`kafkavisor offsets save`"]);
+}

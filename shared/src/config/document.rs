@@ -9,7 +9,7 @@ use saphyr::Scalar;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 
 use super::errors::Place;
-use super::source::{MAX_BYTES, end_of, too_large};
+use super::source::{Limit, end_of};
 
 /// Deepest nesting that is read; the contract needs four.
 const MAX_DEPTH: usize = 32;
@@ -72,9 +72,9 @@ enum Open {
 }
 
 /// The tree of `text`; `None` for an empty file.
-pub(crate) fn parse(text: &str) -> Result<Option<Node>, Broken> {
-    if text.len() > MAX_BYTES {
-        return Err((Place::WholeFile, too_large()));
+pub(crate) fn parse(text: &str, limit: Limit) -> Result<Option<Node>, Broken> {
+    if text.len() > limit.bytes {
+        return Err((Place::WholeFile, limit.exceeded()));
     }
     if let Some(at) = text.find('\0') {
         let before = text.get(..at).unwrap_or_default();

@@ -22,7 +22,7 @@ use super::lifecycle::{self, Restart, Stop};
 use super::logging::{self, Admin, Log, Metrics};
 use super::offsets::{self, Offsets};
 use super::reader::{Field, Section, Setting, needed};
-use super::source::Source;
+use super::source::{CONFIGURATION, Source};
 use super::topics::{self, Names};
 
 const KEYS: &[&str] = &[
@@ -99,7 +99,7 @@ impl Finding {
     pub fn load(file: &Source) -> Result<Self, Errors> {
         let mut problems = Problems::default();
         let mut finding = None;
-        match document::parse(&file.text) {
+        match document::parse(&file.text, CONFIGURATION) {
             Ok(tree) => {
                 let root =
                     tree.as_ref().map_or(Some(Section::default()), |node| root_section(node, &mut problems));
@@ -125,7 +125,7 @@ impl Finding {
 
 pub(super) fn build(file: Option<&Source>, flags: &Flags, draft: &mut Draft) {
     let given = flags.read(&mut draft.problems);
-    let tree = match file.map_or(Ok(None), |file| document::parse(&file.text)) {
+    let tree = match file.map_or(Ok(None), |file| document::parse(&file.text, CONFIGURATION)) {
         Ok(tree) => tree,
         Err((place, message)) => {
             draft.problems.at(place, message);

@@ -38,7 +38,7 @@ mod places;
 mod quantity;
 pub(crate) mod reader;
 mod render;
-mod source;
+pub(crate) mod source;
 mod topics;
 mod unavailable;
 mod words;

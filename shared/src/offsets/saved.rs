@@ -4,15 +4,19 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use crate::config::document::{Node, Value, parse};
 use crate::config::errors::Problems;
 use crate::config::reader::Field;
+use crate::config::source::Limit;
 use crate::config::{Errors, Place, Source};
 use crate::ids::{Group, Offset, Partition, Topic};
 use crate::offset_storage::OffsetStorage;
 
 const KEYS: &[&str] = &["group", "storage", "offsets"];
+/// Some hundred thousand partitions.
+const LIMIT: Limit = Limit { bytes: 16 << 20, question: "is this what `kafkavisor offsets save` wrote?" };
 
 /// Offsets of a group as they were.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,10 +30,15 @@ pub struct SavedOffsets {
 }
 
 impl SavedOffsets {
-    /// Reads a file. Fails with all that is wrong in it.
+    /// Reads the file at `path`. Fails when it can't be read, is larger than 16 MiB, or is not UTF-8, and with all that is wrong in it.
+    pub fn open(path: &Path) -> Result<Self, Errors> {
+        Source::read_within(LIMIT, path).and_then(|file| Self::read(&file))
+    }
+
+    /// Reads a file's text. Fails with all that is wrong in it.
     pub fn read(file: &Source) -> Result<Self, Errors> {
         let mut problems = Problems::default();
-        let read = match parse(&file.text) {
+        let read = match parse(&file.text, LIMIT) {
             Ok(Some(node)) => Self::of(&node, &mut problems),
             Ok(None) => Self::of(&nothing(), &mut problems),
             Err((place, message)) => {

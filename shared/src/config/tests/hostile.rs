@@ -91,7 +91,7 @@ fn long_files_end_in_time() {
 #[test]
 fn a_file_over_the_limit_is_refused() {
     let text = format!("{MINIMAL}#{}", "x".repeat(MAX_BYTES));
-    assert_eq!(errors(&text), "k.yaml: larger than 1024 KiB; is this the configuration file?");
+    assert_eq!(errors(&text), "k.yaml: larger than 1 MiB; is this the configuration file?");
     assert!(Source::from_bytes("k.yaml", text.into_bytes()).unwrap_err().to_string().contains("larger"));
     assert!(Source::read("/dev/zero".as_ref()).unwrap_err().to_string().contains("larger"));
 }

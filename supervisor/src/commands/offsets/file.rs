@@ -6,7 +6,6 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use kafkavisor::config::Source;
 use kafkavisor::ids::{Offset, Partition, Topic, TopicPartition};
 use kafkavisor::offsets::{OffsetStorage, SavedOffsets};
 
@@ -101,9 +100,8 @@ fn write_new(path: &Path, text: &str) -> io::Result<()> {
 
 /// `offsets restore`.
 pub(super) fn restore(args: &RestoreArgs) -> Result<Exit, Failure> {
-    let wrong = |errors: kafkavisor::config::Errors| Failure::configuration(errors.to_string());
-    let source = Source::read(&args.file).map_err(wrong)?;
-    let saved = SavedOffsets::read(&source).map_err(wrong)?;
+    let saved = SavedOffsets::open(&args.file);
+    let saved = saved.map_err(|errors| Failure::configuration(errors.to_string()))?;
     let file = args.file.display();
     let missing: Vec<_> =
         args.topics.iter().filter(|topic| !saved.offsets.contains_key(*topic)).map(Topic::as_str).collect();
