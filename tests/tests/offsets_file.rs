@@ -163,3 +163,30 @@ fn a_file_of_many_thousand_partitions_is_restored() {
     let said = offsets("restore", &group, &file, &[]).exits(78);
     let _said = said.saying(&["saved.yaml", "larger than 16 MiB", "`kafkavisor offsets save`"]);
 }
+
+#[test]
+fn a_topic_without_offsets_is_said_and_the_others_are_saved() {
+    let (topic, without, group, (_folder, file)) = (topic_of(1), topic_of(1), unique("group"), folder());
+    commit(&topic, &group, 0, 3);
+    let said = offsets("save", &group, &file, &["-t", &topic.name, "-t", &without.name]).exits(0);
+    let _said = said.saying(&[&format!("no offsets of {}", without.name)]);
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains(&topic.name) && !text.contains(&without.name), "{text}");
+}
+
+/// A restore would refuse them, and with them the rest.
+#[test]
+fn offsets_of_what_is_gone_are_left_out_and_said() {
+    let (topic, group, (_folder, file)) = (topic_of(1), unique("group"), folder());
+    let (gone, save) = (unique("topic"), ["--storage", "zookeeper"]);
+    write_classic_offset(&zookeeper(), &group, &gone, 0, 9);
+    let said = offsets("save", &group, &file, &save).exits(1);
+    let _said = said.saying(&[&gone, "nothing was saved"]);
+    write_classic_offset(&zookeeper(), &group, &topic.name, 0, 2);
+    write_classic_offset(&zookeeper(), &group, &topic.name, 7, 4);
+    let said = offsets("save", &group, &file, &save).exits(0);
+    let _said = said.saying(&[&format!("{}:7", topic.name), &format!("{gone}:0"), "left out"]);
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.ends_with(&format!("  {}:\n    0: 2\n", topic.name)), "{text}");
+    let _said = offsets("restore", &group, &file, &[]).exits(0);
+}

@@ -11,7 +11,7 @@ use kafkavisor::offsets::{OffsetStorage, SavedOffsets};
 
 use super::super::{note, print};
 use super::change::change;
-use super::target::{Target, failure};
+use super::target::{Target, all, failure};
 use super::wanted::Wanted;
 use crate::cli::{RestoreArgs, SaveArgs};
 use crate::exit::{Exit, Failure};
@@ -23,26 +23,42 @@ pub(super) fn save(args: &SaveArgs) -> Result<Exit, Failure> {
     if !args.topics.is_empty() {
         known.retain(|key| args.topics.contains(&key.topic));
     }
+    leave_out_what_is_gone(&target, &mut known)?;
     let saved = SavedOffsets {
         group: target.group.clone(),
         storage: target.storage,
         offsets: read(&target, &known)?,
     };
     let count: usize = saved.offsets.values().map(BTreeMap::len).sum();
+    let without: BTreeSet<_> =
+        args.topics.iter().filter(|topic| !saved.offsets.contains_key(*topic)).collect();
+    let of = without.into_iter().map(Topic::as_str).collect::<Vec<_>>().join(", ");
+    let has_none = |of: &str| format!("group {} has no offsets{of} in {}", target.group, target.place());
+    let of = if of.is_empty() { of } else { format!(" of {of}") };
     if count == 0 {
-        let of = args.topics.iter().map(Topic::as_str).collect::<Vec<_>>().join(", ");
-        let of = if of.is_empty() { of } else { format!(" of {of}") };
-        return Err(Failure::failed(format!(
-            "group {} has no offsets{of} in {}: nothing was saved",
-            target.group,
-            target.place()
-        )));
+        return Err(Failure::failed(format!("{}: nothing was saved", has_none(&of))));
+    }
+    if !of.is_empty() {
+        note(&has_none(&of));
     }
     let path = &args.file;
     write(path, &saved.to_yaml())
         .map_err(|error| Failure::failed(format!("{}: can't be written: {error}", path.display())))?;
     print(&format!("{count} offsets of group {} are in {}\n", target.group, path.display()))?;
     Ok(Exit::Clean)
+}
+
+/// A restore would refuse offsets of topics and partitions that there are not, and with them all others.
+fn leave_out_what_is_gone(target: &Target, known: &mut BTreeSet<TopicPartition>) -> Result<(), Failure> {
+    let topics: BTreeSet<_> = known.iter().map(|key| key.topic.clone()).collect();
+    let there = all(&target.counts(&topics.into_iter().collect::<Vec<_>>())?);
+    let gone: Vec<_> = known.difference(&there).map(ToString::to_string).collect();
+    if !gone.is_empty() {
+        let gone = gone.join(", ");
+        note(&format!("left out, since Kafka has no such topic or partition now: the offsets of {gone}"));
+    }
+    known.retain(|key| there.contains(key));
+    Ok(())
 }
 
 /// All of them; one that can't be told is a failure.
