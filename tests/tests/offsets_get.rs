@@ -6,9 +6,11 @@ use std::time::Duration;
 use kafkavisor::clock::now;
 use kafkavisor_tests::command::{Said, run};
 use kafkavisor_tests::environment::{brokers, unique, zookeeper};
+use kafkavisor_tests::kazoo::KazooMember;
 use kafkavisor_tests::message::numbered;
-use kafkavisor_tests::offsets::commit;
+use kafkavisor_tests::offsets::{Subscriber, commit};
 use kafkavisor_tests::topic::Topic;
+use kafkavisor_tests::waiting::until;
 use kafkavisor_tests::zookeeper::{classic_path, write_classic_offset, write_node};
 use serde_json::{Value, json};
 
@@ -190,4 +192,26 @@ fn a_wrong_command_line_is_64() {
         let said = run(wrong).exits(64);
         assert!(!said.err.is_empty() && said.out.is_empty(), "{said:?}");
     }
+}
+
+#[test]
+fn a_group_whose_members_have_committed_nothing_yet_is_said_to_be_there() {
+    let (topic, group) = (Topic::new(1), unique("group"));
+    let _subscriber = Subscriber::join(&topic, &group, "some-consumer");
+    for command in [&["lag"][..], &["offsets", "get"]] {
+        let brokers = brokers();
+        let said = run(command.iter().chain(&["-b", &brokers, "-g", &group])).exits(0);
+        let _said = said.saying(&[&group, "some-consumer", "committed nothing yet in Kafka", "-t TOPIC"]);
+    }
+    let path = format!("/yelp-kafka/{group}");
+    let partitions = [format!("{}-0", topic.name)].into();
+    let _python = KazooMember::join(&zookeeper(), &path, "python-1", &partitions);
+    let zookeeper = ["--storage", "zookeeper", "-z", &zookeeper()].map(str::to_owned);
+    let _said = until("the Python member is seen", || {
+        let arguments = ["lag", "-b", &brokers(), "-g", &group].map(str::to_owned);
+        let said = run(arguments.iter().chain(&zookeeper)).exits(0);
+        said.err.contains("python-1").then_some(said)
+    })
+    .saying(&["committed nothing yet in ZooKeeper"])
+    .exits(0);
 }

@@ -9,6 +9,9 @@ use crate::exit::Failure;
 
 /// Refuses while the group has members, naming them. Without ZooKeeper only Kafka's are seen, and that is said.
 pub(super) fn refuse_while_live(target: &Target) -> Result<(), Failure> {
+    if target.zookeeper.is_none() {
+        note("only members in Kafka were looked for: with -z ZOOKEEPER those in ZooKeeper are seen, too");
+    }
     let members = live(target)?;
     if members.is_empty() {
         return Ok(());
@@ -20,15 +23,12 @@ pub(super) fn refuse_while_live(target: &Target) -> Result<(), Failure> {
     )))
 }
 
-/// Every member, by name and place.
-fn live(target: &Target) -> Result<Vec<String>, Failure> {
+/// Every member, by name and place; those in ZooKeeper where that is named.
+pub(super) fn live(target: &Target) -> Result<Vec<String>, Failure> {
     let kafka = target.client.group_members(&target.group).map_err(failure)?.unwrap_or_default();
     let mut members: Vec<_> =
         kafka.iter().map(|m| format!("{} at {} (in Kafka)", m.client_id, m.host)).collect();
-    let Some(address) = &target.zookeeper else {
-        note("only members in Kafka were looked for: with -z ZOOKEEPER those in ZooKeeper are seen, too");
-        return Ok(members);
-    };
+    let Some(address) = &target.zookeeper else { return Ok(members) };
     for folder in in_zookeeper(address, &target.group)? {
         members.extend(folder.seen.members.iter().map(|m| format!("{} (in {})", m.id, folder.path)));
         // On their way out, or just gone: they may still commit.

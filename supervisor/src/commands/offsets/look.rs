@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::super::table::{Style, grouped};
 use super::super::{note, print};
+use super::live::live;
 use super::target::{Target, all, failure};
 use crate::cli::LookArgs;
 use crate::exit::{Exit, Failure};
@@ -50,13 +51,26 @@ pub(in crate::commands) fn show(
         let text = serde_json::to_string_pretty(&rows).map_err(|error| Failure::bug(error.to_string()))?;
         print(&format!("{text}\n"))?;
     } else if rows.is_empty() {
-        note(&format!("group {} has no offsets in {}", target.group, target.place()));
+        note(&without_offsets(&target)?);
     } else {
         print(&format!("{}{}", table(&rows, style), summary(&rows, style)))?;
     }
     seen.iter().filter_map(|seen| seen.note.as_deref()).for_each(note);
     let trouble: Vec<_> = seen.into_iter().filter_map(|seen| seen.trouble).collect();
     if trouble.is_empty() { Ok(Exit::Clean) } else { Err(Failure::failed(trouble.join("\n"))) }
+}
+
+/// What to say of a group that has none: it may have just begun.
+fn without_offsets(target: &Target) -> Result<String, Failure> {
+    let (group, place) = (&target.group, target.place());
+    let members = live(target)?;
+    if members.is_empty() {
+        return Ok(format!("group {group} has no offsets in {place}"));
+    }
+    let members = members.join(", ");
+    Ok(format!(
+        "group {group} has members and has committed nothing yet in {place}: {members}. With -t TOPIC a topic is shown all the same"
+    ))
 }
 
 /// All partitions of the topics, and what the group has besides.
