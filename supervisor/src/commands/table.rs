@@ -53,8 +53,14 @@ pub(super) fn grouped(number: i64) -> String {
     if number < 0 { format!("-{grouped}") } else { grouped }
 }
 
-fn number(value: Option<i64>) -> String {
+/// How many, in groups of digits.
+pub(super) fn number(value: Option<i64>) -> String {
     value.map_or_else(|| "-".to_owned(), grouped)
+}
+
+/// As other commands take it.
+pub(super) fn offset(value: Option<i64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |offset| offset.to_string())
 }
 
 /// The whole status.
@@ -117,7 +123,7 @@ fn row(partition: &Partition, width: usize, style: Style) -> String {
         style.state(&partition.state, 11),
         pid(partition.worker_pid.map(i64::from)),
         pid(partition.handler_pid.and_then(|pid| i64::try_from(pid).ok())),
-        number(partition.committed),
+        offset(partition.committed),
         number(partition.lag),
         grouped(i64::try_from(partition.in_flight).unwrap_or(i64::MAX)),
         partition.restarts_total,
@@ -152,5 +158,12 @@ mod tests {
             (duration(59.9).as_str(), duration(61.0).as_str(), duration(90_000.0).as_str()),
             ("59 s", "1 min 1 s", "1 d 1 h")
         );
+    }
+
+    #[test]
+    fn an_offset_can_be_given_to_other_commands_as_it_is_shown() {
+        let partition = Partition { committed: Some(1_234_567), lag: Some(1_234), ..Partition::default() };
+        let row = row(&partition, 10, Style { colour: false });
+        assert!(row.contains(" 1234567 ") && row.contains(" 1,234 "), "{row}");
     }
 }

@@ -7,7 +7,7 @@ use kafkavisor::ids::{Offset, Topic, TopicPartition};
 use kafkavisor::offsets::{KafkaError, Log, OffsetError, OffsetStorage};
 use serde::Serialize;
 
-use super::super::table::{Style, grouped};
+use super::super::table::{Style, number, offset};
 use super::super::{note, print};
 use super::live::live;
 use super::target::{Target, all, failure};
@@ -139,15 +139,14 @@ fn lag(committed: Option<Offset>, log: &Log) -> i64 {
 
 fn table(rows: &[Row], style: Style) -> String {
     let name = |row: &Row| format!("{}:{}", row.topic, row.partition);
-    let number = |value: Option<i64>| value.map_or_else(|| "-".to_owned(), grouped);
     let width = rows.iter().map(|row| name(row).len()).max().unwrap_or(0).max("PARTITION".len());
     let heading =
         format!("{:<width$}  {:>15}  {:>15}  {:>15}  {:>12}", "PARTITION", "COMMITTED", "LOW", "HIGH", "LAG");
     // Writing to a string never fails.
     let mut text = format!("{}\n", style.dim(&heading));
     for row in rows {
-        let [committed, low, high, lag] =
-            [row.committed, row.low_watermark, row.high_watermark, row.lag].map(number);
+        let [committed, low, high] = [row.committed, row.low_watermark, row.high_watermark].map(offset);
+        let lag = number(row.lag);
         let _written =
             writeln!(text, "{:<width$}  {committed:>15}  {low:>15}  {high:>15}  {lag:>12}", name(row));
     }
