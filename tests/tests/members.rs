@@ -120,3 +120,26 @@ fn a_group_that_never_was_is_named() {
     let mistyped = format!("{zookeeper}/{}", unique("mistyped"));
     let _said = run(["members", "-z", &mistyped, "-g", &group]).exits(1).saying(&["there is no /", "-z"]);
 }
+
+/// As where an identifier is a host's name: each counts.
+#[test]
+fn members_of_the_same_name_are_several() {
+    let (topic, group) = (Topic::named(&brokers(), &unique("topic")), unique("group"));
+    let partitions: BTreeSet<_> = [format!("{}-0", topic.name)].into();
+    let plain = format!("/yelp-kafka/{group}");
+    let hashed = format!("{plain}/{}", folder_of(&[&topic.name]));
+    let joined = [plain, hashed].map(|path| {
+        let member = KazooMember::join(&zookeeper(), &path, "host-1", &partitions);
+        until("the Python member owns all", || (member.owns() == partitions).then_some(()));
+        member
+    });
+    let seen = in_zookeeper(&group, &[]);
+    let twice = row(&topic, 0, &json!("host-1"));
+    assert_eq!(
+        (&seen["members"], &seen["partitions"]),
+        (&json!(["host-1", "host-1"]), &json!([twice, twice]))
+    );
+    let people = run(["members", "-z", &zookeeper(), "-g", &group]).exits(0).out;
+    assert!(people.contains("2 members\nhost-1  1 of 2 partitions\nhost-1  1 of 2 partitions\n"), "{people}");
+    drop(joined);
+}

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use kafkavisor::ids::{Group, Topic, TopicPartition};
-use kafkavisor::offsets::OffsetStorage;
+use kafkavisor::offsets::{GroupMember, OffsetStorage};
 
 use super::super::note;
 use super::super::offsets::target::{all, connect, failure};
-use super::print::Members;
+use super::print::{Member, Members};
 use crate::exit::Failure;
 
 /// Asks the coordinator. Without topics those that members were given are meant, and those with offsets.
@@ -16,13 +16,17 @@ pub(super) fn members(brokers: &[String], group: &Group, topics: &[Topic]) -> Re
     let Some(members) = client.group_members(group).map_err(failure)? else {
         return Err(Failure::failed(format!("Kafka at {} knows no group {group}", client.brokers())));
     };
-    let given = members.iter().flat_map(|m| m.partitions.iter().map(|key| (key.clone(), m.id.clone())));
-    let held: BTreeSet<(TopicPartition, String)> =
-        given.filter(|(key, _)| topics.is_empty() || topics.contains(&key.topic)).collect();
+    let of_them = |key: &&TopicPartition| topics.is_empty() || topics.contains(&key.topic);
+    let one = |member: GroupMember| Member {
+        id: member.id,
+        partitions: member.partitions.iter().filter(of_them).cloned().collect(),
+    };
+    let members: Vec<_> = members.into_iter().map(one).collect();
     let wanted: BTreeSet<Topic> = if topics.is_empty() {
         let with_offsets =
             client.partitions_with_offsets(group, OffsetStorage::Kafka).map_err(failure)?.into_iter();
-        with_offsets.chain(held.iter().map(|(key, _)| key.clone())).map(|key| key.topic).collect()
+        let held = members.iter().flat_map(|member| member.partitions.iter().cloned());
+        with_offsets.chain(held).map(|key| key.topic).collect()
     } else {
         topics.iter().cloned().collect()
     };
@@ -33,6 +37,5 @@ pub(super) fn members(brokers: &[String], group: &Group, topics: &[Topic]) -> Re
     if members.is_empty() {
         note("nobody is subscribed under this group in Kafka: members in ZooKeeper are shown with -z");
     }
-    let ids = members.iter().map(|member| member.id.clone());
-    Ok(Members::new(group, None, ids, held, all(&counts)))
+    Ok(Members::new(group, None, members, Vec::new(), all(&counts)))
 }

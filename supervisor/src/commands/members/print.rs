@@ -16,8 +16,19 @@ pub(super) struct Members {
     pub(super) group: Group,
     /// The folder in ZooKeeper; none in Kafka's own membership.
     pub(super) path: Option<String>,
+    /// By name; several may have the same.
     pub(super) members: Vec<String>,
     pub(super) partitions: Vec<Held>,
+    /// How many of the partitions each member holds.
+    #[serde(skip)]
+    counts: Vec<usize>,
+}
+
+/// Who is in a group, and holds what.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) id: String,
+    pub(super) partitions: BTreeSet<TopicPartition>,
 }
 
 /// A partition and who holds it.
@@ -29,17 +40,21 @@ pub(super) struct Held {
 }
 
 impl Members {
-    /// `held` names owners; `all` are the partitions that there are, which somebody holds or nobody.
+    /// `others` are no members and hold something all the same; `all` are the partitions that there are, which somebody holds or nobody.
     pub(super) fn new(
         group: &Group,
         path: Option<String>,
-        members: impl IntoIterator<Item = String>,
-        held: BTreeSet<(TopicPartition, String)>,
+        mut members: Vec<Member>,
+        others: Vec<(TopicPartition, String)>,
         all: BTreeSet<TopicPartition>,
     ) -> Self {
-        let members: BTreeSet<_> = members.into_iter().collect();
+        members.sort_by(|a, b| a.id.cmp(&b.id));
+        let of = |member: &Member| {
+            let id = member.id.clone();
+            member.partitions.clone().into_iter().map(move |key| (key, id.clone()))
+        };
         let mut owners: BTreeMap<TopicPartition, Vec<Option<String>>> = BTreeMap::new();
-        for (key, owner) in held {
+        for (key, owner) in members.iter().flat_map(of).chain(others) {
             owners.entry(key).or_default().push(Some(owner));
         }
         for key in all {
@@ -50,7 +65,9 @@ impl Members {
             owners.into_iter().map(row)
         };
         let partitions = owners.into_iter().flat_map(row).collect();
-        Self { group: group.clone(), path, members: members.into_iter().collect(), partitions }
+        let counts = members.iter().map(|member| member.partitions.len()).collect();
+        let members = members.into_iter().map(|member| member.id).collect();
+        Self { group: group.clone(), path, members, partitions, counts }
     }
 
     pub(super) fn print(&self, json: bool) -> Result<Exit, Failure> {
@@ -72,9 +89,7 @@ impl Members {
         let path = self.path.as_ref().map_or_else(String::new, |path| format!("  {path}"));
         let mut text = format!("{}{path}  {count}\n", style.bold(self.group.as_str()));
         // Writing to a string never fails.
-        for member in &self.members {
-            let owned = |held: &&Held| held.owner.as_ref() == Some(member);
-            let count = self.partitions.iter().filter(owned).count();
+        for (member, count) in self.members.iter().zip(&self.counts) {
             let _written = writeln!(text, "{member}  {count} of {} partitions", self.partitions.len());
         }
         if self.partitions.is_empty() {
@@ -98,10 +113,13 @@ mod tests {
     #[test]
     fn a_partition_has_its_owners_or_none() {
         let key = |name: &str| name.parse::<TopicPartition>().unwrap();
-        let held = [(key("t:0"), "a".to_owned()), (key("t:2"), "a".to_owned()), (key("t:2"), "b".to_owned())];
+        let member = |id: &str, held: &[&str]| Member {
+            id: id.to_owned(),
+            partitions: held.iter().map(|name| key(name)).collect(),
+        };
         let all = [key("t:0"), key("t:1"), key("t:2")].into();
-        let members = ["b".to_owned(), "a".to_owned(), "b".to_owned()];
-        let found = Members::new(&Group::new("g").unwrap(), None, members, held.into(), all);
+        let members = vec![member("b", &["t:2"]), member("a", &["t:0", "t:2"])];
+        let found = Members::new(&Group::new("g").unwrap(), None, members, Vec::new(), all);
         assert_eq!(
             serde_json::to_string(&found).unwrap(),
             r#"{"group":"g","path":null,"members":["a","b"],"partitions":[{"topic":"t","partition":0,"owner":"a"},{"topic":"t","partition":1,"owner":null},{"topic":"t","partition":2,"owner":"a"},{"topic":"t","partition":2,"owner":"b"}]}"#
@@ -111,5 +129,25 @@ mod tests {
             text,
             "g  2 members\na  2 of 4 partitions\nb  1 of 4 partitions\nPARTITION  OWNER\nt:0        a\nt:1        -\nt:2        a\nt:2        b\n"
         );
+    }
+
+    #[test]
+    fn members_of_the_same_name_are_counted_each() {
+        let key = |name: &str| name.parse::<TopicPartition>().unwrap();
+        let member = |held: &[&str]| Member {
+            id: "host".to_owned(),
+            partitions: held.iter().map(|name| key(name)).collect(),
+        };
+        let members = vec![member(&["t:0"]), member(&["t:1", "t:2"]), member(&[])];
+        let orphan = vec![(key("t:3"), "session 0x1".to_owned())];
+        let found = Members::new(&Group::new("g").unwrap(), None, members, orphan, BTreeSet::new());
+        let text = found.text(Style { colour: false });
+        assert!(
+            text.starts_with(
+                "g  3 members\nhost  1 of 4 partitions\nhost  2 of 4 partitions\nhost  0 of 4 partitions\n"
+            ),
+            "{text}"
+        );
+        assert!(text.ends_with("t:3        session 0x1\n"), "{text}");
     }
 }

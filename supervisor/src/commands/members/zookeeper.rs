@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use kafkavisor::config::ZookeeperAddress;
 use kafkavisor::ids::{Group, Topic, TopicPartition};
-use kafkavisor::membership::zookeeper::observer::{GroupSeen, Observer, ReadError};
+use kafkavisor::membership::zookeeper::observer::{GroupSeen, MemberSeen, Observer, ReadError};
 use kafkavisor::partitioner::group_path::{GroupFolder, TopicsRepr};
 use tokio::runtime::Builder;
 
 use super::super::offsets::target::WITHIN;
-use super::print::Members;
+use super::print::{Member, Members};
 use crate::exit::Failure;
 
 /// One folder of the group.
@@ -72,18 +72,18 @@ pub(super) fn members(
         _ => GroupFolder::plain(group).path().to_owned(),
     };
     let of_them = |key: &TopicPartition| topics.is_empty() || topics.contains(&key.topic);
-    let (mut members, mut held, mut all) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    let (mut members, mut others, mut all) = (Vec::new(), Vec::new(), BTreeSet::new());
     for Folder { seen, .. } in folders {
-        for member in seen.members {
-            held.extend(member.partitions.into_iter().map(|key| (key, member.id.clone())));
-            members.push(member.id);
-        }
-        held.extend(seen.orphans.into_iter().map(|(key, session)| (key, format!("session {session}"))));
+        members.extend(seen.members.into_iter().map(|MemberSeen { id, mut partitions, .. }| {
+            partitions.retain(of_them);
+            Member { id, partitions }
+        }));
+        others.extend(seen.orphans.into_iter().map(|(key, session)| (key, format!("session {session}"))));
         all.extend(seen.free);
     }
-    held.retain(|(key, _)| of_them(key));
+    others.retain(|(key, _)| of_them(key));
     all.retain(of_them);
-    Ok(Members::new(group, Some(path), members, held, all))
+    Ok(Members::new(group, Some(path), members, others, all))
 }
 
 /// The folder of these topics if it is there; else those with anybody in them; else all.
@@ -101,8 +101,6 @@ fn meant(mut folders: Vec<Folder>, group: &Group, topics: &[Topic]) -> Vec<Folde
 
 #[cfg(test)]
 mod tests {
-    use kafkavisor::membership::zookeeper::observer::MemberSeen;
-
     use super::*;
 
     fn folder(path: &str, live: bool) -> Folder {
