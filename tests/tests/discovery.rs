@@ -351,3 +351,35 @@ fn the_stand_in_serves_until_it_is_told_to_stop() {
     let status = until("it stops", || child.try_wait().unwrap());
     assert_eq!(status.code(), Some(0));
 }
+
+#[test]
+fn the_stand_in_refuses_what_it_could_not_serve() {
+    let program = kafkavisor().with_file_name("kafkavisor-discovery");
+    for (wrong, says) in [
+        (&["--brokers", "bad"][..], "\"bad\" has no port"),
+        (&["--brokers", "k1:9092,kafka://k2:9092"], "is no HOST:PORT"),
+        (&["--brokers", ""], "no server named"),
+        (&["--zookeeper", "zk1"], "\"zk1\" has no port"),
+        (&["--zookeeper", "zk1:2181/a/"], "is no path in ZooKeeper"),
+        (&["--cluster", ""], "--cluster"),
+        (&["--type", ""], "--type"),
+        (&["--region", ""], "--region"),
+        (&["--superregion", ""], "--superregion"),
+        (&["--stream", ""], "--stream"),
+    ] {
+        // One that served would do so for ever.
+        let output = Command::new("timeout")
+            .arg("20")
+            .arg(&program)
+            .args(["--listen", "127.0.0.1:0"])
+            .args(wrong)
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            output.status.code() == Some(64) && stderr.contains(says),
+            "{wrong:?}: {:?}: {stderr}",
+            output.status
+        );
+    }
+}

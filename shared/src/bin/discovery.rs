@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind;
+use kafkavisor::config::{ZookeeperAddress, comma_separated};
 use kafkavisor::testing::{DiscoveryService, Served};
 use nix::sys::signal::{SigSet, Signal};
 
@@ -24,34 +26,41 @@ struct Arguments {
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8888")]
     listen: SocketAddr,
     /// The cluster's brokers, HOST:PORT[,HOST:PORT...]
-    #[arg(long, value_name = "BROKERS", default_value = "kafka:9092", value_delimiter = ',')]
-    brokers: Vec<String>,
+    #[arg(long, value_name = "BROKERS", default_value = "kafka:9092", value_parser = brokers)]
+    brokers: Brokers,
     /// The cluster's ZooKeeper, HOST:PORT[,HOST:PORT...][/CHROOT]
     #[arg(long, value_name = "ZOOKEEPER", default_value = "zookeeper:2181")]
-    zookeeper: String,
+    zookeeper: ZookeeperAddress,
     /// The cluster's name
-    #[arg(long, value_name = "NAME", default_value = "local_cluster")]
+    #[arg(long, value_name = "NAME", default_value = "local_cluster", value_parser = NonEmptyStringValueParser::new())]
     cluster: String,
     /// A type that there is; may be given several times [default: every type]
-    #[arg(long = "type", value_name = "TYPE")]
+    #[arg(long = "type", value_name = "TYPE", value_parser = NonEmptyStringValueParser::new())]
     types: Vec<String>,
     /// The region
-    #[arg(long, value_name = "REGION", default_value = "acceptance_test_region")]
+    #[arg(long, value_name = "REGION", default_value = "acceptance_test_region", value_parser = NonEmptyStringValueParser::new())]
     region: String,
     /// The superregion
-    #[arg(long, value_name = "SUPERREGION", default_value = "acceptance_test_superregion")]
+    #[arg(long, value_name = "SUPERREGION", default_value = "acceptance_test_superregion", value_parser = NonEmptyStringValueParser::new())]
     superregion: String,
     /// A stream that has a log; may be given several times
-    #[arg(long = "stream", value_name = "STREAM", default_value = "ranger")]
+    #[arg(long = "stream", value_name = "STREAM", default_value = "ranger", value_parser = NonEmptyStringValueParser::new())]
     streams: Vec<String>,
+}
+
+/// Brokers, checked for shape.
+type Brokers = std::sync::Arc<[String]>;
+
+fn brokers(text: &str) -> Result<Brokers, String> {
+    comma_separated(text).map(Into::into).map_err(|error| error.to_string())
 }
 
 impl Arguments {
     fn served(self) -> Served {
         Served {
             cluster: self.cluster,
-            broker_list: self.brokers,
-            zookeeper: self.zookeeper,
+            broker_list: self.brokers.to_vec(),
+            zookeeper: self.zookeeper.to_string(),
             types: (!self.types.is_empty()).then_some(self.types),
             region: self.region,
             superregion: self.superregion,
