@@ -19,7 +19,6 @@ mod kafka;
 mod processes;
 mod shell;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -32,6 +31,7 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
+            let error = cli::repeatable(error);
             // Nothing else can be done when even this can't be written.
             let _unwritable = error.print();
             let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     let exit = match commands::run(cli.command) {
         Ok(exit) => exit,
         Err(failure) => {
-            let _unwritable = writeln!(std::io::stderr(), "kafkavisor: {}", failure.message);
+            commands::note(&failure.message);
             failure.exit
         }
     };

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use kafkavisor_types::text::named;
+
 /// Where an error lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
@@ -36,12 +38,13 @@ impl Error {
     /// On a line, with its place in that file.
     pub(super) fn shown(&self, file: &str) -> String {
         let message = &self.message;
-        match self.place {
+        let shown = match self.place {
             Place::File { line, column } => format!("{file}:{line}:{column}: {message}"),
             Place::WholeFile => format!("{file}: {message}"),
             Place::Flag(flag) => format!("{flag}: {message}"),
             Place::Nowhere => message.clone(),
-        }
+        };
+        named(shown)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is asked of the service, and of topology files where it is not there.
 
+use kafkavisor_types::text;
+
 use super::answers;
 use super::client::Discovery;
 use super::errors::DiscoveryError;
@@ -87,15 +89,18 @@ impl Discovery {
     /// What is wrong with the first source, and that the second has nothing.
     fn and_no_topology(&self, mut why: DiscoveryError, cluster_type: &str) -> DiscoveryError {
         let folders: Vec<String> =
-            self.settings().topology.iter().map(|path| path.display().to_string()).collect();
+            self.settings().topology.iter().map(|path| text::named(path.display())).collect();
         if folders.is_empty() {
             return why;
         }
         if let DiscoveryError::Service { wanted, .. } | DiscoveryError::Configuration { wanted, .. } =
             &mut why
         {
-            *wanted =
-                format!("{wanted} (no topology file {cluster_type}.yaml in {} either)", folders.join(", "));
+            *wanted = format!(
+                "{wanted} (no topology file {}.yaml in {} either)",
+                text::named(cluster_type),
+                folders.join(", ")
+            );
         }
         why
     }

@@ -100,9 +100,10 @@ impl Discovery {
             cluster_type,
             |service| service.all_clusters(&wanted, cluster_type),
             |topology| match topology.all_clusters() {
-                none if none.is_empty() => {
-                    Err(wanted.refused(format!("{} has no clusters", topology.file().display())))
-                }
+                none if none.is_empty() => Err(wanted.refused(format!(
+                    "{} has no clusters",
+                    kafkavisor_types::text::named(topology.file().display())
+                ))),
                 all => Ok(all),
             },
         )

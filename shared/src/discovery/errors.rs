@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use kafkavisor_types::text::named;
+
 use super::service_error::ServiceError;
 
 /// Why something was not discovered. The names are yelp_kafka's, without its `Error`.
@@ -82,7 +84,7 @@ pub enum DiscoveryError {
         answer: String,
     },
     /// No cluster has the topic (yelp_kafka's `DiscoveryError`).
-    #[error("topic {topic:?} is in no cluster of type {cluster_type:?} (looked in {}): check its name", .clusters.join(", "))]
+    #[error("topic {topic:?} is in no cluster of type {cluster_type:?} (looked in {}): check its name", named(.clusters.join(", ")))]
     UnknownTopic {
         /// The topic that was looked for.
         topic: String,
@@ -94,7 +96,7 @@ pub enum DiscoveryError {
     /// No topic matches in any cluster (yelp_kafka's `DiscoveryError`).
     #[error(
         "no topic matches {pattern:?} in any cluster of type {cluster_type:?} (looked in {}): check the regex, which must match from \
-         the name's first character on", .clusters.join(", ")
+         the name's first character on", named(.clusters.join(", "))
     )]
     NoTopicMatches {
         /// The regex.
@@ -121,8 +123,8 @@ pub enum DiscoveryError {
         error: ConfigurationError,
     },
     /// A cluster's brokers are not reached, or don't answer (yelp_kafka's `DiscoveryError`).
-    #[error("{wanted}: Kafka at {} was not reached within {within:?}: {reason}: is it running, and are these its brokers?",
-        .brokers.join(","))]
+    #[error("{wanted}: Kafka at {} was not reached within {within:?}: {}: is it running, and are these its brokers?",
+        named(.brokers.join(",")), named(.reason))]
     Kafka {
         /// What was wanted of which cluster.
         wanted: String,
@@ -172,7 +174,7 @@ impl DiscoveryError {
 
 /// A file that is missing or malformed, or says something that can't be (yelp_kafka's `ConfigurationError`).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {problem}: {remedy}", .file.display())]
+#[error("{}: {problem}: {remedy}", named(.file.display()))]
 pub struct ConfigurationError {
     /// The file.
     pub file: PathBuf,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use kafkavisor_types::text::named;
 use serde_json::Value;
 
 use super::answers;
@@ -66,7 +67,7 @@ impl TopologyConfiguration {
         if let Some(found) = Self::find(cluster_type, folders)? {
             return Ok(found);
         }
-        let tried: Vec<String> = folders.iter().map(|folder| folder.as_ref().display().to_string()).collect();
+        let tried: Vec<String> = folders.iter().map(|folder| named(folder.as_ref().display())).collect();
         let name = PathBuf::from(format!("{cluster_type}.yaml"));
         let problem = format!("there is no such topology file in {}", tried.join(", "));
         Err(configuration(wrong(&name, problem, "check the type and the folders")))
@@ -130,7 +131,7 @@ impl TopologyConfiguration {
         self.clusters.get(name).cloned().ok_or_else(|| DiscoveryError::InvalidClusterTypeOrName {
             cluster_type: self.cluster_type.clone(),
             name: name.to_owned(),
-            answer: format!("{} has {}", self.file.display(), self.names()),
+            answer: format!("{} has {}", named(self.file.display()), self.names()),
         })
     }
 

@@ -23,6 +23,11 @@ pub fn shown(text: &str) -> String {
     bounded(text.as_bytes(), text.len(), SHOWN)
 }
 
+/// What somebody has named (a file, an address, a group), as it is repeated to them: on one line, and whole.
+pub fn named(what: impl std::fmt::Display) -> String {
+    escaped(&what.to_string(), &[]).into_owned()
+}
+
 /// At most `limit` bytes, on one line, of a text that was `length` bytes long and of which `bytes` are the beginning: all of it,
 /// or `limit` and one more at least. What is no UTF-8 is replaced.
 pub fn bounded(bytes: &[u8], length: usize, limit: usize) -> String {
@@ -99,6 +104,7 @@ mod tests {
     fn control_characters_are_written_out() {
         assert_eq!(kept("a\nb\r\t\0\u{1b}[31m\u{7f}\u{9b}"), r"a\nb\r\t\0\u{1b}[31m\u{7f}\u{9b}");
         assert_eq!(escaped("a\tb\u{7}", &['\t']), "a\tb\\u{7}");
+        assert_eq!(named(std::path::Path::new("a\nb").display()), "a\\nb");
         assert_eq!(bounded(b"\x1b\xff", 2, 100), "\\u{1b}\u{fffd}");
     }
 

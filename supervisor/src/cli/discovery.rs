@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args};
 
+use super::group::{Brokers, brokers};
+
 pub(super) const CLUSTERS_EXAMPLES: &str =
     "Asks the discovery service; the topology files where there is none, for all of a type and by name.
 
@@ -80,8 +82,8 @@ pub(crate) struct TopicsArgs {
     #[command(flatten)]
     pub(crate) which: WhichClusterArgs,
     /// Kafka brokers, HOST:PORT[,HOST:PORT...], without discovery
-    #[arg(short, long, value_name = "BROKERS", conflicts_with_all = ["region", "superregion", "name", "discovery"])]
-    pub(crate) brokers: Option<String>,
+    #[arg(short, long, value_name = "BROKERS", value_parser = brokers, conflicts_with_all = ["region", "superregion", "name", "discovery"])]
+    pub(crate) brokers: Option<Brokers>,
     #[command(flatten)]
     pub(crate) places: WhereArgs,
 }

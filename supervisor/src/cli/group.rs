@@ -88,7 +88,7 @@ pub(crate) struct GroupArgs {
 /// Brokers, checked for shape.
 pub(crate) type Brokers = std::sync::Arc<[String]>;
 
-fn brokers(text: &str) -> Result<Brokers, String> {
+pub(super) fn brokers(text: &str) -> Result<Brokers, String> {
     comma_separated(text).map(Into::into).map_err(|error| error.to_string())
 }
 

@@ -6,6 +6,7 @@ mod demo;
 mod discovery;
 mod group;
 mod instance;
+mod repeated;
 
 pub(crate) use commands::{Cli, Command};
 pub(crate) use configured::{CheckArgs, RunArgs};
@@ -16,3 +17,4 @@ pub(crate) use group::{
     WholeTopicsArgs,
 };
 pub(crate) use instance::{SeekArgs, SelectArgs, SkipArgs, StatusArgs, StopArgs, WhichArgs};
+pub(crate) use repeated::repeatable;

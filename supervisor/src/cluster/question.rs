@@ -5,6 +5,8 @@ use std::time::Duration;
 use kafkavisor::config::{ClusterAddress, ClusterQuery, Config, InvalidAddress, Servers, WhichCluster};
 use kafkavisor::discovery::{Discovery, DiscoveryError, ServiceError, Settings};
 
+use kafkavisor::text::named;
+
 use crate::exit::Failure;
 
 /// Which cluster is wanted, and whom to ask.
@@ -41,7 +43,7 @@ impl Question {
         let ClusterAddress::Discovery(query) = &config.cluster.address else { return None };
         let client_id = config.kafka.get("client.id").map_or("kafkavisor", String::as_str);
         let section = &config.discovery;
-        let whom = section.url.clone().unwrap_or_else(|| section.services.display().to_string());
+        let whom = section.url.clone().unwrap_or_else(|| named(section.services.display()));
         let settings = Settings::from(section);
         Some(Self { discovery: Discovery::with(settings, client_id), query: query.clone(), whom })
     }

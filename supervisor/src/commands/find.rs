@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use kafkavisor::ids::Group;
+use kafkavisor::text::named;
 use kafkavisor_link::control::{NotTried, Request};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -29,9 +30,9 @@ pub(super) fn socket(which: &WhichArgs) -> Result<PathBuf, Failure> {
         return match status(&socket) {
             Ok(status) if status.name != *name => Err(Failure::unreachable(format!(
                 "the supervisor at {} is named {}, not {name}: say --name {}",
-                socket.display(),
-                status.name,
-                status.name
+                named(socket.display()),
+                named(&status.name),
+                named(&status.name)
             ))),
             _ => Ok(socket),
         };
@@ -44,15 +45,17 @@ pub(super) fn socket(which: &WhichArgs) -> Result<PathBuf, Failure> {
     if let Some(group) = &which.group {
         running.retain(|(_, status)| status.group == *group);
     }
-    let what = which.group.as_ref().map_or_else(String::new, |group| format!(" of group {group}"));
+    let what = which.group.as_ref().map_or_else(String::new, |group| format!(" of group {}", named(group)));
     match running.as_slice() {
         [(socket, _)] => Ok(socket.clone()),
         [] => Err(Failure::unreachable(format!(
             "no supervisor{what} is running here; if its socket is elsewhere, say --socket PATH"
         ))),
         several => {
-            let list: Vec<_> =
-                several.iter().map(|(_, s)| format!("  --name {} (group {})", s.name, s.group)).collect();
+            let list: Vec<_> = several
+                .iter()
+                .map(|(_, s)| format!("  --name {} (group {})", named(&s.name), named(&s.group)))
+                .collect();
             Err(Failure::usage(format!(
                 "several supervisors{what} are running; say which:\n{}",
                 list.join("\n")
@@ -79,7 +82,7 @@ pub(super) fn asked(socket: &Path, request: &Request) -> Result<Value, Failure> 
     if unknown {
         return Err(Failure::usage(format!(
             "the supervisor at {} refuses: {error}{}",
-            socket.display(),
+            named(socket.display()),
             of(&version)
         )));
     }
@@ -96,7 +99,7 @@ fn strange(socket: &Path, error: &dyn std::fmt::Display) -> Failure {
     let version = env!("CARGO_PKG_VERSION");
     Failure::unreachable(format!(
         "what answers at {} is not understood by this version, {version}: {error}: ask with the `kafkavisor` that runs there",
-        socket.display()
+        named(socket.display())
     ))
 }
 
@@ -113,6 +116,6 @@ fn of(version: &str) -> String {
 pub(super) fn nobody(socket: &Path, error: &dyn std::fmt::Display) -> Failure {
     Failure::unreachable(format!(
         "no supervisor answers at {}: {error}: is it running? `kafkavisor status` without a name lists those that are",
-        socket.display()
+        named(socket.display())
     ))
 }

@@ -74,9 +74,10 @@ fn set_right() -> Result<(), Failure> {
         .map_err(|error| Failure::bug(format!("what was inherited can't be set right: {error}")))
 }
 
-/// Says on stderr what is not the result.
-fn note(text: &str) {
+/// Says on stderr what is not the result. Nothing in it is obeyed by a terminal; who repeats what somebody has named sees to its lines.
+pub(crate) fn note(text: &str) {
     use std::io::Write;
+    let text = kafkavisor::text::escaped(text, &['\n']);
     // Nothing else can be done when even this can't be written.
     let _unwritable = writeln!(std::io::stderr(), "kafkavisor: {text}");
 }

@@ -2,6 +2,7 @@
 
 use kafkavisor::discovery::{ClusterConfig, Discovery, Pattern};
 use kafkavisor::ids::Topic;
+use kafkavisor::text::named;
 use serde::Serialize;
 
 use super::discovery;
@@ -70,15 +71,7 @@ fn print(args: &TopicsArgs, all: &[Found]) -> Result<Exit, Failure> {
 /// Those of the type, or the one at the brokers that were given, which has no name.
 fn clusters(discovery: &Discovery, args: &TopicsArgs) -> Result<Vec<ClusterConfig>, Failure> {
     match (&args.brokers, &args.cluster_type) {
-        (Some(brokers), _) => {
-            let cluster = ClusterConfig::new("", "", brokers.as_str(), "");
-            if cluster.broker_list.is_empty() {
-                return Err(Failure::usage(
-                    "-b: no server named; write HOST:PORT, several with commas".to_owned(),
-                ));
-            }
-            Ok(vec![cluster])
-        }
+        (Some(brokers), _) => Ok(vec![ClusterConfig::new("", "", brokers.to_vec(), "")]),
         (None, Some(cluster_type)) => discovery::clusters(discovery, cluster_type, &args.which),
         (None, None) => Err(Failure::usage("say --type TYPE or -b BROKERS".to_owned())),
     }
@@ -94,5 +87,5 @@ fn none(args: &TopicsArgs, clusters: &[&ClusterConfig]) -> String {
         if cluster.name.is_empty() { brokers } else { format!("{} ({brokers})", cluster.name) }
     };
     let looked: Vec<String> = clusters.iter().copied().map(of).collect();
-    format!("{what} in {}: check the regex, and the cluster", looked.join(", "))
+    format!("{what} in {}: check the regex, and the cluster", named(looked.join(", ")))
 }

@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, unbounded};
 use kafkavisor::clock::now;
 use kafkavisor::config::Config;
 use kafkavisor::membership::{ListedMember, Member, ZookeeperMember};
+use kafkavisor::text::named;
 use kafkavisor_link::process::become_subreaper;
 use kafkavisor_link::truncation;
 use nix::sys::signal::Signal;
@@ -61,7 +62,7 @@ pub(crate) fn run(
     let (asked_in, asked) = unbounded();
     let control = Control::listen(&socket, asked_in).map_err(|e| {
         let remedy = "set `admin.socket` to a path in a folder that exists and that this user may write to";
-        Failure::configuration(format!("control socket {}: {e}: {remedy}", socket.display()))
+        Failure::configuration(format!("control socket {}: {e}: {remedy}", named(socket.display())))
     })?;
 
     let (workers_in, workers_out) = unbounded();
@@ -69,7 +70,7 @@ pub(crate) fn run(
     let (notices_in, notices) = unbounded();
     let (loaded_in, loaded) = unbounded();
     let workers = Workers::new(worker, runtime.clone(), workers_in)
-        .map_err(|e| Failure::configuration(format!("worker binary {}: {e}", worker.display())))?;
+        .map_err(|e| Failure::configuration(format!("worker binary {}: {e}", named(worker.display()))))?;
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let commits = Commits::start(store, lease.clone(), sink(commits_in))
         .map_err(|error| Failure::bug(format!("failed to start a thread: {error}")))?;

@@ -7,6 +7,7 @@
 
 mod combinations;
 mod command_lines;
+mod control_characters;
 mod discovery;
 mod files;
 mod programs_and_places;

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use kafkavisor::ids::{Offset, Partition, Topic, TopicPartition};
 use kafkavisor::offsets::{OffsetStorage, SavedOffsets};
+use kafkavisor::text::named;
 
 use super::super::{note, print};
 use super::change::change;
@@ -41,10 +42,10 @@ pub(super) fn save(args: &SaveArgs) -> Result<Exit, Failure> {
     if !of.is_empty() {
         note(&has_none(&of));
     }
-    let path = &args.file;
-    write(path, &saved.to_yaml())
-        .map_err(|error| Failure::failed(format!("{}: can't be written: {error}", path.display())))?;
-    print(&format!("{count} offsets of group {} are in {}\n", target.group, path.display()))?;
+    let path = named(args.file.display());
+    write(&args.file, &saved.to_yaml())
+        .map_err(|error| Failure::failed(format!("{path}: can't be written: {error}")))?;
+    print(&format!("{count} offsets of group {} are in {path}\n", target.group))?;
     Ok(Exit::Clean)
 }
 
@@ -118,7 +119,7 @@ fn write_new(path: &Path, text: &str) -> io::Result<()> {
 pub(super) fn restore(args: &RestoreArgs) -> Result<Exit, Failure> {
     let saved = SavedOffsets::open(&args.file);
     let saved = saved.map_err(|errors| Failure::configuration(errors.to_string()))?;
-    let file = args.file.display();
+    let file = named(args.file.display());
     let missing: Vec<_> =
         args.topics.iter().filter(|topic| !saved.offsets.contains_key(*topic)).map(Topic::as_str).collect();
     if !missing.is_empty() {

@@ -1,0 +1,29 @@
+//! What was typed wrong, as it is repeated to whoever typed it.
+
+use clap::error::{ContextKind, ContextValue, Error};
+use kafkavisor::text;
+
+/// The error with the arguments in it on one line, and without what a terminal would obey.
+pub(crate) fn repeatable(mut error: Error) -> Error {
+    let repeated: Vec<_> = error.context().filter_map(|(kind, value)| Some((kind, shown(value)?))).collect();
+    if !repeated.is_empty() {
+        // A proposal holds an argument as it was typed, between escape sequences of clap's own.
+        let _proposal = error.insert(ContextKind::Suggested, ContextValue::None);
+    }
+    for (kind, value) in repeated {
+        let _typed = error.insert(kind, value);
+    }
+    error
+}
+
+/// None where nothing in it needs writing out.
+fn shown(value: &ContextValue) -> Option<ContextValue> {
+    let raw = |given: &String| given.contains(char::is_control);
+    if let ContextValue::String(given) = value {
+        return raw(given).then(|| ContextValue::String(text::named(given)));
+    }
+    if let ContextValue::Strings(given) = value {
+        return given.iter().any(raw).then(|| ContextValue::Strings(given.iter().map(text::named).collect()));
+    }
+    None
+}
