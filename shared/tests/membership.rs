@@ -244,6 +244,35 @@ async fn a_chroot_is_made_where_it_is_missing() {
     drop(connection);
     assert!(SESSION < WITHIN);
 }
+
+#[tokio::test]
+async fn a_group_whose_folder_is_deleted_is_joined_again() {
+    let group = Group::new("deleted", 4);
+    let members = [group.join("a").await, group.join("b").await];
+    let shared = || members.iter().all(|member| member.settled() == Some(2) && member.has().len() == 2);
+    group.until("both have their share", shared).await;
+    let before = members.each_ref().map(|member| member.id());
+    let client = Client::connect(&servers()).await.unwrap();
+    group::delete(&client, &group.path()).await;
+    let again = || members.iter().zip(&before).all(|(member, before)| member.id() != *before) && shared();
+    group.until("both have joined again and have their share", again).await;
+}
+
+#[tokio::test]
+async fn a_folder_that_is_deleted_while_it_is_joined_is_made_again() {
+    let group = Group::new("deleted-early", 1);
+    let client = Client::connect(&servers()).await.unwrap();
+    for round in 0..20 {
+        let member = group.join("a").await;
+        for _ in 0..5 {
+            group::delete(&client, &group.path()).await;
+        }
+        group.until(&format!("it has joined in round {round}"), || member.settled() == Some(1)).await;
+        member.leave();
+        group.until("it has left", || member.left()).await;
+    }
+}
+
 #[tokio::test]
 async fn a_thousand_items_are_taken_and_shared() {
     let group = Group::new("many", 1000);

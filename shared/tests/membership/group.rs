@@ -11,6 +11,7 @@ use kafkavisor::membership::{Connection, Identity, Member, Notice, Observer, Opt
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
+use zookeeper_client::Client;
 
 use super::python::Python;
 
@@ -329,5 +330,26 @@ impl Known {
             Notice::Left => self.left = true,
         }
         None
+    }
+}
+
+/// Deletes a folder with all that is in it, in one moment, whoever makes nodes in it meanwhile.
+pub(crate) async fn delete(client: &Client, folder: &str) {
+    loop {
+        let mut all = vec![folder.to_owned()];
+        let mut listed = 0;
+        while let Some(path) = all.get(listed) {
+            let children = client.list_children(path).await.unwrap_or_default();
+            let children: Vec<_> = children.iter().map(|child| format!("{path}/{child}")).collect();
+            all.extend(children);
+            listed += 1;
+        }
+        let mut deletion = client.new_multi_writer();
+        for path in all.iter().rev() {
+            deletion.add_delete(path, None).unwrap();
+        }
+        if deletion.commit().await.is_ok() || client.check_stat(folder).await.unwrap().is_none() {
+            return;
+        }
     }
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use zookeeper_client::{
-    Acls, Client, CreateMode, CreateOptions, Error, MultiWriteError, OneshotWatcher, SessionState,
+    Acls, Client, CreateMode, CreateOptions, CreateSequence, Error, MultiWriteError, OneshotWatcher,
+    SessionState, Stat,
 };
 
 use super::names::Names;
@@ -51,9 +52,15 @@ impl Requests {
         let _slot = self.slots.acquire().await.map_err(|_| Error::ClientClosed)?;
         match request {
             Request::ListParty => {
-                let (nodes, watcher) =
-                    self.bounded(self.client.list_and_watch_children(&self.paths.party())).await?;
-                Ok((Answer::PartyListed { nodes }, Some(watcher)))
+                match self.bounded(self.client.list_and_watch_children(&self.paths.party())).await {
+                    Ok((nodes, watcher)) => Ok((Answer::PartyListed { nodes }, Some(watcher))),
+                    Err(Error::NoNode) => {
+                        let party = self.paths.party();
+                        log::error!("somebody has deleted {party} in ZooKeeper, and our node with it");
+                        Ok((Answer::PartyListed { nodes: Vec::new() }, None))
+                    }
+                    Err(error) => Err(error),
+                }
             }
             Request::WatchPredecessor { partition, node } => {
                 let path = format!("{}/{node}", self.paths.locks(partition));
@@ -84,8 +91,7 @@ impl Requests {
                 Ok(Answer::FoldersEnsured)
             }
             Request::JoinParty { node, identifier } => {
-                let path = self.paths.party_node(node);
-                match self.bounded(self.client.create(&path, identifier.as_bytes(), &MEMBER)).await {
+                match self.create_in(&self.paths.party(), node, identifier.as_bytes(), &MEMBER).await {
                     // The name holds this session's UUID: it is ours, and only the answer was lost.
                     Ok(_) | Err(Error::NodeExists) => Ok(Answer::PartyJoined),
                     Err(error) => Err(error),
@@ -154,15 +160,25 @@ impl Requests {
     }
 
     async fn create_lock(&self, partition: &TopicPartition, prefix: &str) -> Result<OwnLock, Error> {
-        let folder = self.paths.locks(partition);
-        let path = format!("{folder}/{prefix}");
-        let mut created = self.bounded(self.client.create(&path, b"", &LOCK)).await;
-        if created == Err(Error::NoNode) {
-            self.bounded(self.client.mkdir(&folder, &FOLDER)).await?;
-            created = self.bounded(self.client.create(&path, b"", &LOCK)).await;
-        }
-        let (stat, sequence) = created?;
+        let (stat, sequence) = self.create_in(&self.paths.locks(partition), prefix, b"", &LOCK).await?;
         Ok(OwnLock { node: format!("{prefix}{sequence}"), token: FencingToken(stat.czxid) })
+    }
+
+    /// Creates a node in a folder, which is made where it is missing: not made yet, or deleted by somebody.
+    async fn create_in(
+        &self,
+        folder: &str,
+        name: &str,
+        data: &[u8],
+        options: &CreateOptions<'static>,
+    ) -> Result<(Stat, CreateSequence), Error> {
+        let path = format!("{folder}/{name}");
+        let created = self.bounded(self.client.create(&path, data, options)).await;
+        if created != Err(Error::NoNode) {
+            return created;
+        }
+        self.bounded(self.client.mkdir(folder, &FOLDER)).await?;
+        self.bounded(self.client.create(&path, data, options)).await
     }
 
     async fn list_locks(&self, partition: &TopicPartition, prefix: &str) -> Result<Answer, Error> {
