@@ -13,6 +13,7 @@ use super::errors::{Place, Problems};
 use super::quantity::{self, DURATION, SIZE, show_duration, show_size};
 use super::unavailable;
 use super::words::{choice, nearest, one_of};
+use crate::consumer_config::ConsumerOption;
 
 /// A setting that was given: where, and its value unless that was wrong (which has been noted).
 #[derive(Debug, Clone)]
@@ -140,7 +141,7 @@ impl<'a> Field<'a> {
             if known.contains(&name) {
                 fields.insert(name, field);
             } else if !refused {
-                p.at(field.key, format!("unknown key `{}`; {}", field.path, nearest(name, known)));
+                p.at(field.key, format!("unknown key `{}`; {}", field.path, hint(name, known)));
             }
         }
         Section { fields }
@@ -184,6 +185,14 @@ impl<'a> Field<'a> {
                 None
             }
         }
+    }
+}
+
+/// What to write instead of an unknown key.
+fn hint(name: &str, known: &[&str]) -> String {
+    match ConsumerOption::named(name) {
+        Some(_) => "yelp_kafka's options stand under `consumer`".to_owned(),
+        None => nearest(name, known),
     }
 }
 

@@ -35,6 +35,16 @@ fn keys_of_their_own_section() {
         ("name: true", 7, "found `true`: put it in quotes"),
         ("name:", 1, "`name`: expected a name, found nothing"),
         ("naem: x", 1, "unknown key `naem`; did you mean `name`?"),
+        (
+            "assignment: {partitioner_cooldown: 30}",
+            14,
+            "unknown key `assignment.partitioner_cooldown`; yelp_kafka's options stand under `consumer`",
+        ),
+        (
+            "auto_commit_every_t: 1",
+            1,
+            "unknown key `auto_commit_every_t`; yelp_kafka's options stand under `consumer`",
+        ),
         ("xyz: x", 1, "unknown key `xyz`; known here: group, name, topics"),
         ("group: h", 1, "`group` is given twice, first on line 1; keep one"),
         ("1: x", 1, "unknown key `1`"),
