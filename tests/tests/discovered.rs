@@ -157,8 +157,6 @@ fn what_is_not_found_ends_the_start_with_its_exit_code() {
         saying("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     let (other, _other) = saying("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}");
     let region = || json!({"type": "standard", "region": "acceptance_test_region"});
-    let folder = tempfile::tempdir().unwrap();
-    let nowhere = folder.path().join("nothing").to_str().map(str::to_owned);
     let url = |url: &str| json!({"url": url});
     for (cluster, discovery, code, words) in [
         (
@@ -170,8 +168,6 @@ fn what_is_not_found_ends_the_start_with_its_exit_code() {
         (json!({"type": "standard", "region": "mars"}), url(&service.url()), 78, "region \"mars\""),
         (json!({"type": "standard", "superregion": "mars"}), url(&service.url()), 78, "superregion \"mars\""),
         (json!({"type": "standard", "name": "mars"}), url(&service.url()), 78, "named \"mars\""),
-        (json!({"type": "standard"}), json!({"url": service.url(), "region": nowhere}), 78, "nothing"),
-        (region(), json!({"services": nowhere}), 78, "nothing"),
         (region(), url("http://127.0.0.1:1"), 69, "127.0.0.1:1"),
         (region(), url(&silent), 69, "has not answered"),
         (region(), url(&broken), 69, "answers 500"),
@@ -194,6 +190,68 @@ fn what_is_not_found_ends_the_start_with_its_exit_code() {
         assert!(said.contains(words), "{cluster} with {words}: {said}");
         checked(&builder, &[]);
     }
+}
+
+/// What is wrong in files is found by `check` too, which asks nobody.
+#[test]
+fn check_finds_whatever_ends_the_start_before_anybody_is_asked() {
+    let topic = Topic::new(1);
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().map(str::to_owned);
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("empty", "");
+    write("services.yaml", "kafka_discovery.main: {host: 'http://x', port: 1}\n");
+    let local = "local_config: {cluster: one}\n";
+    write(
+        "standard.yaml",
+        &format!("clusters: {{one: {{broker_list: ['k:1'], zookeeper: 'z:1'}}}}\n{local}"),
+    );
+    write("torn.yaml", "clusters: [\n");
+    write("odd.yaml", &format!("clusters: {{one: {{broker_list: [k], zookeeper: 'z:1'}}}}\n{local}"));
+    write("alone.yaml", &format!("clusters: {{one: {{broker_list: ['k:1'], zookeeper: ''}}}}\n{local}"));
+    let nobody = "http://127.0.0.1:1";
+    let region = || json!({"type": "standard", "region": "r"});
+    let named = |kind: &str, name: &str| (json!({"type": kind, "name": name}), json!({"topology": [at("")]}));
+    for ((cluster, discovery), code, words) in [
+        ((region(), json!({"services": at("nothing")})), 78, "nothing: no such file"),
+        ((region(), json!({"services": at("empty")})), 78, "has no `kafka_discovery.main`"),
+        ((region(), json!({"services": at("torn.yaml")})), 78, "torn.yaml:2:1: not valid YAML"),
+        ((region(), json!({"services": at("services.yaml")})), 78, "services.yaml: `kafka_discovery.main`"),
+        (
+            (json!({"type": "standard"}), json!({"url": nobody, "region": at("nothing")})),
+            78,
+            "nothing: no such",
+        ),
+        ((json!({"type": "standard"}), json!({"url": nobody, "region": at("empty")})), 78, "empty: is empty"),
+        (named("standard", "two"), 78, "named \"two\""),
+        (named("scribe", "one"), 78, "no topology file scribe.yaml"),
+        (named("torn", "one"), 78, "torn.yaml:2:1: not valid YAML"),
+        (named("../standard", "one"), 78, "can't be the name of a topology file"),
+        (named("odd", "one"), 69, "\"k\""),
+        (named("alone", "one"), 69, "names no ZooKeeper"),
+    ] {
+        let services = discovery.get("services").cloned().unwrap_or_else(|| json!(at("nothing")));
+        let builder = Builder::of(&topic)
+            .set("cluster", cluster.clone())
+            .set("discovery", discovery.clone())
+            .set("discovery.services", services)
+            .shell("cat");
+        for said in [builder.expect_exit(code), failed(&check(&builder, &[]), code)] {
+            assert!(said.contains(words), "{cluster} {discovery} with {words}: {said}");
+        }
+    }
+    let (cluster, discovery) = named("standard", "one");
+    let builder = Builder::of(&topic).set("cluster", cluster).set("discovery", discovery).shell("cat");
+    let right = checked(&builder.set("discovery.services", at("nothing")), &[]);
+    let people = String::from_utf8(right.stdout).unwrap();
+    assert!(people.starts_with("# Discovery has found brokers k:1, ZooKeeper z:1"), "{people}");
+}
+
+/// What a command that ended with this exit code said.
+#[track_caller]
+fn failed(output: &Output, code: i32) -> String {
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 #[test]

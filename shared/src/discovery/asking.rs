@@ -61,6 +61,17 @@ impl Discovery {
         }
     }
 
+    /// Why nobody can be asked, where no service is configured.
+    pub(super) fn without_service(
+        &self,
+        wanted: &Wanted<'_>,
+    ) -> Result<Option<DiscoveryError>, DiscoveryError> {
+        match self.source(wanted)? {
+            Source::Service(_) => Ok(None),
+            Source::None(problem) => Ok(Some(self.no_service(wanted, problem))),
+        }
+    }
+
     pub(super) fn service_or_topology<T>(
         &self,
         wanted: &Wanted<'_>,
@@ -75,6 +86,16 @@ impl Discovery {
                 answered => return answered,
             },
         };
+        self.topology_instead(why, cluster_type, look)
+    }
+
+    /// What the topology file says, as the service does not.
+    pub(super) fn topology_instead<T>(
+        &self,
+        why: DiscoveryError,
+        cluster_type: &str,
+        look: impl FnOnce(&TopologyConfiguration) -> Result<T, DiscoveryError>,
+    ) -> Result<T, DiscoveryError> {
         let Some(topology) = TopologyConfiguration::find(cluster_type, &self.settings().topology)? else {
             return Err(self.and_no_topology(why, cluster_type));
         };

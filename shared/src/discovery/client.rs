@@ -56,8 +56,7 @@ impl Discovery {
         cluster_type: &str,
         region: Option<&str>,
     ) -> Result<ClusterConfig, DiscoveryError> {
-        let region =
-            self.local_region(region, &format!("the cluster of type {cluster_type:?} for the local region"))?;
+        let region = self.region_of_cluster(cluster_type, region)?;
         let wanted = Wanted::RegionCluster { cluster_type, region: &region };
         let arguments = [("type", cluster_type), ("region", region.as_str())];
         self.service(&wanted)?.cluster(&wanted, "getClustersWithRegion", &arguments)
@@ -70,8 +69,7 @@ impl Discovery {
         cluster_type: &str,
         superregion: Option<&str>,
     ) -> Result<ClusterConfig, DiscoveryError> {
-        let local = format!("the cluster of type {cluster_type:?} for the local superregion");
-        let superregion = self.local_superregion(superregion, &local)?;
+        let superregion = self.superregion_of_cluster(cluster_type, superregion)?;
         let wanted = Wanted::SuperregionCluster { cluster_type, superregion: &superregion };
         let arguments = [("type", cluster_type), ("superregion", superregion.as_str())];
         self.service(&wanted)?.cluster(&wanted, "getClustersWithSuperregion", &arguments)
@@ -186,6 +184,25 @@ impl Discovery {
     #[doc(alias = "get_all_logs_regions")]
     pub fn all_logs_regions(&self) -> Result<Vec<String>, DiscoveryError> {
         self.service(&Wanted::LogsRegions)?.some(&Wanted::LogsRegions, "getLogsRegions", &[], answers::names)
+    }
+
+    /// The region that a cluster is wanted for.
+    pub(super) fn region_of_cluster(
+        &self,
+        cluster_type: &str,
+        region: Option<&str>,
+    ) -> Result<String, DiscoveryError> {
+        self.local_region(region, &format!("the cluster of type {cluster_type:?} for the local region"))
+    }
+
+    /// The superregion that a cluster is wanted for.
+    pub(super) fn superregion_of_cluster(
+        &self,
+        cluster_type: &str,
+        superregion: Option<&str>,
+    ) -> Result<String, DiscoveryError> {
+        let local = format!("the cluster of type {cluster_type:?} for the local superregion");
+        self.local_superregion(superregion, &local)
     }
 
     fn local_region(&self, given: Option<&str>, wanted: &str) -> Result<String, DiscoveryError> {

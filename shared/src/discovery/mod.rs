@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `client`, `topics`, `consumers`, `settings` | the functions: over the service and topology files, over Kafka, for a consumer; where they look |
 //! | `asking` | what is asked of the service and, where it is not there, of topology files |
+//! | `beforehand` | what files alone tell, before anybody is asked |
 //! | `service`, `exchange`, `service_error` | a conversation with the service, on a thread of its own; one HTTP exchange of it; how it fails |
 //! | `swagger`, `answers` | what the service's document and its answers mean: pure |
 //! | `topology`, `files`, `yaml` | topology files; `services.yaml`, the local region's file; YAML of other programs |
@@ -16,6 +17,7 @@
 
 mod answers;
 mod asking;
+mod beforehand;
 mod client;
 mod consumers;
 mod errors;

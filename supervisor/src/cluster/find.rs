@@ -24,6 +24,18 @@ pub(crate) fn servers(config: &Config, until: Instant) -> Result<Servers, Failur
     };
     let within = config.cluster.connect_timeout;
     let servers = patiently(|| in_time(&question, until, within), until).map_err(|error| error.failure())?;
+    with_zookeeper(config, &question, servers)
+}
+
+/// What [`servers`] would find wrong before it asks anybody; the servers, where discovery's files alone name them.
+pub(crate) fn servers_in_files(config: &Config) -> Result<Option<Servers>, Failure> {
+    let Some(question) = Question::of(config) else { return Ok(None) };
+    let servers = question.look().map_err(|error| error.failure())?;
+    servers.map(|servers| with_zookeeper(config, &question, servers)).transpose()
+}
+
+/// The servers, with a ZooKeeper if one is needed.
+fn with_zookeeper(config: &Config, question: &Question, servers: Servers) -> Result<Servers, Failure> {
     let needed = matches!(config.assignment, Assignment::Zookeeper { .. })
         || matches!(config.offsets.storage, OffsetStorage::Zookeeper | OffsetStorage::Dual);
     if needed && servers.zookeeper.is_none() {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kafkavisor::config::{ClusterAddress, ClusterQuery, Config, InvalidAddress, Servers, WhichCluster};
-use kafkavisor::discovery::{Discovery, DiscoveryError, ServiceError, Settings};
+use kafkavisor::discovery::{ClusterConfig, Discovery, DiscoveryError, ServiceError, Settings};
 
 use kafkavisor::text::named;
 
@@ -70,6 +70,25 @@ impl Question {
             WhichCluster::Superregion(superregion) => discovery.superregion_cluster(kind, Some(superregion)),
             WhichCluster::Name(name) => discovery.kafka_cluster(kind, name),
         }?;
+        self.servers(found)
+    }
+
+    /// What is told without asking anybody: the servers where files alone name them, and whatever is wrong with those files.
+    pub(super) fn look(&self) -> Result<Option<Servers>, NotFound> {
+        let (discovery, kind) = (&self.discovery, self.query.cluster_type.as_str());
+        let found = match &self.query.which {
+            WhichCluster::Region(region) => {
+                discovery.look_for_region_cluster(kind, region.as_deref()).map(|()| None)
+            }
+            WhichCluster::Superregion(superregion) => {
+                discovery.look_for_superregion_cluster(kind, Some(superregion)).map(|()| None)
+            }
+            WhichCluster::Name(name) => discovery.look_for_kafka_cluster(kind, name),
+        }?;
+        found.map(|found| self.servers(found)).transpose()
+    }
+
+    fn servers(&self, found: ClusterConfig) -> Result<Servers, NotFound> {
         Servers::try_from(&found).map_err(|error| NotFound::Servers {
             whom: self.whom.clone(),
             query: self.query.to_string(),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::checks::{Checked, checked};
 use crate::cli::CheckArgs;
+use crate::cluster;
 use crate::exit::{Exit, Failure};
 use crate::shell;
 
@@ -16,7 +17,12 @@ pub(super) fn run(args: CheckArgs) -> Result<Exit, Failure> {
         return Err(Failure::usage("nothing to check: say -c FILE".to_owned()));
     }
     let Checked { config, consumer, .. } = checked(file.as_deref(), &flags, args.worker_binary.as_deref())?;
-    let servers = args.online.then(|| shell::reach(&config)).transpose()?;
+    let servers = if args.online {
+        Some(shell::reach(&config)?)
+    } else {
+        // Whatever stops a start before anybody is asked.
+        cluster::servers_in_files(&config)?
+    };
     warn(&consumer);
     let found = servers.filter(|_| matches!(config.cluster.address, ClusterAddress::Discovery(_)));
     if args.json {
