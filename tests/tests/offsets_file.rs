@@ -1,5 +1,6 @@
 //! `offsets save` writes what a group has to a file, and `offsets restore` sets it to that.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -152,7 +153,10 @@ fn nothing_is_saved_where_something_can_not_be_read() {
 #[test]
 fn a_file_of_many_thousand_partitions_is_restored() {
     let (topic, group, (_folder, file)) = (topic_of(1), unique("group"), folder());
-    let many: String = (0..150_000).map(|partition| format!("    {partition}: 1234567890\n")).collect();
+    let mut many = String::new();
+    for partition in 0..150_000 {
+        writeln!(many, "    {partition}: 1234567890").unwrap();
+    }
     let text =
         format!("group: {group}\nstorage: kafka\noffsets:\n  {}:\n    0: 4\n  another:\n{many}", topic.name);
     assert!(text.len() > 2 << 20);
