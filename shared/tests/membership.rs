@@ -251,7 +251,7 @@ async fn a_group_whose_folder_is_deleted_is_joined_again() {
     let members = [group.join("a").await, group.join("b").await];
     let shared = || members.iter().all(|member| member.settled() == Some(2) && member.has().len() == 2);
     group.until("both have their share", shared).await;
-    let before = members.each_ref().map(|member| member.id());
+    let before = members.each_ref().map(group::Owner::id);
     let client = Client::connect(&servers()).await.unwrap();
     group::delete(&client, &group.path()).await;
     let again = || members.iter().zip(&before).all(|(member, before)| member.id() != *before) && shared();
