@@ -3,6 +3,7 @@
 usage: await-servers.py SECONDS QUESTION...
   kafka:PORT:ID[,ID]    a metadata request is answered, with a controller and these brokers in it
   zookeeper:PORT        `ruok` and `srvr` are answered (by a member of a quorum, where there are several)
+  tokens:PORT           the token service counts
   absent:PORT[,PORT]:PATH
                         none of these ZooKeepers, of those that answer at all, knows an ephemeral node PATH
   ...@RECORD            with any of them: no need to wait once the process recorded there is gone
@@ -36,6 +37,10 @@ def four_letters(port, word):
 
 def zookeeper(port):
     return four_letters(port, b"ruok") == "imok" and "Mode: " in four_letters(port, b"srvr")
+
+
+def tokens(port):
+    return converse(port, b"GET /count?client= HTTP/1.0\r\n\r\n", lambda answer: False).startswith(b"HTTP/1.0 200")
 
 
 def absent(ports, path):
@@ -94,10 +99,13 @@ def is_gone(record):
         return True
 
 
+QUESTIONS = {"kafka": kafka, "zookeeper": zookeeper, "tokens": tokens, "absent": absent}
+
+
 def answered(question):
     kind, *arguments = question.split(":", 2)
     try:
-        return {"kafka": kafka, "zookeeper": zookeeper, "absent": absent}[kind](*arguments)
+        return QUESTIONS[kind](*arguments)
     except (OSError, struct.error):
         return False
 

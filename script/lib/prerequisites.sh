@@ -22,6 +22,11 @@ need_python() {
   need "Python" has_python python3 python3-venv
 }
 
+# The program that makes certificates.
+need_openssl() {
+  need "openssl" has_openssl openssl
+}
+
 # The program that checks units; nothing is started with it.
 need_systemd() {
   need "systemd-analyze" has_systemd systemd
@@ -36,6 +41,7 @@ has_systemd() { has_commands systemd-analyze; }
 has_namespaces() { has_commands unshare nsenter; }
 has_build_tools() { has_commands make gcc g++ pkg-config python3; }
 has_maven() { has_commands mvn; }
+has_openssl() { has_commands openssl; }
 has_python() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 
 has_java() { # Kafka 4 wants 17

@@ -11,7 +11,8 @@ port_of() { awk -v name="$1" '$1 == name { print $2 }' "$dir/ports"; }
 
 zookeeper_names() { local i; for ((i = 1; i <= zookeepers; i++)); do printf 'zookeeper%s\n' "$i"; done; }
 kafka_names() { local i; for ((i = 1; i <= brokers; i++)); do printf 'kafka%s\n' "$i"; done; }
-server_names() { zookeeper_names && kafka_names; }
+other_names() { [[ $kind != secure ]] || printf 'tokens\n'; }
+server_names() { zookeeper_names && other_names && kafka_names; }
 
 addresses_of() { # NAME...: as clients want them
   local name addresses=()
@@ -25,9 +26,11 @@ choose_ports() {
   mapfile -t names < <(server_names)
   for name in "${names[@]}"; do
     case $kind:$name in
-      zookeeper:zookeeper*) names+=("$name.peers" "$name.election") ;;
       kraft:kafka*) names+=("$name.controller") ;;
+      *:zookeeper*) names+=("$name.peers" "$name.election") ;;
     esac
+    # shellcheck disable=SC2207
+    [[ $kind != secure ]] || names+=($(secure_port_names "$name"))
   done
   python3 "$lib/free-ports.py" "$cache/ports" "$dir" "${names[@]}" >"$dir/ports.new"
   mv "$dir/ports.new" "$dir/ports"
@@ -76,6 +79,7 @@ maxSessionTimeout=60000
 admin.enableServer=false
 4lw.commands.whitelist=*
 CONF
+  [[ $kind != secure ]] || write_secure_zookeeper "$1"
   ((zookeepers > 1)) || return 0
   printf '%s\n' "${1#zookeeper}" >"$(data_of "$1")/myid"
   local peer
@@ -87,9 +91,10 @@ CONF
 write_kafka_configuration() { # NAME
   local copies=$((brokers < 3 ? brokers : 3))
   case $kind in
-    zookeeper) write_zookeeper_broker "$1" ;;
     kraft) write_kraft_broker "$1" ;;
+    *) write_zookeeper_broker "$1" ;;
   esac
+  [[ $kind != secure ]] || write_secure_broker
   cat <<CONF
 log.dirs=$(data_of "$1")
 num.network.threads=2
@@ -117,7 +122,7 @@ write_zookeeper_broker() { # NAME
   # shellcheck disable=SC2046
   cat <<CONF
 broker.id=${1#kafka}
-listeners=PLAINTEXT://127.0.0.1:$(port_of "$1")
+listeners=PLAINTEXT://127.0.0.1:$(port_of "$1")$([[ $kind != secure ]] || secure_listener_addresses "$1")
 zookeeper.connect=$(addresses_of $(zookeeper_names))/kafka
 zookeeper.session.timeout.ms=6000
 zookeeper.connection.timeout.ms=30000
@@ -152,12 +157,19 @@ java_command() { # HEAP CLASS: leaves it in $java
 
 # Starting returns at once; await_servers waits.
 start_server() { # NAME
-  local java
+  local java server
   case $1 in
-    zookeeper*) java_command 128m org.apache.zookeeper.server.quorum.QuorumPeerMain ;;
-    kafka*) java_command 256m kafka.Kafka ;;
+    zookeeper*)
+      java_command 128m org.apache.zookeeper.server.quorum.QuorumPeerMain
+      server=("${java[@]}" "$(conf_of "$1")")
+      ;;
+    kafka*)
+      java_command 256m kafka.Kafka
+      server=("${java[@]}" "$(conf_of "$1")")
+      ;;
+    tokens) server=(python3 "$lib/token-service.py" serve "$(port_of "$1")" "$dir/conf/token.key") ;;
   esac
-  start_detached "$(record_of "$1")" "$(log_of "$1")" "${java[@]}" "$(conf_of "$1")"
+  start_detached "$(record_of "$1")" "$(log_of "$1")" "${server[@]}"
 }
 
 format_kraft_storage() { # NAME: before its first start
@@ -170,7 +182,7 @@ format_kraft_storage() { # NAME: before its first start
 # A killed broker's node outlives it by its session; the broker's next life would end on finding it.
 await_forgotten() { # KAFKA-NAME
   local ports
-  [[ $kind == zookeeper ]] || return 0
+  [[ $kind != kraft ]] || return 0
   ports=$(for zookeeper in $(zookeeper_names); do port_of "$zookeeper"; done | paste -sd,)
   python3 "$lib/await-servers.py" 20 "absent:$ports:/kafka/brokers/ids/${1#kafka}" ||
     fail "ZooKeeper still holds the last life of $1"
@@ -182,6 +194,7 @@ question_about() { # NAME [BROKER-IDS]
   case $1 in
     zookeeper*) printf 'zookeeper:%s\n' "$(port_of "$1")" ;;
     kafka*) printf 'kafka:%s:%s\n' "$(port_of "$1")" "${2:-$id}" ;;
+    tokens) printf 'tokens:%s\n' "$(port_of "$1")" ;;
   esac
 }
 
