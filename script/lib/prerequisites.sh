@@ -6,7 +6,7 @@ cache=${XDG_CACHE_HOME:-${HOME:?}/.cache}/kafkavisor
 
 # What building librdkafka with its own zlib and zstd takes.
 need_build_tools() {
-  need "build tools" has_build_tools make gcc g++ libc6-dev pkg-config python3
+  need "build tools" has_build_tools make gcc g++ libc6-dev pkg-config python3 libssl-dev
 }
 
 need_java() {
@@ -39,7 +39,7 @@ need_namespaces() {
 
 has_systemd() { has_commands systemd-analyze; }
 has_namespaces() { has_commands unshare nsenter; }
-has_build_tools() { has_commands make gcc g++ pkg-config python3; }
+has_build_tools() { has_commands make gcc g++ pkg-config python3 && pkg-config --exists openssl; }
 has_maven() { has_commands mvn; }
 has_openssl() { has_commands openssl; }
 has_python() { python3 -c 'import ensurepip, venv' 2>/dev/null; }

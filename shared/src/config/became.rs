@@ -197,7 +197,7 @@ fn became(option: ConsumerOption, config: &Config, shown: &Json, places: &Places
     let Some((section, name)) = key.split_once('.') else { return Became::Nothing("") };
     // A property may stand there under another of its names.
     let name = match section {
-        "kafka" => config.kafka.keys().find(|given| first_name(given) == name).map_or(name, String::as_str),
+        "kafka" => config.kafka.names().find(|given| first_name(given) == name).unwrap_or(name),
         _ => name,
     };
     let Some(value) = shown.get(section).and_then(|section| section.get(name)).cloned() else {

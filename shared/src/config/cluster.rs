@@ -11,20 +11,35 @@ use super::discovery::{self, ClusterQuery};
 use super::document::Value;
 use super::errors::Problems;
 use super::reader::{Field, Section, Setting, needed};
+use super::security::{self, ZookeeperAuth, ZookeeperTls};
 use crate::cluster_config::ClusterConfig;
 
-const KEYS: &[&str] = &["brokers", "zookeeper", "connect_timeout", "type", "name", "region", "superregion"];
+const KEYS: &[&str] = &[
+    "brokers",
+    "zookeeper",
+    "zookeeper_auth",
+    "zookeeper_tls",
+    "connect_timeout",
+    "type",
+    "name",
+    "region",
+    "superregion",
+];
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
 const BROKERS: &str = "a list of HOST:PORT such as [k1:9092, k2:9092]";
 
 /// The Kafka cluster and its ZooKeeper.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cluster {
     /// Where they are, or how that is found.
     pub address: ClusterAddress,
     /// How long discovery, Kafka and ZooKeeper may stay unreachable at start.
     pub connect_timeout: Duration,
+    /// Who we are to ZooKeeper; none: nobody.
+    pub zookeeper_auth: Option<ZookeeperAuth>,
+    /// How ZooKeeper is spoken to over TLS; none: in plain text.
+    pub zookeeper_tls: Option<ZookeeperTls>,
 }
 
 /// How a cluster is found.
@@ -74,6 +89,8 @@ pub(super) struct ClusterDraft {
     pub(super) zookeeper: Option<Setting<ZookeeperAddress>>,
     pub(super) query: Option<Setting<ClusterQuery>>,
     pub(super) connect_timeout: Duration,
+    zookeeper_auth: Option<ZookeeperAuth>,
+    zookeeper_tls: Option<ZookeeperTls>,
 }
 
 pub(super) fn read(root: &Section<'_>, p: &mut Problems) -> ClusterDraft {
@@ -85,6 +102,8 @@ pub(super) fn read(root: &Section<'_>, p: &mut Problems) -> ClusterDraft {
             .map(|field| field.setting("text such as zk1:2181,zk2:2181/kafka", str::parse, p)),
         query: discovery::query(&section, p),
         connect_timeout: section.duration("connect_timeout", &CONNECT_TIMEOUTS, CONNECT_TIMEOUT, p),
+        zookeeper_auth: security::read_zookeeper_auth(&section, p),
+        zookeeper_tls: security::read_zookeeper_tls(&section, p),
     };
     if draft.query.is_some() {
         for field in ["brokers", "zookeeper"].iter().filter_map(|key| section.get(key)) {
@@ -131,7 +150,8 @@ impl ClusterDraft {
             };
             ClusterAddress::Servers(Servers { brokers: brokers?, zookeeper })
         };
-        Some(Cluster { address, connect_timeout: self.connect_timeout })
+        let Self { connect_timeout, zookeeper_auth, zookeeper_tls, .. } = self;
+        Some(Cluster { address, connect_timeout, zookeeper_auth, zookeeper_tls })
     }
 }
 

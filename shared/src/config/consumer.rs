@@ -11,6 +11,7 @@ use super::errors::{Place, Problems};
 use super::kafka::first_name;
 use super::lifecycle::Stop;
 use super::offsets::Offsets;
+use super::properties::KafkaProperties;
 use super::reader::{Field, Section};
 use super::words::nearest;
 use crate::consumer_config::{ConsumerOption, Given, NotSet, Values};
@@ -125,15 +126,15 @@ impl Consumer {
     }
 
     /// Adds librdkafka's properties, but those that stand under `kafka`, by whatever name.
-    pub(super) fn add_properties(&self, kafka: &mut BTreeMap<String, String>) {
+    pub(super) fn add_properties(&self, kafka: &mut KafkaProperties) {
         let values = self.values();
         for (name, value) in [
             ("client.id", values.client_id.clone()),
             ("fetch.message.max.bytes", values.fetch_message_max_bytes.to_string()),
             ("fetch.min.bytes", values.fetch_min_bytes.to_string()),
         ] {
-            if !kafka.keys().any(|given| first_name(given) == name) {
-                kafka.insert(name.to_owned(), value);
+            if !kafka.names().any(|given| first_name(given) == name) {
+                kafka.set(name, value);
             }
         }
     }

@@ -1,15 +1,14 @@
 //! A configuration as far as it could be read: what asks the machine or a library about it adds to what is wrong, and
 //! only then is it a [`Config`], or all errors at once.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::became::ConsumerNotes;
 use super::errors::{Errors, Problems};
 use super::flags::Flags;
-use super::kafka::is_secret;
 use super::load::{self, Config};
 use super::places::Places;
+use super::properties::KafkaProperties;
 use super::render::MASK;
 use super::source::Source;
 
@@ -25,7 +24,7 @@ pub struct Draft {
     /// How many partitions are assigned to us for ever, where the assignment is static.
     pub fixed_partitions: Option<usize>,
     /// Properties for librdkafka, those that were refused left out.
-    pub kafka: BTreeMap<String, String>,
+    pub kafka: KafkaProperties,
     /// Whether dead letters are produced.
     pub dead_letters: bool,
     /// What the options under `consumer` have become.
@@ -82,9 +81,9 @@ impl Draft {
 
     /// Notes that librdkafka's property `name` can't be used; with an empty one, that all together can't. No secret is shown.
     pub fn refuse_property(&mut self, name: &str, message: &str) {
-        let secrets = self.kafka.iter().filter(|(name, value)| is_secret(name) && !value.is_empty());
-        let mut message = if is_secret(name) { NOT_SHOWN.to_owned() } else { message.to_owned() };
-        for (_, secret) in secrets {
+        let hidden = self.kafka.is_secret(name);
+        let mut message = if hidden { NOT_SHOWN.to_owned() } else { message.to_owned() };
+        for secret in self.kafka.secrets() {
             message = message.replace(secret, MASK);
         }
         let shown: String = message.chars().flat_map(plain).collect();

@@ -122,6 +122,11 @@ impl Problems {
         }
     }
 
+    /// How much is wrong so far.
+    pub(super) fn count(&self) -> usize {
+        self.list.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.list.is_empty()
     }

@@ -4,12 +4,13 @@
 //! under whatever name librdkafka knows them. Whether librdkafka takes the rest is asked of librdkafka, by whoever makes the
 //! clients.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use super::document::Value;
 use super::errors::{Place, Problems};
+use super::properties::KafkaProperties;
 use super::reader::{Field, Section, on_line};
-use super::unavailable;
+use super::secret::Secret;
 
 const COMMIT: &str =
     "progress is committed as `offsets.commit_interval` and `offsets.commit_messages` say; remove it";
@@ -92,9 +93,9 @@ pub(super) fn is_secret(property: &str) -> bool {
     SECRET.iter().any(|word| property.contains(word))
 }
 
-pub(super) fn read(root: &Section<'_>, p: &mut Problems) -> BTreeMap<String, String> {
-    let Some(field) = root.get("kafka") else { return BTreeMap::new() };
-    let mut properties = BTreeMap::new();
+pub(super) fn read(root: &Section<'_>, p: &mut Problems) -> KafkaProperties {
+    let Some(field) = root.get("kafka") else { return KafkaProperties::default() };
+    let mut properties = KafkaProperties::default();
     let mut seen: HashMap<&str, (&str, Place)> = HashMap::new();
     for (name, field) in field.entries("a map of librdkafka properties such as {fetch.min.bytes: 1}", p) {
         let first = first_name(name);
@@ -103,11 +104,11 @@ pub(super) fn read(root: &Section<'_>, p: &mut Problems) -> BTreeMap<String, Str
         } else if let Some((other, place)) = seen.insert(first, (name, field.key)) {
             let where_else = on_line(place);
             p.value(&field.path, field.key, format!("is `{other}`{where_else}, by another name; keep one"));
-        } else if let Some(value) = scalar(&field, p) {
-            if first == "allow.auto.create.topics" && value != "false" {
+        } else if let Some(value) = value(&field, p) {
+            if first == "allow.auto.create.topics" && value.expose() != "false" {
                 p.value(&field.path, field.key, MAKES_TOPICS);
             }
-            properties.insert(name.to_owned(), value);
+            properties.insert(name, value);
         }
     }
     properties
@@ -119,24 +120,31 @@ fn refusal(name: &str) -> Option<&'static str> {
     let named = (name.is_empty() || name.contains('\0')).then_some("not the name of a librdkafka property");
     let callback = (name.ends_with("_cb") || name.ends_with("_callback_data")).then_some(INSIDE);
     let tests = (name.starts_with("test.") || name.starts_with("ut_")).then_some(TESTS);
-    table.or(callback).or(tests).or(named).or_else(|| unavailable::kafka_property(name))
+    table.or(callback).or(tests).or(named)
 }
 
-/// The value as librdkafka takes it: text, as written.
-fn scalar(field: &Field<'_>, p: &mut Problems) -> Option<String> {
+/// The value as librdkafka takes it: text, as written, here or in a file or a variable.
+fn value(field: &Field<'_>, p: &mut Problems) -> Option<Secret> {
     match &field.node.value {
         Value::Text(text) if text.contains('\0') => {
             field.wrong("a value can't hold a NUL character", p);
             None
         }
-        Value::Text(text) | Value::Number(text, _) => Some(text.clone()),
-        Value::Boolean(value) => Some(value.to_string()),
-        Value::Map(_) => {
-            field.wrong("expected text, a number, `true` or `false`, found a map: write the property's whole name with its dots", p);
+        Value::Text(text) | Value::Number(text, _) => Some(Secret::text(text.as_str())),
+        Value::Boolean(value) => Some(Secret::text(value.to_string())),
+        Value::Map(entries)
+            if entries.iter().any(|(key, _)| !matches!(key.name.as_str(), "file" | "env")) =>
+        {
+            field.wrong(
+                "expected text, a number, `true`, `false`, {file: PATH} or {env: NAME}, found another map: write the property's \
+                 whole name with its dots",
+                p,
+            );
             None
         }
+        Value::Map(_) => Secret::take_elsewhere(field, p),
         Value::Null | Value::List(_) => {
-            field.expected("text, a number, `true` or `false`", p);
+            field.expected("text, a number, `true`, `false`, {file: PATH} or {env: NAME}", p);
             None
         }
     }

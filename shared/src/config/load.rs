@@ -2,7 +2,7 @@
 //!
 //! Every section reads itself; what is left here is who wins, what is missing altogether, and what does not fit together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::ids::{Group, Topic};
 
@@ -21,7 +21,9 @@ use super::kafka;
 use super::lifecycle::{self, Restart, Stop};
 use super::logging::{self, Admin, Log, Metrics};
 use super::offsets::{self, Offsets};
+use super::properties::KafkaProperties;
 use super::reader::{Field, Section, Setting, needed};
+use super::security::{self, OAuth};
 use super::source::{CONFIGURATION, Source};
 use super::topics::{self, Names};
 
@@ -41,6 +43,7 @@ const KEYS: &[&str] = &[
     "log",
     "kafka",
     "consumer",
+    "oauth",
 ];
 
 /// A configuration that has been checked.
@@ -73,7 +76,9 @@ pub struct Config {
     /// The supervisor's own log.
     pub log: Log,
     /// Properties for librdkafka, by name.
-    pub kafka: BTreeMap<String, String>,
+    pub kafka: KafkaProperties,
+    /// Where tokens come from, if not from an identity provider that librdkafka's properties name.
+    pub oauth: Option<OAuth>,
 }
 
 impl Config {
@@ -81,6 +86,12 @@ impl Config {
     /// that a file that is no YAML is read no further.
     pub fn load(file: Option<&Source>, flags: &Flags) -> Result<Self, Errors> {
         Draft::of(file, flags).finish()
+    }
+
+    /// The environment variables that hold secrets: nobody that is started is to get them.
+    pub fn secret_variables(&self) -> impl Iterator<Item = &str> {
+        let password = self.cluster.zookeeper_auth.as_ref().and_then(|auth| auth.password.variable());
+        self.kafka.variables().chain(password)
     }
 }
 
@@ -90,7 +101,7 @@ pub struct Finding {
     /// Whom to ask.
     pub discovery: Discovery,
     /// Properties for librdkafka, by name.
-    pub kafka: BTreeMap<String, String>,
+    pub kafka: KafkaProperties,
 }
 
 impl Finding {
@@ -181,6 +192,8 @@ fn finish(root: &Section<'_>, given: Given, draft: &mut Draft) {
         consumer.add_properties(&mut kafka);
     }
 
+    let oauth = security::read_oauth(root, &kafka, p);
+
     let zookeeper_flag = given.zookeeper.is_some();
     names.group = given.names.group.or(names.group);
     names.name = given.names.name.or(names.name);
@@ -230,6 +243,7 @@ fn finish(root: &Section<'_>, given: Given, draft: &mut Draft) {
             metrics,
             log,
             kafka,
+            oauth,
         };
         if let Some(consumer) = &consumer {
             draft.consumer = ConsumerNotes::of(consumer, &config, &draft.places, draft.file.as_deref());

@@ -9,6 +9,7 @@
 //! | `source`, `document` | the text, its limits, and the YAML tree with positions |
 //! | `reader`, `quantity`, `words`, `errors` | how a value is taken out of the tree, and how it is complained about |
 //! | `cluster`, `discovery`, `topics`, `assignment`, `handler`, `offsets`, `lifecycle`, `logging`, `kafka` | one section each: type, defaults, limits, reading |
+//! | `security`, `secret`, `properties` | who we are to ZooKeeper and to an identity provider; secrets, and librdkafka's properties that may be some |
 //! | `address` | addresses of servers |
 //! | `consumer`, `became` | yelp_kafka's settings, which are defaults of other sections, and what each has become |
 //! | `flags`, `load`, `assigned` | the command line, and the rules between sections |
@@ -35,9 +36,12 @@ mod load;
 mod logging;
 mod offsets;
 mod places;
+mod properties;
 mod quantity;
 pub(crate) mod reader;
 mod render;
+mod secret;
+mod security;
 pub(crate) mod source;
 mod topics;
 mod unavailable;
@@ -66,5 +70,8 @@ pub use load::{Config, Finding};
 pub use logging::{Admin, Log, LogFormat, MAX_SOCKET_PATH, Metrics};
 pub(crate) use offsets::RESETS;
 pub use offsets::{Offsets, Reset};
+pub use properties::KafkaProperties;
+pub use secret::{Origin, Secret, SecretError};
+pub use security::{Acl, OAuth, ZookeeperAuth, ZookeeperTls};
 pub use source::Source;
 pub(crate) use words::nearest;

@@ -12,18 +12,18 @@ use super::assignment::{Assignment, GroupPathStyle};
 use super::cluster::ClusterAddress;
 use super::discovery::{Discovery, WhichCluster};
 use super::handler::{ACTIONS, DELIMITERS, Handler, PROTOCOLS, Protocol};
-use super::kafka::is_secret;
 use super::load::Config;
 use super::logging::FORMATS;
 use super::offsets::RESETS;
 use super::quantity::{show_duration, show_size};
+use super::security::ACLS;
 use crate::offset_storage::STORAGES;
 
 /// What stands in for a secret.
 pub(super) const MASK: &str = "********";
 
 /// A value in the file's shape, its keys in the file's order.
-enum Shown {
+pub(super) enum Shown {
     Text(String),
     Number(u64),
     Boolean(bool),
@@ -84,7 +84,10 @@ impl Config {
         }
         let level = self.log.level.as_str().to_ascii_lowercase();
         entries.push(("log", map(vec![("level", text(level)), ("format", word(FORMATS, self.log.format))])));
-        entries.push(("kafka", self.properties()));
+        entries.push(("kafka", self.kafka.shown()));
+        if let Some(oauth) = &self.oauth {
+            entries.push(("oauth", map(vec![("token_command", list(&oauth.token_command))])));
+        }
         map(entries)
     }
 
@@ -105,6 +108,20 @@ impl Config {
             }
         };
         entries.push(("connect_timeout", text(show_duration(self.cluster.connect_timeout))));
+        if let Some(auth) = &self.cluster.zookeeper_auth {
+            let entry = map(vec![
+                ("username", text(&auth.username)),
+                ("password", auth.password.shown()),
+                ("acl", word(ACLS, auth.acl)),
+            ]);
+            entries.push(("zookeeper_auth", entry));
+        }
+        if let Some(tls) = &self.cluster.zookeeper_tls {
+            let files = [("ca", &tls.ca), ("certificate", &tls.certificate), ("key", &tls.key)];
+            let given = files.into_iter().filter_map(|(key, file)| Some((key, file.as_ref()?)));
+            let shown = given.map(|(key, file)| (key, text(file.to_string_lossy()))).collect();
+            entries.push(("zookeeper_tls", map(shown)));
+        }
         map(entries)
     }
 
@@ -119,11 +136,6 @@ impl Config {
             ("superregion", path(superregion)),
         ];
         map(url.into_iter().chain(rest).collect())
-    }
-
-    fn properties(&self) -> Shown {
-        let value = |name: &str, value: &str| if is_secret(name) { text(MASK) } else { text(value) };
-        Shown::Map(self.kafka.iter().map(|(name, v)| (name.clone(), value(name, v))).collect())
     }
 }
 

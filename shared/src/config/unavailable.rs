@@ -10,8 +10,6 @@ const NOT_YET: &[(&str, Option<&str>)] = &[
     ("admin.hosts", None),
     ("admin.http", None),
     ("assignment.mode", Some("kafka")),
-    ("cluster.zookeeper_auth", None),
-    ("cluster.zookeeper_tls", None),
     ("handler.null_keys", None),
     ("handler.order", None),
     ("handler.processes", None),
@@ -20,11 +18,7 @@ const NOT_YET: &[(&str, Option<&str>)] = &[
     ("handler.retry", None),
     ("metrics", None),
     ("metrics.per_partition", None),
-    ("oauth", None),
 ];
-
-/// What begins the names of librdkafka's TLS and SASL properties.
-const SECURITY: &[&str] = &["enable.sasl.", "enable.ssl.", "https.", "sasl.", "security.protocol", "ssl."];
 
 /// Refuses the key `path` where it is in the table without a value; says whether it did.
 pub(super) fn refuse_key(path: &str, place: Place, problems: &mut Problems) -> bool {
@@ -54,10 +48,4 @@ pub(super) fn refuse_value(path: &str, value: &str, place: Place, problems: &mut
         problems.at(place, message);
     }
     refused
-}
-
-/// Why a librdkafka property can't be used yet.
-pub(super) fn kafka_property(name: &str) -> Option<&'static str> {
-    let security = SECURITY.iter().any(|start| name.starts_with(start));
-    security.then_some("TLS and SASL are not available yet in this version; remove it")
 }

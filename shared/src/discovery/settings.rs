@@ -1,12 +1,12 @@
 //! Where discovery looks.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::service::Service;
 use super::service_error::ServiceError;
 use super::topology::DEFAULT_TOPOLOGY;
+use crate::config::KafkaProperties;
 
 /// Where discovery looks. The defaults are yelp_kafka's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct Settings {
     /// The file that names the local superregion.
     pub superregion: PathBuf,
     /// librdkafka's properties for clients of Kafka, such as for TLS.
-    pub kafka: BTreeMap<String, String>,
+    pub kafka: KafkaProperties,
     /// How long a cluster's Kafka may stay unreachable.
     pub kafka_timeout: Duration,
 }
@@ -35,7 +35,7 @@ impl Default for Settings {
             topology: DEFAULT_TOPOLOGY.map(PathBuf::from).into(),
             region: "/nail/etc/region".into(),
             superregion: "/nail/etc/superregion".into(),
-            kafka: BTreeMap::new(),
+            kafka: KafkaProperties::default(),
             kafka_timeout: Duration::from_secs(10),
         }
     }

@@ -149,7 +149,7 @@ impl Discovery {
         what: &str,
         cluster: &ClusterConfig,
     ) -> Result<KafkaConnection<'_>, DiscoveryError> {
-        let mut theirs = self.settings().kafka.clone();
+        let mut theirs = self.settings().kafka.texts();
         theirs.entry("client.id".to_owned()).or_insert_with(|| self.client_id().to_owned());
         let client = Clients::outside(&client_properties(&cluster.broker_list, &theirs));
         let client = client.map_err(|error| self.kafka_error(what, cluster, &error))?;

@@ -44,8 +44,8 @@ const ANSWER: u64 = 1000;
 
 /// Notes every property, and every combination, that can't be used.
 pub(super) fn check(draft: &mut Draft) {
-    let mut properties = draft.kafka.clone();
-    for (name, value) in draft.kafka.clone() {
+    let mut properties = draft.kafka.texts();
+    for (name, value) in draft.kafka.texts() {
         if let Err(error) = ClientConfig::from_iter([(name.clone(), value)]).create_native_config() {
             properties.remove(&name);
             draft.refuse_property(&name, &format!("{}; remove or correct it", reason(&error)));

@@ -41,7 +41,7 @@ impl Question {
     /// None where the cluster is named by its servers.
     pub(crate) fn of(config: &Config) -> Option<Self> {
         let ClusterAddress::Discovery(query) = &config.cluster.address else { return None };
-        let client_id = config.kafka.get("client.id").map_or("kafkavisor", String::as_str);
+        let client_id = config.kafka.get("client.id").unwrap_or("kafkavisor");
         let section = &config.discovery;
         let whom = section.url.clone().unwrap_or_else(|| named(section.services.display()));
         let settings = Settings::from(section);

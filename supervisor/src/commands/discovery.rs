@@ -19,7 +19,7 @@ pub(super) fn discovery(places: &WhereArgs) -> Result<Discovery, Failure> {
     // Who answers in place of whom is said.
     logging::start(LevelFilter::Warn, LogFormat::Text, "", 0);
     let finding = places.config.as_deref().map(of_file).transpose()?.unwrap_or_default();
-    let client_id = finding.kafka.get("client.id").map_or(CLIENT_ID, String::as_str).to_owned();
+    let client_id = finding.kafka.get("client.id").unwrap_or(CLIENT_ID).to_owned();
     let mut settings = Settings { kafka: finding.kafka, ..Settings::from(&finding.discovery) };
     if let Some(url) = &places.discovery {
         settings = settings.with_url(url).map_err(|error| Failure::usage(format!("--discovery: {error}")))?;

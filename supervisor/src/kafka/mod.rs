@@ -29,5 +29,5 @@ pub(crate) use topics::Changes;
 
 /// The properties of every client of this instance that begins with these brokers.
 pub(crate) fn client_properties(brokers: &[String], config: &Config) -> BTreeMap<String, String> {
-    kafkavisor_kafka::properties::client_properties(brokers, &config.kafka)
+    kafkavisor_kafka::properties::client_properties(brokers, &config.kafka.texts())
 }

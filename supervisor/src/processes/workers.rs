@@ -113,6 +113,8 @@ pub(crate) struct Workers {
     going: BTreeSet<Ticket>,
     /// What workers have left that can't be killed, as long as it is there, by the partition whose worker it was.
     left: BTreeMap<TopicPartition, Vec<Left>>,
+    /// Environment variables that hold secrets: workers and their handlers don't get them.
+    hidden: BTreeSet<String>,
     /// Asked for while there was no guardian to ask.
     to_spawn: Vec<(Ticket, UnixStream)>,
     /// What the guardian has not answered yet.
@@ -141,6 +143,7 @@ impl Workers {
             alive: BTreeMap::new(),
             going: BTreeSet::new(),
             left: BTreeMap::new(),
+            hidden: BTreeSet::new(),
             to_spawn: Vec::new(),
             unanswered: 0,
             answered_at: time,
@@ -149,6 +152,11 @@ impl Workers {
         };
         workers.guarded = Guarded::By(workers.start_guardian(time)?);
         Ok(workers)
+    }
+
+    /// Workers that are started from here on don't get these environment variables.
+    pub(crate) fn hide(&mut self, variables: impl IntoIterator<Item = String>) {
+        self.hidden.extend(variables);
     }
 
     /// Asks for a worker and tells it its work; [`News`] says what came of it.
@@ -371,7 +379,7 @@ impl Workers {
             let name =
                 self.workers.get(&ticket).map(|worker| format!("kafkavisor-worker: {}", worker.partition));
             if let (Guarded::By(guardian), Some(name)) = (&self.guarded, name) {
-                guardian.spawn(ticket.0, name, stdin.into());
+                guardian.spawn(ticket.0, name, stdin.into(), self.hidden.iter().cloned().collect());
                 self.asked();
             }
         }

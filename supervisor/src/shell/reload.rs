@@ -139,7 +139,7 @@ mod tests {
         }
         let (new, changed) = apply(&old, config("topics: [a]\nkafka: {client.id: x}"));
         assert_eq!(changed, Changed { kafka: true, kept: Vec::new() });
-        assert_eq!(new.kafka.len(), 1);
+        assert_eq!(new.kafka.iter().count(), 1);
     }
 
     #[test]

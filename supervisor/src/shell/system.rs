@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use kafkavisor::clock::{Boottime, now};
-use kafkavisor::config::Config;
+use kafkavisor::config::{Config, SecretError};
 use kafkavisor::ids::{FencingToken, Offset, TopicPartition};
 use kafkavisor::membership::Member;
 use kafkavisor::protocol::StopReason;
@@ -29,7 +29,30 @@ use kafkavisor_kafka::offsets::Stored;
 pub(crate) struct Configured {
     pub(crate) config: Config,
     kafka: BTreeMap<String, String>,
+    /// When what stands in files was last read.
+    read_at: Instant,
+    /// What was wrong with it then, so that it is said once.
+    unreadable: Vec<(String, SecretError)>,
     deployment: Deployment,
+}
+
+/// Secrets are not read more often than this, however many workers start.
+const SECRETS_EVERY: Duration = Duration::from_secs(1);
+
+impl Configured {
+    /// Reads again what stands in files: a secret may be changed while it runs. What can't be read stays what it was.
+    fn read_secrets(&mut self, brokers: &[String], time: Instant) {
+        if !self.config.kafka.changes() || time.saturating_duration_since(self.read_at) < SECRETS_EVERY {
+            return;
+        }
+        self.read_at = time;
+        let unreadable = self.config.kafka.read_again();
+        for (name, error) in unreadable.iter().filter(|said| !self.unreadable.contains(said)) {
+            log::error!("kafka.{name}: {error}; workers are started with what it was before");
+        }
+        self.unreadable = unreadable;
+        self.kafka = client_properties(brokers, &self.config);
+    }
 }
 
 /// See the module.
@@ -104,8 +127,10 @@ impl Real {
             commit_interval: config.offsets.commit_interval,
             worked: self.deployments.worked(&deployment),
         };
+        self.workers.hide(config.secret_variables().map(str::to_owned));
         let kafka = client_properties(&self.brokers, &config);
-        self.configs.insert(number, Configured { config, kafka, deployment });
+        self.configs
+            .insert(number, Configured { config, kafka, read_at: now(), unreadable: Vec::new(), deployment });
         settings
     }
 
@@ -125,9 +150,10 @@ impl Real {
         &configured.config
     }
 
-    fn start_of(&self, start: &WorkerStart) -> Result<ToWorker, String> {
+    fn start_of(&mut self, start: &WorkerStart) -> Result<ToWorker, String> {
         let entry = self.pages.get(&start.partition).ok_or("it has no status page")?;
-        let configured = self.configs.get(&start.config).ok_or("its configuration is gone")?;
+        let configured = self.configs.get_mut(&start.config).ok_or("its configuration is gone")?;
+        configured.read_secrets(&self.brokers, now());
         let config = &configured.config;
         Ok(ToWorker::Start(Box::new(Start {
             group: config.group.clone(),

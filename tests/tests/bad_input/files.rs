@@ -61,7 +61,17 @@ const FIFTH_LINES: &[(&str, &str, &[&str])] = &[
     ("kafka: {topic.auto.offset.reset: latest}", "5:9", &["set `offsets.reset` instead"]),
     ("kafka: {transactional.id: t}", "5:9", &["without transactions"]),
     ("kafka: {retries: 3, message.send.max.retries: 4}", "5:21", &["is `retries`, first on line 5"]),
-    ("kafka: {security.protocol: ssl}", "5:9", &["TLS and SASL are not available yet"]),
+    (
+        "kafka: {sasl.password: {file: /no/such}}",
+        "5:31",
+        &["the file /no/such can't be read", "check the path"],
+    ),
+    (
+        "kafka: {sasl.password: {env: NO_SUCH_VARIABLE}}",
+        "5:30",
+        &["no environment variable NO_SUCH_VARIABLE"],
+    ),
+    ("oauth: {token_command: [./t]}", "5:1", &["`oauth` is for `kafka.sasl.mechanism: OAUTHBEARER`"]),
 ];
 
 /// Whole files: where they are wrong, and what is said.

@@ -172,7 +172,7 @@ fn old_names_mean_the_same_and_name_the_new_ones() {
     let (config, notes) = pasted(&with(old));
     assert_eq!((config.offsets.commit_interval.as_secs(), config.offsets.commit_messages), (5, 7));
     assert_eq!(
-        (config.kafka["fetch.message.max.bytes"].as_str(), config.kafka["fetch.min.bytes"].as_str()),
+        (config.kafka.get("fetch.message.max.bytes").unwrap(), config.kafka.get("fetch.min.bytes").unwrap()),
         ("3000000", "9")
     );
     let warnings = notes.warnings();
@@ -220,7 +220,7 @@ fn settings_that_old_code_has_as_none_are_none() {
                 iter_timeout: null, max_buffer_size: null}";
     let (config, _) = pasted(&with(none));
     assert_eq!((config.offsets.commit_messages, config.offsets.storage), (10_000, OffsetStorage::Zookeeper));
-    assert_eq!(config.kafka["fetch.message.max.bytes"], "2097152");
+    assert_eq!(config.kafka.get("fetch.message.max.bytes").unwrap(), "2097152");
 }
 
 /// What is pasted, the column where it is wrong, and what is said.

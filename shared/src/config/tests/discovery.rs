@@ -160,13 +160,14 @@ fn what_discovery_says_is_checked_like_a_file() {
 
 #[test]
 fn a_command_needs_no_more_of_a_file_than_whom_to_ask() {
-    let finding = Finding::load(&source("discovery: {region: r}\nkafka: {security.protocol: plaintext}\n"));
-    assert!(finding.unwrap_err().to_string().starts_with("k.yaml:2:9: "));
+    let finding =
+        Finding::load(&source("discovery: {region: r}\nkafka: {sasl.password: {file: /no/such}}\n"));
+    assert!(finding.unwrap_err().to_string().starts_with("k.yaml:2:31: "));
     let finding =
         Finding::load(&source("discovery: {region: r}\nconsumer: {client_id: billing}\nhandler: 5\n"))
             .unwrap();
     assert_eq!(
-        (finding.discovery.region.to_str(), finding.kafka["client.id"].as_str()),
+        (finding.discovery.region.to_str(), finding.kafka.get("client.id").unwrap()),
         (Some("r"), "billing")
     );
     assert_eq!(Finding::load(&source("")).unwrap(), Finding::default());

@@ -109,7 +109,7 @@ fn the_contracts_example_loads() {
     assert_eq!(config.handler.command, ["./handler", "--verbose"]);
     let socket = config.admin.socket.unwrap();
     assert_eq!(socket.to_str(), Some("/run/kafkavisor/services.billing/control.sock"));
-    assert_eq!(config.kafka["fetch.min.bytes"], "1");
+    assert_eq!(config.kafka.get("fetch.min.bytes").unwrap(), "1");
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn the_operators_example_holds_the_defaults_and_every_key() {
     assert_eq!((config.group.as_str(), config.name.as_str()), ("services.billing", "services.billing"));
     assert_eq!(servers(&config).brokers, ["localhost:9092"]);
     assert_eq!(servers(&config).zookeeper.as_ref().unwrap().to_string(), "localhost:2181");
-    assert_eq!(config.kafka["fetch.min.bytes"], "1");
+    assert_eq!(config.kafka.get("fetch.min.bytes").unwrap(), "1");
     let keys = "mode group_path cooldown session_timeout use_group_sha partitions command protocol start_timeout timeout \
                 max_in_flight messages bytes time poison attempts action max_per_minute delimiter batch wait reset storage \
                 commit_interval commit_messages initial max healthy_after socket level format connect_timeout type region superregion \
@@ -142,7 +142,7 @@ fn what_is_left_out_has_the_contracts_defaults() {
     assert_defaults(&config);
     assert_eq!(config.name, "g");
     assert_eq!(config.admin.socket, None);
-    assert!(config.kafka.is_empty());
+    assert!(config.kafka == KafkaProperties::default());
 }
 
 #[test]
@@ -167,8 +167,8 @@ fn everything_that_is_not_a_default_is_read() {
     assert_eq!((config.offsets.reset, config.offsets.storage), (Reset::Earliest, OffsetStorage::Dual));
     assert_eq!(config.log, Log { level: LevelFilter::Trace, format: LogFormat::Journald });
     assert_eq!(servers(&config).brokers, ["[::1]:9092", "b-2.example.org:19092"]);
-    assert_eq!(config.kafka["socket.keepalive.enable"], "true");
-    assert_eq!(config.kafka["client.id"], "a \"b\": #c");
+    assert_eq!(config.kafka.get("socket.keepalive.enable").unwrap(), "true");
+    assert_eq!(config.kafka.get("client.id").unwrap(), "a \"b\": #c");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod hostile;
 mod loads;
 mod refuses;
 mod renders;
+mod secrets;
 
 use super::*;
 

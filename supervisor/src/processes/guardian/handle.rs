@@ -57,9 +57,9 @@ impl Guardian {
         self.pid
     }
 
-    /// Asks for a worker named `name`, whose standard input is `stdin`.
-    pub(crate) fn spawn(&self, ticket: u64, name: String, stdin: OwnedFd) {
-        self.ask((Request::Spawn { ticket, name }, Some(stdin)));
+    /// Asks for a worker named `name`, whose standard input is `stdin`, and which does not get the environment variables `without`.
+    pub(crate) fn spawn(&self, ticket: u64, name: String, stdin: OwnedFd, without: Vec<String>) {
+        self.ask((Request::Spawn { ticket, name, without }, Some(stdin)));
     }
 
     /// Asks for a signal to the worker `pid` and its group.

@@ -17,8 +17,8 @@ const LONGEST: usize = 16 * 1024;
 pub(super) enum Request {
     /// Comes with the worker's binary.
     Binary,
-    /// Comes with the worker's end of its socket.
-    Spawn { ticket: u64, name: String },
+    /// Comes with the worker's end of its socket. These environment variables are not passed on to the worker.
+    Spawn { ticket: u64, name: String, without: Vec<String> },
     /// A signal for this worker and its group.
     Signal { pid: i32, signal: i32 },
 }

@@ -104,8 +104,8 @@ impl Guardian {
         loop {
             match receive(&self.socket) {
                 Ok(Some((Request::Binary, binary))) => self.binary = binary,
-                Ok(Some((Request::Spawn { ticket, name }, stdin))) => {
-                    let report = match self.spawn(&name, stdin) {
+                Ok(Some((Request::Spawn { ticket, name, without }, stdin))) => {
+                    let report = match self.spawn(&name, stdin, &without) {
                         Ok(pid) => Report::Spawned { ticket, pid: pid.as_raw() },
                         Err(error) => Report::Failed { ticket, error: explained(&error) },
                     };
@@ -129,12 +129,15 @@ impl Guardian {
         }
     }
 
-    fn spawn(&mut self, name: &str, stdin: Option<OwnedFd>) -> io::Result<Pid> {
+    fn spawn(&mut self, name: &str, stdin: Option<OwnedFd>, without: &[String]) -> io::Result<Pid> {
         let (Some(binary), Some(stdin)) = (&self.binary, stdin) else {
             return Err(io::Error::other("a descriptor did not come with the request"));
         };
         let mut command = Command::new(format!("/proc/self/fd/{}", binary.as_raw_fd()));
         command.arg0(name).stdin(Stdio::from(stdin)).stdout(Stdio::null()).process_group(0);
+        for name in without {
+            command.env_remove(name);
+        }
         Birth { at_our_end: Signal::SIGKILL, leaves_signals: true, descriptors: None }.of(&mut command);
         let child = command.spawn()?;
         let pid = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
