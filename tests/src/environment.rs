@@ -31,6 +31,19 @@ pub fn kraft_brokers() -> String {
     )
 }
 
+/// What the shared secure Kafka says under `KAFKAVISOR_TEST_SECURE_` and this name: `script/cluster --help` lists them.
+pub fn secure(name: &str) -> String {
+    variable(
+        &format!("KAFKAVISOR_TEST_SECURE_{name}"),
+        "script/cluster up --secure && eval \"$(script/cluster env --secure)\"",
+    )
+}
+
+/// A certificate or key of the secure Kafka's.
+pub fn certificate(file: &str) -> PathBuf {
+    Path::new(&secure("CERTIFICATES")).join(file)
+}
+
 /// A Python that has kazoo.
 pub fn python() -> String {
     variable("KAFKAVISOR_TEST_PYTHON", "export KAFKAVISOR_TEST_PYTHON=$(script/python-env)")

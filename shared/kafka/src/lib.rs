@@ -18,6 +18,7 @@
 //! | [`patience`] | asking again while Kafka can't answer yet |
 //! | [`error`] | why Kafka did not do what it was asked |
 //! | `admin` | the requests that the safe crate does not have |
+//! | [`trouble`] | what is wrong with authentication, certificates, rights |
 
 mod admin;
 pub mod clients;
@@ -31,6 +32,7 @@ pub mod offsets;
 pub mod patience;
 pub mod properties;
 mod topics;
+pub mod trouble;
 
 use kafkavisor_types::ids::{Topic, TopicPartition};
 use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
