@@ -82,6 +82,7 @@ CONF
 listener.name.sasl_plain_text.sasl.enabled.mechanisms=SCRAM-SHA-256,SCRAM-SHA-512
 listener.name.sasl_tls.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER
 listener.name.sasl_tls.plain.sasl.jaas.config=$security.plain.PlainLoginModule required$users;
+listener.name.sasl_tls.oauthbearer.connections.max.reauth.ms=3600000
 listener.name.sasl_tls.oauthbearer.sasl.jaas.config=$security.oauthbearer.OAuthBearerLoginModule required;
 listener.name.sasl_tls.oauthbearer.sasl.server.callback.handler.class=$security.oauthbearer.OAuthBearerValidatorCallbackHandler
 CONF

@@ -6,6 +6,7 @@
 //! | [`clock`] | the one place where clocks are read |
 //! | [`rfc3339`] | times as people write them |
 //! | [`text`] | texts from outside: bounded, and without raw control characters |
+//! | [`token`] | tokens for OAUTHBEARER |
 //! | [`cluster_config`] | a Kafka cluster as discovery and consumer configurations name it |
 //! | [`config`] | the configuration file: parsed once, every error at once with line and column |
 //! | [`discovery`] | finding clusters, topics and logs (feature `discovery`) |
@@ -34,4 +35,4 @@ pub mod protocol;
 pub mod testing;
 
 #[doc(inline)]
-pub use kafkavisor_types::{clock, ids, rfc3339, text};
+pub use kafkavisor_types::{clock, ids, rfc3339, text, token};

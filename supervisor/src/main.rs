@@ -9,6 +9,7 @@
 //! | [`shell`] | pages, sockets, signals around them |
 //! | [`processes`] | workers and their guardian |
 //! | [`kafka`] | what the supervisor asks Kafka |
+//! | [`tokens`] | tokens for OAUTHBEARER, asked for once for all workers |
 
 mod checks;
 mod cli;
@@ -18,6 +19,7 @@ mod exit;
 mod kafka;
 mod processes;
 mod shell;
+mod tokens;
 
 use std::process::ExitCode;
 

@@ -17,13 +17,14 @@ use kafkavisor::ids::{Offset, Topic, TopicPartition};
 use kafkavisor::protocol::Message;
 use kafkavisor_kafka::dead_letter::{Origin, producer_config};
 use kafkavisor_kafka::fetch::{Consumer, Fetched};
+use kafkavisor_kafka::tokens::{attach, board_in};
 use kafkavisor_link::message::{DeadLetter, Start};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::gethostname;
 use rdkafka::client::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, ProducerContext};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
 /// Kafka may be away for as long as it likes; so often it is asked again.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -137,8 +138,10 @@ impl Office {
     }
 
     fn produce(&self, topic: &Topic, dead_letter: &DeadLetter, message: &Message<'_>) -> Result<(), String> {
-        let producer = producer_config(&self.kafka).create_with_context(Confirmations);
-        let producer = producer.map_err(|error| error.to_string())?;
+        let producer: BaseProducer<Confirmations> = producer_config(&self.kafka)
+            .create_with_context(Confirmations)
+            .map_err(|error| error.to_string())?;
+        let _attached = attach(board_in(&self.kafka), producer.client().native_ptr());
         let headers = self.headers(dead_letter, message);
         loop {
             match attempt(&producer, topic, message, headers.clone()) {

@@ -77,6 +77,6 @@ fn told() -> Option<(Link, Start)> {
     let mut link = Link::from_stdin().ok()?;
     match link.first().ok()?? {
         ToWorker::Start(start) => Some((link, *start)),
-        ToWorker::Stop { .. } | ToWorker::Decide { .. } => None,
+        ToWorker::Stop { .. } | ToWorker::Token(_) | ToWorker::Decide { .. } => None,
     }
 }

@@ -12,7 +12,9 @@ use kafkavisor::clock::{Boottime, now};
 use kafkavisor::config::Protocol;
 use kafkavisor::ids::Offset;
 use kafkavisor::protocol::{Answer, Init};
+use kafkavisor::token::Token;
 use kafkavisor_kafka::fetch::{Consumer, Fetched};
+use kafkavisor_kafka::tokens::Tokens;
 use kafkavisor_link::message::{DeadLetter, Ending, FromWorker, Start, ToWorker};
 use kafkavisor_link::page::{Page, Progress};
 use kafkavisor_link::process::Exit;
@@ -46,6 +48,8 @@ pub(crate) struct Worker {
     consumer: Consumer,
     page: Page,
     children: UnixStream,
+    /// Where its clients look for what they show to brokers.
+    tokens: Option<Tokens>,
     dead_letters: DeadLetters,
     /// The one to begin with.
     dead_letter: Option<DeadLetter>,
@@ -107,6 +111,10 @@ impl Worker {
     /// Opens the page and Kafka; an error says why this worker can't work.
     pub(crate) fn new(start: &Start) -> Result<Self, String> {
         let page = Page::open(&start.page).map_err(|error| error.to_string())?;
+        let tokens = Tokens::of(&start.kafka);
+        if let (Some(tokens), Some(token)) = (&tokens, &start.token) {
+            tokens.give(token);
+        }
         let (children, waker) = UnixStream::pair().map_err(|error| error.to_string())?;
         children.set_nonblocking(true).map_err(|error| error.to_string())?;
         signal_hook::low_level::pipe::register(Signal::SIGCHLD as i32, waker)
@@ -141,6 +149,7 @@ impl Worker {
             lease_ended: false,
             ending: None,
             children,
+            tokens,
             dead_letters: DeadLetters::new(start).map_err(|error| error.to_string())?,
             dead_letter: start.dead_letter.clone(),
             page,
@@ -239,6 +248,12 @@ impl Worker {
         self.perform(actions, link);
     }
 
+    fn show(&self, token: &Token) {
+        if let Some(tokens) = &self.tokens {
+            tokens.give(token);
+        }
+    }
+
     fn hear(&mut self, link: &mut Link) {
         let time = now();
         match link.hear() {
@@ -250,6 +265,10 @@ impl Worker {
                         }
                         ToWorker::Decide { offset, verdict } => {
                             self.core.handle(time, Event::Decided { offset, verdict })
+                        }
+                        ToWorker::Token(token) => {
+                            self.show(&token);
+                            Vec::new()
                         }
                         ToWorker::Start(_) => Vec::new(),
                     };

@@ -14,12 +14,15 @@ use crate::admin::{Described, add_brokers, describe};
 use crate::error::KafkaError;
 use crate::patience::patiently;
 use crate::properties::client_config;
+use crate::tokens::{Attached, attach_of};
 
 /// Longest that one request may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A client, in a group's name or in none.
 pub struct Clients {
+    // Before the client.
+    _attached: Option<Attached>,
     pub(crate) client: BaseConsumer,
     /// The brokers to begin with, as they are known last.
     brokers: RwLock<String>,
@@ -43,11 +46,12 @@ impl Clients {
     }
 
     fn of(properties: &BTreeMap<String, String>, group: Option<&Group>) -> Result<Self, KafkaError> {
-        let client = client_config(properties, group)
-            .create()
-            .map_err(|error| KafkaError::Configuration(error.to_string()))?;
+        let config = client_config(properties, group);
+        let client: BaseConsumer =
+            config.create().map_err(|error| KafkaError::Configuration(error.to_string()))?;
+        let attached = attach_of(&config, client.client().native_ptr());
         let brokers = properties.get("bootstrap.servers").cloned().unwrap_or_default();
-        Ok(Self { client, brokers: RwLock::new(brokers) })
+        Ok(Self { _attached: attached, client, brokers: RwLock::new(brokers) })
     }
 
     /// The brokers to begin with, `host:port,...`: what is made later than this client begins with them too.

@@ -16,6 +16,7 @@ use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
 use crate::clients::Clients;
 use crate::error::KafkaError;
 use crate::properties::client_config;
+use crate::tokens::attach_of;
 
 /// Partitions read at once, so that what is fetched of them stays small.
 const AT_ONCE: usize = 50;
@@ -81,6 +82,7 @@ impl Reader {
                 return heads;
             }
         };
+        let _attached = attach_of(&config, client.client().native_ptr());
         // Topic by topic: of an end of a partition the safe crate tells the number alone.
         let topics: BTreeSet<_> = from.keys().map(|key| &key.topic).collect();
         for topic in topics {

@@ -7,6 +7,7 @@
 //! | module | for |
 //! |---|---|
 //! | [`properties`] | what every client is set up with |
+//! | [`tokens`] | tokens that clients show to brokers |
 //! | [`clients`] | reaching Kafka, topics with their ids |
 //! | `topics` | all topics of a cluster |
 //! | [`groups`] | a group's members and offsets, seen from outside |
@@ -31,6 +32,7 @@ pub mod logs;
 pub mod offsets;
 pub mod patience;
 pub mod properties;
+pub mod tokens;
 mod topics;
 pub mod trouble;
 

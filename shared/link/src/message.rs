@@ -10,6 +10,7 @@ use kafkavisor::config::{Handler, Log, PoisonAction, Restart};
 use kafkavisor::ids::{FencingToken, Generation, Group, Offset, TopicPartition};
 use kafkavisor::protocol::StopReason;
 use kafkavisor::text;
+use kafkavisor::token::Token;
 use serde::{Deserialize, Serialize};
 
 /// Longest line either side takes.
@@ -43,6 +44,8 @@ pub struct Start {
     pub commit_messages: u64,
     /// How log lines look.
     pub log: Log,
+    /// What the broker is shown, where it wants a token.
+    pub token: Option<Token>,
     /// The message at `offset` goes to the dead-letter topic before anything else is done.
     pub dead_letter: Option<DeadLetter>,
 }
@@ -83,6 +86,8 @@ pub enum ToWorker {
         /// How long it may take.
         within: Duration,
     },
+    /// From here on this is shown to the broker.
+    Token(Token),
     /// The answer to [`FromWorker::Failed`].
     Decide {
         /// The message in question.

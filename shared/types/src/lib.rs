@@ -7,9 +7,11 @@
 //! | [`clock`] | the one place where clocks are read |
 //! | [`rfc3339`] | times as people write them |
 //! | [`text`] | texts from outside: bounded, and without raw control characters |
+//! | [`token`] | tokens for OAUTHBEARER |
 
 pub mod clock;
 pub mod ids;
 pub mod message;
 pub mod rfc3339;
 pub mod text;
+pub mod token;

@@ -13,6 +13,8 @@ use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::BaseProducer;
 
+use crate::tokens::{self, TokenSource};
+
 type Properties = BTreeMap<String, String>;
 
 /// Makes a client of the operator's properties.
@@ -44,8 +46,11 @@ const ANSWER: u64 = 1000;
 
 /// Notes every property, and every combination, that can't be used.
 pub(super) fn check(draft: &mut Draft) {
-    let mut properties = draft.kafka.texts();
-    for (name, value) in draft.kafka.texts() {
+    if let Err((name, message)) = TokenSource::of(&draft.kafka, None) {
+        draft.refuse_property(&name, &message);
+    }
+    let mut properties = tokens::for_clients(draft.kafka.texts());
+    for (name, value) in properties.clone() {
         if let Err(error) = ClientConfig::from_iter([(name.clone(), value)]).create_native_config() {
             properties.remove(&name);
             draft.refuse_property(&name, &format!("{}; remove or correct it", reason(&error)));

@@ -21,6 +21,8 @@ use std::collections::BTreeMap;
 
 use kafkavisor::config::Config;
 
+use crate::tokens;
+
 pub(crate) use commits::{Author, CommitRequest, Commits, SharedLease};
 pub(crate) use log_ends::{LogEnd, Unfetched};
 pub(crate) use lookups::{Ask, Heard, Lookups, Scope, StartupError};
@@ -29,5 +31,6 @@ pub(crate) use topics::Changes;
 
 /// The properties of every client of this instance that begins with these brokers.
 pub(crate) fn client_properties(brokers: &[String], config: &Config) -> BTreeMap<String, String> {
-    kafkavisor_kafka::properties::client_properties(brokers, &config.kafka.texts())
+    let theirs = tokens::for_clients(config.kafka.texts());
+    kafkavisor_kafka::properties::client_properties(brokers, &theirs)
 }

@@ -15,7 +15,7 @@ use crossbeam_channel::Sender;
 use kafkavisor::clock::now;
 use kafkavisor::ids::TopicPartition;
 use kafkavisor_link::message::{FromWorker, ToWorker, line};
-use kafkavisor_link::process::{Exit, Stray, end_group, ended_child, reap};
+use kafkavisor_link::process::{Exit, Stray, end_group, ended_child};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use tokio::runtime::Handle;
@@ -23,6 +23,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::conversation::converse;
 use super::guardian::{Guardian, Left, Report};
+use super::helpers::reap_other;
 use super::orphans::Orphans;
 
 /// How long a dead worker's last words, or what a dead guardian left, are waited for.
@@ -192,6 +193,13 @@ impl Workers {
         }
     }
 
+    /// Says something to every worker, those included that are only asked for.
+    pub(crate) fn say_to_all(&self, message: &ToWorker) {
+        for worker in self.workers.values() {
+            let _gone = worker.words.send(line(message));
+        }
+    }
+
     /// Has a signal sent to a worker and its group, unless it is reaped already.
     pub(crate) fn signal(&mut self, pid: Pid, signal: Signal) {
         if self.alive.contains_key(&pid)
@@ -292,7 +300,7 @@ impl Workers {
                 let _itself_at_least = end_group(pid);
                 self.ended(pid, exit, Vec::new(), now);
             } else {
-                reap(pid);
+                reap_other(pid, exit);
             }
             self.orphans.reaped(pid);
             self.forget_left(|left| left.pid == pid.as_raw());

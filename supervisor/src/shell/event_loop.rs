@@ -21,6 +21,7 @@ use super::status::Status;
 use super::system::Real;
 use crate::kafka::{Ask, Author, Changes, Found, Heard as KafkaHeard, LogEnd, Unfetched};
 use crate::processes::{Gone, Heard as WorkerHeard, News};
+use crate::tokens::{self, Keeper, Settings, Told};
 
 /// What is done for all partitions together is done this often.
 const BEAT: Duration = Duration::from_millis(500);
@@ -38,6 +39,8 @@ pub(crate) struct Sources {
     pub(crate) loaded: Receiver<Loaded>,
     /// Brokers that discovery names now.
     pub(crate) brokers: Receiver<Vec<String>>,
+    /// New tokens, or why there are none.
+    pub(crate) told: Receiver<Told>,
 }
 
 /// What the loop works with.
@@ -54,6 +57,8 @@ pub(crate) struct EventLoop {
     pub(crate) service: Service,
     pub(crate) load: Load,
     pub(crate) loaded: Sender<Loaded>,
+    /// Asks for tokens, where Kafka wants any.
+    pub(crate) keeper: Option<Keeper>,
     pub(crate) published: Option<Published>,
     pub(crate) beat_at: Instant,
 }
@@ -74,6 +79,7 @@ enum Event {
     Asked(Asked),
     Loaded(Loaded),
     Brokers(Vec<String>),
+    Told(Told),
     Time,
 }
 
@@ -125,6 +131,7 @@ impl EventLoop {
             Event::Asked(asked) => self.asked(asked),
             Event::Loaded(loaded) => self.reloaded(loaded),
             Event::Brokers(brokers) => self.real.take_brokers(brokers),
+            Event::Told(told) => self.token_told(told),
             Event::Time => self.turn(Happened::Time),
         }
     }
@@ -219,6 +226,9 @@ impl EventLoop {
             Err(why) => log::error!("nothing is changed, the configuration is refused: {why}"),
             Ok(New { config, files }) => {
                 let (config, changed) = reload::apply(self.real.config(), config);
+                if let Some(keeper) = &self.keeper {
+                    keeper.ask_with(Settings::from(&config));
+                }
                 changed.kept_line().inspect(|line| log::warn!("{line}"));
                 changed.kafka_line().inspect(|line| log::warn!("{line}"));
                 let number = self.driver.core().next_config();
@@ -227,6 +237,26 @@ impl EventLoop {
             }
         }
         self.service.reloaded();
+    }
+
+    fn token_told(&mut self, told: Told) {
+        match told {
+            Told::Token(token) => {
+                log::debug!("a new token: {token:?}");
+                tokens::board().give(&token);
+                self.real.take_token(token);
+            }
+            Told::Failed { error, left } if left.is_zero() => {
+                log::error!(
+                    "{error}; the last token has expired: brokers take no new connection until there is another"
+                );
+            }
+            Told::Failed { error, left } => {
+                log::warn!(
+                    "{error}; the last token counts for another {left:.0?}, until then nothing is lost by it"
+                );
+            }
+        }
     }
 
     fn tell_service(&mut self, time: Instant) {
@@ -267,6 +297,7 @@ impl EventLoop {
 
 fn wait(sources: &Sources, until: Option<Instant>) -> Event {
     let timer = until.map_or_else(never, at);
+    let told = &sources.told;
     select! {
         recv(sources.signals) -> signal => signal.map_or(Event::Time, Event::Signal),
         recv(sources.workers) -> heard => heard.map_or(Event::Time, Event::Worker),
@@ -276,6 +307,7 @@ fn wait(sources: &Sources, until: Option<Instant>) -> Event {
         recv(sources.asked) -> asked => asked.map_or(Event::Time, Event::Asked),
         recv(sources.loaded) -> loaded => loaded.map_or(Event::Time, Event::Loaded),
         recv(sources.brokers) -> brokers => brokers.map_or(Event::Time, Event::Brokers),
+        recv(told) -> told => told.map_or(Event::Time, Event::Told),
         recv(timer) -> _ => Event::Time,
     }
 }

@@ -29,6 +29,7 @@ use crate::cluster::{self, Followed};
 use crate::exit::{Exit, Failure};
 use crate::kafka::{Commits, SharedLease, Unfetched};
 use crate::processes::{Workers, limits};
+use crate::tokens::{Keeper, Settings};
 use kafkavisor_driver::{Assignment, Driver};
 use kafkavisor_supervisor_core::Core;
 
@@ -54,7 +55,7 @@ pub(crate) fn run(
         unless_stopped(&signals, move || reach_all(&config, instance_id, &runtime, heard))?
     };
     let Some(reached) = reached else { return Ok(Exit::Clean) };
-    let Reached { servers, clients, connection, store, cluster_id, lookups, partitions } = reached?;
+    let Reached { servers, clients, connection, store, cluster_id, lookups, partitions, token } = reached?;
     let partitions = eligible(&config, partitions);
     limits::check(partitions.len()).map_err(Failure::configuration)?;
 
@@ -73,6 +74,12 @@ pub(crate) fn run(
         .map_err(|e| Failure::configuration(format!("worker binary {}: {e}", named(worker.display()))))?;
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let commits = Commits::start(store, lease.clone(), sink(commits_in))
+        .map_err(|error| Failure::bug(format!("failed to start a thread: {error}")))?;
+    let (tokens_in, told) = unbounded();
+    let keeper = token
+        .as_ref()
+        .map(|token| Keeper::start(Settings::from(&config), token, sink(tokens_in)))
+        .transpose()
         .map_err(|error| Failure::bug(format!("failed to start a thread: {error}")))?;
     let followed = Followed { servers: servers.clone(), cluster_id: cluster_id.clone(), clients };
     let brokers = cluster::follow(&config, followed)
@@ -94,6 +101,7 @@ pub(crate) fn run(
         shared_lease: lease,
         files: Files::of(&config),
         brokers: servers.brokers,
+        token,
         config,
         workers,
         member,
@@ -111,6 +119,7 @@ pub(crate) fn run(
         service: Service::new(),
         load,
         loaded: loaded_in,
+        keeper,
         published: None,
         beat_at: now(),
     };
@@ -123,6 +132,7 @@ pub(crate) fn run(
         asked,
         loaded,
         brokers,
+        told,
     };
     let cut_short = event_loop.run(&sources);
     control.finish();

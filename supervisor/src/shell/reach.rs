@@ -9,6 +9,7 @@ use kafkavisor::clock::now;
 use kafkavisor::config::{Assignment as AssignmentMode, Config, OffsetStorage, Servers, ZookeeperAddress};
 use kafkavisor::ids::TopicPartition;
 use kafkavisor::membership::{ConnectError, Connection, Options};
+use kafkavisor::token::Token;
 use kafkavisor_kafka::clients::Clients;
 use kafkavisor_kafka::error::KafkaError;
 use kafkavisor_kafka::heads::Reader;
@@ -20,6 +21,7 @@ use super::group::membership_options;
 use crate::cluster;
 use crate::exit::Failure;
 use crate::kafka::{Heard, Lookups, Places, Scope, StartupError, client_properties};
+use crate::tokens;
 
 /// What was reached.
 pub(super) struct Reached {
@@ -31,6 +33,8 @@ pub(super) struct Reached {
     /// The cluster's own id; empty where it has none.
     pub(super) cluster_id: String,
     pub(super) lookups: Lookups,
+    /// The first token, where Kafka wants any.
+    pub(super) token: Option<Token>,
     /// All partitions of the topics.
     pub(super) partitions: BTreeSet<TopicPartition>,
 }
@@ -44,6 +48,7 @@ pub(super) fn reach_all(
 ) -> Result<Reached, Failure> {
     let until = deadline(config);
     let servers = cluster::servers(config, until)?;
+    let token = first_token(config, until)?;
     let clients = Arc::new(reach_kafka(config, &servers, until)?);
     let connection = reach_zookeeper(config, &servers, runtime, until)?;
     let properties = client_properties(&servers.brokers, config);
@@ -66,7 +71,7 @@ pub(super) fn reach_all(
             StartupError::Topic { .. } => Failure::unreachable(format!("Kafka: {error}")),
             StartupError::Thread(_) => Failure::bug(error.to_string()),
         })?;
-    Ok(Reached { servers, clients, connection, store, cluster_id, lookups, partitions })
+    Ok(Reached { servers, clients, connection, store, cluster_id, lookups, token, partitions })
 }
 
 /// Finds and connects to Kafka and ZooKeeper as `run` would, and lets go again; where they are.
@@ -74,6 +79,7 @@ pub(crate) fn reach(config: &Config) -> Result<Servers, Failure> {
     let runtime = start_runtime("async")?;
     let until = deadline(config);
     let servers = cluster::servers(config, until)?;
+    first_token(config, until)?;
     reach_kafka(config, &servers, until)?;
     reach_offsets(config, &servers, until)?;
     reach_zookeeper(config, &servers, &runtime, until)?;
@@ -92,6 +98,18 @@ pub(super) fn start_runtime(name: &str) -> Result<Handle, Failure> {
     let drive = move || runtime.block_on(std::future::pending::<()>());
     thread::Builder::new().name(name.to_owned()).spawn(drive).map_err(bug)?;
     Ok(handle)
+}
+
+/// The first token, which our own clients have from here on.
+fn first_token(config: &Config, until: Instant) -> Result<Option<Token>, Failure> {
+    let token = tokens::first(&tokens::Settings::from(config), until).map_err(|error| {
+        let message = error.to_string();
+        if error.is_unreachable() { Failure::unreachable(message) } else { Failure::configuration(message) }
+    })?;
+    if let Some(token) = &token {
+        tokens::board().give(token);
+    }
+    Ok(token)
 }
 
 fn reach_kafka(config: &Config, servers: &Servers, until: Instant) -> Result<Clients, Failure> {

@@ -9,6 +9,7 @@ use kafkavisor::config::{Config, SecretError};
 use kafkavisor::ids::{FencingToken, Offset, TopicPartition};
 use kafkavisor::membership::Member;
 use kafkavisor::protocol::StopReason;
+use kafkavisor::token::Token;
 use kafkavisor_driver::{Happened, System};
 use kafkavisor_link::attempts::Attempts;
 use kafkavisor_link::message::{Start, ToWorker, Verdict};
@@ -62,6 +63,8 @@ pub(crate) struct Real {
     established: ConfigNumber,
     /// The brokers that a worker begins with.
     brokers: Vec<String>,
+    /// What workers show to brokers, where these want a token.
+    token: Option<Token>,
     /// Random, as this instance signs its commits.
     instance_id: String,
     deployments: Deployments,
@@ -83,6 +86,7 @@ pub(crate) struct Parts {
     pub(crate) config: Config,
     pub(crate) files: Files,
     pub(crate) brokers: Vec<String>,
+    pub(crate) token: Option<Token>,
     pub(crate) instance_id: String,
     pub(crate) deployments: Deployments,
     pub(crate) workers: Workers,
@@ -100,6 +104,7 @@ impl Real {
             configs: BTreeMap::new(),
             established,
             brokers: parts.brokers,
+            token: parts.token,
             instance_id: parts.instance_id,
             deployments: parts.deployments,
             workers: parts.workers,
@@ -142,6 +147,12 @@ impl Real {
         }
     }
 
+    /// From here on this is what is shown to brokers.
+    pub(crate) fn take_token(&mut self, token: Token) {
+        self.workers.say_to_all(&ToWorker::Token(token.clone()));
+        self.token = Some(token);
+    }
+
     /// The configuration that everything is by, but what a roll has replaced.
     pub(crate) fn config(&self) -> &Config {
         // It was put there before anything else, and only another one takes its place.
@@ -151,9 +162,9 @@ impl Real {
     }
 
     fn start_of(&mut self, start: &WorkerStart) -> Result<ToWorker, String> {
-        let entry = self.pages.get(&start.partition).ok_or("it has no status page")?;
         let configured = self.configs.get_mut(&start.config).ok_or("its configuration is gone")?;
         configured.read_secrets(&self.brokers, now());
+        let entry = self.pages.get(&start.partition).ok_or("it has no status page")?;
         let config = &configured.config;
         Ok(ToWorker::Start(Box::new(Start {
             group: config.group.clone(),
@@ -167,6 +178,7 @@ impl Real {
             kafka: configured.kafka.clone(),
             commit_messages: config.offsets.commit_messages,
             log: config.log.clone(),
+            token: self.token.clone(),
             dead_letter: start.dead_letter.clone(),
         })))
     }

@@ -22,6 +22,7 @@ fn start(page: &Path, protocol: Protocol) -> Start {
         kafka: [("bootstrap.servers".to_owned(), "127.0.0.1:1".to_owned())].into(),
         commit_messages: 1000,
         log: Log::default(),
+        token: None,
         dead_letter: None,
     }
 }

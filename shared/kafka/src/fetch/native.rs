@@ -16,6 +16,7 @@ use rdkafka::bindings as rd;
 use rdkafka::types::{RDKafkaRespErr, RDKafkaType};
 
 use super::log_end::LogEnd;
+use crate::tokens::{Attached, attach, board_in};
 
 /// Messages taken from librdkafka at once.
 const BATCH: usize = 1000;
@@ -34,6 +35,8 @@ pub enum FetchError {
 /// A started consumer of one partition.
 #[derive(Debug)]
 pub(super) struct Client {
+    /// None once it is being dropped.
+    attached: Option<Attached>,
     rk: NonNull<rd::rd_kafka_t>,
     topic: NonNull<rd::rd_kafka_topic_t>,
     queue: NonNull<rd::rd_kafka_queue_t>,
@@ -95,6 +98,7 @@ impl Client {
         wake: BorrowedFd<'_>,
     ) -> Result<Self, FetchError> {
         let rk = Self::handle(properties)?;
+        let attached = attach(board_in(properties), rk.as_ptr());
         let name = c_string(topic);
         // SAFETY: `rk` is a live handle and `name` a C string; a null configuration means the handle's defaults.
         let topic = unsafe { rd::rd_kafka_topic_new(rk.as_ptr(), name.as_ptr(), ptr::null_mut()) };
@@ -105,7 +109,8 @@ impl Client {
         };
         let log_end = LogEnd::ask(rk, &name, partition, wake);
         let batch = vec![ptr::null_mut(); BATCH];
-        let mut client = Self { rk, topic, queue, name, partition, offset, log_end, first_end: None, batch };
+        let mut client =
+            Self { attached, rk, topic, queue, name, partition, offset, log_end, first_end: None, batch };
         // SAFETY: the queue is live; `payload` is copied during the call; the descriptor outlives the client, whose owner has
         // both and drops the client first.
         unsafe {
@@ -195,6 +200,7 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         self.log_end = None;
+        self.attached = None;
         // SAFETY: each is live and freed once, dependents first; no message of this queue is left, for its owner drops them
         // before the client.
         unsafe {

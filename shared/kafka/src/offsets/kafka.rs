@@ -16,6 +16,7 @@ use crate::clients::Clients;
 use crate::error::KafkaError;
 use crate::list;
 use crate::properties::client_config;
+use crate::tokens::{Attached, attach_of};
 
 use super::store::{Answers, OffsetError, OffsetStore, Stored};
 
@@ -33,6 +34,8 @@ pub struct KafkaOffsets {
 /// Keeps to the coordinator that it once found, whatever that one says: made anew after a request that failed, and when there are
 /// other brokers to begin with.
 struct Writer {
+    // Before the client.
+    _attached: Option<Attached>,
     client: BaseConsumer,
     brokers: String,
 }
@@ -62,8 +65,10 @@ impl Writer {
     fn new(config: &ClientConfig, brokers: String) -> Result<Self, KafkaError> {
         let mut config = config.clone();
         config.set("bootstrap.servers", &brokers);
-        let client = config.create().map_err(|error| KafkaError::Configuration(error.to_string()))?;
-        Ok(Self { client, brokers })
+        let client: BaseConsumer =
+            config.create().map_err(|error| KafkaError::Configuration(error.to_string()))?;
+        let attached = attach_of(&config, client.client().native_ptr());
+        Ok(Self { _attached: attached, client, brokers })
     }
 }
 

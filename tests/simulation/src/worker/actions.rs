@@ -22,7 +22,7 @@ impl World {
                     Event::StopRequested { reason, within }
                 }
                 ToWorker::Decide { offset, verdict } => Event::Decided { offset, verdict },
-                ToWorker::Start(_) => continue,
+                ToWorker::Start(_) | ToWorker::Token(_) => continue,
             };
             self.handle_in_worker(pid, event)?;
         }

@@ -1,0 +1,116 @@
+//! Asks for the first token, and keeps asking.
+
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};
+use kafkavisor::clock::{now, wall_millis};
+use kafkavisor::config::{Config, KafkaProperties, OAuth};
+use kafkavisor::token::Token;
+use tokio::runtime::Builder;
+
+use super::source::{TokenError, TokenSource};
+use super::token::{ask_again_in, try_again_in};
+
+/// Longest that one question may take.
+const WITHIN: Duration = Duration::from_secs(30);
+/// Whoever was not reached at start is asked again after this.
+const ASK_AGAIN: Duration = Duration::from_millis(300);
+
+/// What the configuration says of tokens.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Settings {
+    kafka: KafkaProperties,
+    oauth: Option<OAuth>,
+}
+
+impl From<&Config> for Settings {
+    fn from(config: &Config) -> Self {
+        Self { kafka: config.kafka.clone(), oauth: config.oauth.clone() }
+    }
+}
+
+impl Settings {
+    /// Whom to ask, with secrets as they are now; what can't be read stays what it was.
+    fn source(&mut self) -> Option<TokenSource> {
+        for (name, error) in self.kafka.read_again() {
+            log::error!("kafka.{name}: {error}; it stays what it was before");
+        }
+        TokenSource::of(&self.kafka, self.oauth.as_ref()).ok().flatten()
+    }
+}
+
+/// The first token, where Kafka wants any: until `until` whoever is not reached is asked again.
+pub(crate) fn first(settings: &Settings, until: Instant) -> Result<Option<Token>, TokenError> {
+    let Some(source) = settings.clone().source() else { return Ok(None) };
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(TokenError::Runtime)?;
+    loop {
+        let left = until.saturating_duration_since(now());
+        match source.ask(&runtime, left) {
+            Err(error) if error.may_come() && now() + ASK_AGAIN < until => thread::park_timeout(ASK_AGAIN),
+            answer => return answer.map(Some),
+        }
+    }
+}
+
+/// What became of a question.
+#[derive(Debug)]
+pub(crate) enum Told {
+    Token(Token),
+    /// Why there is no new one; the last one counts for so long.
+    Failed {
+        error: TokenError,
+        left: Duration,
+    },
+}
+
+/// The thread that asks.
+pub(crate) struct Keeper(Sender<Settings>);
+
+impl Keeper {
+    /// Asks for the successors of `token`; `tell` is called on its thread.
+    pub(crate) fn start(
+        settings: Settings,
+        token: &Token,
+        tell: impl Fn(Told) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (settings_in, changed) = unbounded::<Settings>();
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let mut settings = settings;
+        let mut expires_at = token.expires_at;
+        let work = move || {
+            let mut failures = 0;
+            let mut pause = ask_again_in(expires_at, wall_millis());
+            loop {
+                match changed.recv_timeout(pause) {
+                    Ok(new) => settings = new,
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
+                // One that wants no tokens any more is asked for none until a restart takes that up.
+                let Some(source) = settings.source() else { continue };
+                match source.ask(&runtime, WITHIN) {
+                    Ok(token) => {
+                        (failures, expires_at) = (0, token.expires_at);
+                        pause = ask_again_in(expires_at, wall_millis());
+                        tell(Told::Token(token));
+                    }
+                    Err(error) => {
+                        failures += 1;
+                        pause = try_again_in(failures);
+                        let left = u64::try_from(expires_at.saturating_sub(wall_millis())).unwrap_or(0);
+                        tell(Told::Failed { error, left: Duration::from_millis(left) });
+                    }
+                }
+            }
+        };
+        thread::Builder::new().name("tokens".to_owned()).spawn(work)?;
+        Ok(Self(settings_in))
+    }
+
+    /// From here on this is asked, and at once: a secret may have been changed because it had to be.
+    pub(crate) fn ask_with(&self, settings: Settings) {
+        let _it_is_over = self.0.send(settings);
+    }
+}

@@ -1,0 +1,92 @@
+//! Where tokens come from.
+
+use std::time::Duration;
+
+use kafkavisor::clock::wall_millis;
+use kafkavisor::config::{KafkaProperties, OAuth};
+use kafkavisor::text;
+use kafkavisor::token::Token;
+use kafkavisor_link::process::Exit;
+use tokio::runtime::Runtime;
+
+use super::oidc::{Oidc, OidcError, Refused};
+use super::token::{NoToken, printed};
+use crate::processes::helpers::{HelperError, run};
+
+/// Whom to ask.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum TokenSource {
+    /// A program and its arguments.
+    Command(Vec<String>),
+    /// An identity provider.
+    Oidc(Oidc),
+}
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TokenError {
+    #[error("`oauth.token_command` ({program}) {error}")]
+    Helper { program: String, error: HelperError },
+    #[error("`oauth.token_command` ({program}) {exit}{stderr}")]
+    Failed { program: String, exit: Exit, stderr: String },
+    #[error("`oauth.token_command` ({program}) has printed no token: {error}")]
+    Printed { program: String, error: NoToken },
+    #[error("no async runtime to ask for a token: {0}")]
+    Runtime(std::io::Error),
+    #[error("no token from {endpoint}: {error}")]
+    Oidc { endpoint: String, error: OidcError },
+}
+
+impl TokenSource {
+    /// None where Kafka wants no tokens.
+    pub(crate) fn of(kafka: &KafkaProperties, oauth: Option<&OAuth>) -> Result<Option<Self>, Refused> {
+        match oauth {
+            Some(oauth) => Ok(Some(Self::Command(oauth.token_command.clone()))),
+            None => Ok(Oidc::of(kafka)?.map(Self::Oidc)),
+        }
+    }
+
+    /// Asks for one; it blocks for `within` at most.
+    pub(crate) fn ask(&self, runtime: &Runtime, within: Duration) -> Result<Token, TokenError> {
+        match self {
+            Self::Command(words) => command(words, within),
+            Self::Oidc(oidc) => runtime
+                .block_on(oidc.ask(within, wall_millis()))
+                .map_err(|error| TokenError::Oidc { endpoint: oidc.endpoint().to_owned(), error }),
+        }
+    }
+}
+
+fn command(words: &[String], within: Duration) -> Result<Token, TokenError> {
+    let program = words.first().cloned().unwrap_or_default();
+    let done = match run(words, within) {
+        Ok(done) => done,
+        Err(error) => return Err(TokenError::Helper { program, error }),
+    };
+    if done.exit != Exit::Status(0) {
+        let stderr = String::from_utf8_lossy(&done.stderr);
+        let last = stderr.trim_end().lines().next_back().map(|line| format!(": {}", text::shown(line)));
+        return Err(TokenError::Failed { program, exit: done.exit, stderr: last.unwrap_or_default() });
+    }
+    printed(&done.stdout, wall_millis()).map_err(|error| TokenError::Printed { program, error })
+}
+
+impl TokenError {
+    /// Whether whoever is asked may only not be there yet.
+    pub(super) fn may_come(&self) -> bool {
+        match self {
+            Self::Oidc { error: OidcError::NotReached(_), .. } => true,
+            Self::Oidc { error: OidcError::Refused { status, .. }, .. } => *status >= 500,
+            Self::Runtime(_)
+            | Self::Oidc { .. }
+            | Self::Helper { .. }
+            | Self::Failed { .. }
+            | Self::Printed { .. } => false,
+        }
+    }
+
+    /// Whether it is no matter of the configuration.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        self.may_come() || matches!(self, Self::Oidc { error: OidcError::TooLate(_), .. })
+    }
+}

@@ -1,0 +1,192 @@
+//! OAUTHBEARER on a real broker: tokens of an identity provider or of a program, asked for by the supervisor alone.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use kafkavisor_tests::environment::{certificate, secure};
+use kafkavisor_tests::instance::Builder;
+use kafkavisor_tests::message::numbered;
+use kafkavisor_tests::processes;
+use kafkavisor_tests::recorder::Recorder;
+use kafkavisor_tests::records::Records;
+use kafkavisor_tests::topic::Topic;
+use kafkavisor_tests::waiting::until;
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+/// One exchange with the identity provider.
+fn ask_provider(request: &str, path: &str) -> String {
+    let url = secure("TOKEN_URL");
+    let address = url.trim_start_matches("http://").split('/').next().unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "{request} {path} HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.rsplit("\r\n\r\n").next().unwrap().to_owned()
+}
+
+fn asked(client: &str) -> u64 {
+    let answer: Value =
+        serde_json::from_str(&ask_provider("GET", &format!("/count?client={client}"))).unwrap();
+    answer.as_u64().unwrap_or_else(|| panic!("{answer}"))
+}
+
+/// A topic that anybody may read.
+fn topic(partitions: i32) -> Topic {
+    let topic = Topic::on(&secure("BROKERS"), partitions);
+    topic.produce(&numbered(partitions, 10));
+    topic
+}
+
+/// On the listener with SASL and TLS.
+fn builder(topic: &Topic, more: &Value) -> Builder {
+    let mut kafka = json!({
+        "security.protocol": "SASL_SSL",
+        "ssl.ca.location": certificate("ca.pem"),
+        "sasl.mechanism": "OAUTHBEARER",
+    });
+    kafka.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let builder = Builder::of(topic).set("cluster.brokers", secure("SASL_TLS"));
+    builder.set("cluster.zookeeper", secure("ZOOKEEPER")).set("kafka", kafka)
+}
+
+fn provider(client: &str, seconds: u32) -> Value {
+    json!({
+        "sasl.oauthbearer.method": "oidc",
+        "sasl.oauthbearer.client.id": client,
+        "sasl.oauthbearer.client.secret": format!("{client}-secret"),
+        "sasl.oauthbearer.token.endpoint.url": format!("{}?expires_in={seconds}", secure("TOKEN_URL")),
+    })
+}
+
+/// A program in `folder` that asks the provider for a token of `svc` and notes that it was asked.
+fn token_program(folder: &Path, seconds: u32) -> PathBuf {
+    let program = folder.join("token");
+    let script = format!(
+        "#!/usr/bin/env python3\n\
+         import base64, json, os, time, urllib.request\n\
+         here = os.path.dirname(os.path.abspath(__file__))\n\
+         open(here + '/asked', 'a').write('x')\n\
+         if os.path.exists(here + '/broken'):\n    raise SystemExit('the vault is sealed')\n\
+         login = base64.b64encode(b'svc:svc-secret').decode()\n\
+         asked = urllib.request.Request('{}?expires_in={seconds}', b'grant_type=client_credentials', {{'Authorization': 'Basic ' + login}})\n\
+         token = json.load(urllib.request.urlopen(asked))\n\
+         at = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(time.time() + token['expires_in']))\n\
+         print(json.dumps({{'token': token['access_token'], 'expires_at': at, 'principal': 'svc'}}))\n",
+        secure("TOKEN_URL")
+    );
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    program
+}
+
+fn times(folder: &Path) -> usize {
+    fs::read(folder.join("asked")).map_or(0, |asked| asked.len())
+}
+
+#[test]
+fn the_supervisor_alone_asks_a_provider_and_again_before_a_token_expires() {
+    let (topic, records) = (topic(4), Records::new());
+    // Nobody else asks in this one's name.
+    let before = asked("admin");
+    let instance = builder(&topic, &provider("admin", 300)).recorder(&Recorder::new(&records)).start();
+    let status = instance.wait_consumed(&topic, 4);
+    assert_eq!(status.partitions.len(), 4);
+    instance.stop();
+    assert_eq!(asked("admin") - before, 1, "one instance, four workers");
+}
+
+#[test]
+fn a_running_worker_shows_each_new_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let (topic, records) = (topic(1), Records::new());
+    let program = token_program(folder.path(), 5);
+    let instance = builder(&topic, &json!({}))
+        .set("oauth", json!({"token_command": [program]}))
+        .recorder(&Recorder::new(&records))
+        .start();
+    let status = instance.wait_consumed(&topic, 1);
+    let worker = status.partition(0).worker_pid;
+    // The broker ends a session with its token unless it is shown another: a third was shown twice.
+    until("it was asked four times", || (times(folder.path()) >= 4).then_some(()));
+    topic.produce(&numbered(1, 10));
+    let status = instance.wait_consumed(&topic, 1);
+    assert_eq!(status.partition(0).worker_pid, worker, "the same worker");
+    assert_eq!(status.partition(0).restarts_total, 0);
+    let log = instance.log();
+    assert!(!log.contains("authentication") && !log.contains("Authentication"), "{log}");
+    instance.stop();
+}
+
+#[test]
+fn a_program_that_fails_while_it_runs_is_said_and_asked_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (topic, records) = (topic(1), Records::new());
+    let program = token_program(folder.path(), 10);
+    let instance = builder(&topic, &json!({}))
+        .set("oauth", json!({"token_command": [program]}))
+        .recorder(&Recorder::new(&records))
+        .start();
+    let status = instance.wait_consumed(&topic, 1);
+    fs::write(folder.path().join("broken"), "").unwrap();
+    instance.wait_for_log("exited with status 1: the vault is sealed; the last token counts for another");
+    processes::signal(status.partition(0).worker_pid.unwrap(), Signal::SIGKILL);
+    instance.wait_for("it works with the last token", |status| {
+        status.is_ready(1) && status.partition(0).restarts_total == 1
+    });
+    instance.wait_for_log("the last token has expired");
+    fs::remove_file(folder.path().join("broken")).unwrap();
+    let often = times(folder.path());
+    until("it is asked again", || (times(folder.path()) > often).then_some(()));
+    topic.produce(&numbered(1, 10));
+    instance.wait_consumed(&topic, 1);
+    instance.stop();
+}
+
+/// What `run` says, and its exit code.
+fn refused(builder: &Builder) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("k.yaml");
+    fs::write(&file, builder.text()).unwrap();
+    let output = std::process::Command::new(kafkavisor_tests::environment::kafkavisor())
+        .args(["run", "-c"])
+        .arg(&file)
+        .env("RUNTIME_DIRECTORY", folder.path().join("run"))
+        .output()
+        .unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn without_a_first_token_it_does_not_start_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let topic = topic(1);
+    let broken = token_program(folder.path(), 10);
+    fs::write(folder.path().join("broken"), "").unwrap();
+    let command = |words: Value| builder(&topic, &json!({})).set("oauth", json!({"token_command": words}));
+    let with = |key: &str, value: &str| {
+        let mut properties = provider("svc", 300);
+        properties[key] = json!(value);
+        builder(&topic, &properties).set("cluster.connect_timeout", "3s")
+    };
+    let cases = [
+        (command(json!([broken])), 78, "exited with status 1: the vault is sealed"),
+        (command(json!(["/no/such/program"])), 78, "(/no/such/program) can't be started"),
+        (command(json!(["echo", "a.b.c"])), 78, "has printed no token: it is no JSON object such as"),
+        (
+            with("sasl.oauthbearer.client.secret", "wrong"),
+            78,
+            "answers 401 (invalid_client): look at `kafka.sasl",
+        ),
+        (with("sasl.oauthbearer.token.endpoint.url", "http://127.0.0.1:1/token"), 69, "was not reached"),
+        (with("sasl.oauthbearer.grant.type", "jwt-bearer"), 78, "not available: use `client_credentials`"),
+    ];
+    for (builder, code, words) in cases {
+        let (exit, said) = refused(&builder.handler(["cat"]));
+        assert!(exit == Some(code) && said.contains(words), "{exit:?}, not {code}: {said}");
+        assert!(!said.contains("svc-secret"), "{said}");
+    }
+}
