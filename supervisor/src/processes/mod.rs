@@ -6,14 +6,14 @@
 //! | `conversation` | a worker's socket |
 //! | `guardian` | starts workers, and ends what they leave, whatever becomes of the supervisor |
 //! | `orphans` | what comes to the supervisor when its guardian is killed |
-//! | `helpers` | programs that are run for what they print |
+//! | `programs` | programs that are run for what they print |
 //! | `limits` | descriptors and processes that are needed |
 
 mod conversation;
 mod guardian;
-pub(crate) mod helpers;
 pub(crate) mod limits;
 mod orphans;
+pub(crate) mod programs;
 mod workers;
 
 pub(crate) use guardian::guard;

@@ -23,8 +23,8 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::conversation::converse;
 use super::guardian::{Guardian, Left, Report};
-use super::helpers::reap_other;
 use super::orphans::Orphans;
+use super::programs::reap_other;
 
 /// How long a dead worker's last words, or what a dead guardian left, are waited for.
 const WITHIN: Duration = Duration::from_secs(2);

@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 
 use super::oidc::{Oidc, OidcError, Refused};
 use super::token::{NoToken, printed};
-use crate::processes::helpers::{HelperError, run};
+use crate::processes::programs::{ProgramError, run};
 
 /// Whom to ask.
 #[derive(Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(crate) enum TokenSource {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TokenError {
     #[error("`oauth.token_command` ({program}) {error}")]
-    Helper { program: String, error: HelperError },
+    Program { program: String, error: ProgramError },
     #[error("`oauth.token_command` ({program}) {exit}{stderr}")]
     Failed { program: String, exit: Exit, stderr: String },
     #[error("`oauth.token_command` ({program}) has printed no token: {error}")]
@@ -61,7 +61,7 @@ fn command(words: &[String], within: Duration) -> Result<Token, TokenError> {
     let program = words.first().cloned().unwrap_or_default();
     let done = match run(words, within) {
         Ok(done) => done,
-        Err(error) => return Err(TokenError::Helper { program, error }),
+        Err(error) => return Err(TokenError::Program { program, error }),
     };
     if done.exit != Exit::Status(0) {
         let stderr = String::from_utf8_lossy(&done.stderr);
@@ -79,7 +79,7 @@ impl TokenError {
             Self::Oidc { error: OidcError::Refused { status, .. }, .. } => *status >= 500,
             Self::Runtime(_)
             | Self::Oidc { .. }
-            | Self::Helper { .. }
+            | Self::Program { .. }
             | Self::Failed { .. }
             | Self::Printed { .. } => false,
         }

@@ -1,5 +1,5 @@
 //! Programs that are run for what they print, such as the one that prints tokens: bounded in time and output, with nothing left of
-//! them. The event loop reaps whatever child has ended; how a helper ended it leaves here.
+//! them. The event loop reaps whatever child has ended; how one ended it leaves here.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -39,7 +39,7 @@ pub(crate) struct Printed {
 
 /// Why a program has printed nothing of use.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum HelperError {
+pub(crate) enum ProgramError {
     #[error("can't be started: {0}")]
     NotStarted(io::Error),
     #[error("has not ended within {0:?} and was killed")]
@@ -60,29 +60,29 @@ pub(super) fn reap_other(pid: Pid, exit: Exit) {
 }
 
 /// Runs `words`, a program and its arguments, for no longer than `within`.
-pub(crate) fn run(words: &[String], within: Duration) -> Result<Printed, HelperError> {
-    let mut helper = Helper::start(words).map_err(HelperError::NotStarted)?;
+pub(crate) fn run(words: &[String], within: Duration) -> Result<Printed, ProgramError> {
+    let mut program = Program::start(words).map_err(ProgramError::NotStarted)?;
     let end = now() + within;
     loop {
-        let open = helper.read().map_err(HelperError::NotStarted)?;
-        if helper.stdout.bytes.len() > MOST || helper.stderr.bytes.len() > MOST {
-            return Err(HelperError::TooMuch);
+        let open = program.read().map_err(ProgramError::NotStarted)?;
+        if program.stdout.bytes.len() > MOST || program.stderr.bytes.len() > MOST {
+            return Err(ProgramError::TooMuch);
         }
-        if let Some(exit) = helper.ended() {
+        if let Some(exit) = program.ended() {
             // What it printed last is in the pipe by now.
-            helper.read().map_err(HelperError::NotStarted)?;
-            let stdout = std::mem::take(&mut helper.stdout.bytes);
-            return Ok(Printed { exit, stdout, stderr: std::mem::take(&mut helper.stderr.bytes) });
+            program.read().map_err(ProgramError::NotStarted)?;
+            let stdout = std::mem::take(&mut program.stdout.bytes);
+            return Ok(Printed { exit, stdout, stderr: std::mem::take(&mut program.stderr.bytes) });
         }
         let left = end.saturating_duration_since(now());
         if left.is_zero() {
-            return Err(HelperError::TooLate(within));
+            return Err(ProgramError::TooLate(within));
         }
-        helper.wait(open);
+        program.wait(open);
     }
 }
 
-struct Helper {
+struct Program {
     pid: Pid,
     stdout: Pipe<std::process::ChildStdout>,
     stderr: Pipe<std::process::ChildStderr>,
@@ -118,7 +118,7 @@ impl<T: Read + AsFd> Pipe<T> {
     }
 }
 
-impl Helper {
+impl Program {
     fn start(words: &[String]) -> io::Result<Self> {
         let (program, arguments) =
             words.split_first().ok_or_else(|| io::Error::other("no program is named"))?;
@@ -171,7 +171,7 @@ impl Helper {
     }
 }
 
-impl Drop for Helper {
+impl Drop for Program {
     /// Nothing is left of it.
     fn drop(&mut self) {
         let mut running = running();
@@ -190,7 +190,7 @@ impl Drop for Helper {
 mod tests {
     use super::*;
 
-    fn shell(script: &str, within: Duration) -> Result<Printed, HelperError> {
+    fn shell(script: &str, within: Duration) -> Result<Printed, ProgramError> {
         run(&["sh", "-c", script].map(str::to_owned), within)
     }
 
@@ -208,11 +208,11 @@ mod tests {
         let began = now();
         let marked = format!("{}.5", 100_000 + std::process::id());
         let late = shell(&format!("sleep {marked} & sleep {marked}"), Duration::from_millis(100));
-        assert!(matches!(late, Err(HelperError::TooLate(_))), "{late:?}");
+        assert!(matches!(late, Err(ProgramError::TooLate(_))), "{late:?}");
         let much = shell("yes", Duration::from_secs(60));
-        assert!(matches!(much, Err(HelperError::TooMuch)), "{much:?}");
+        assert!(matches!(much, Err(ProgramError::TooMuch)), "{much:?}");
         let none = run(&["/no/such/program".to_owned()], Duration::from_secs(1));
-        assert!(matches!(none, Err(HelperError::NotStarted(_))), "{none:?}");
+        assert!(matches!(none, Err(ProgramError::NotStarted(_))), "{none:?}");
         assert!(began.elapsed() < Duration::from_secs(50));
         let left = std::fs::read_dir("/proc").unwrap().flatten().any(|process| {
             std::fs::read(process.path().join("cmdline"))
