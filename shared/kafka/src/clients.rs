@@ -10,23 +10,45 @@ use kafkavisor_types::ids::{Group, Topic};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::metadata::Metadata;
 
-use crate::admin::{Described, add_brokers, describe};
+use crate::admin::{Described, add_brokers, describe, set_credentials};
 use crate::error::KafkaError;
 use crate::patience::patiently;
 use crate::properties::client_config;
 use crate::tokens::{Attached, attach_of};
+use crate::trouble::{Signs, Trouble};
 
 /// Longest that one request may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest that it may take to find out what is wrong when a request has failed.
+pub(crate) const LOOK: Duration = Duration::from_secs(2);
 
 /// A client, in a group's name or in none.
 pub struct Clients {
     // Before the client.
     _attached: Option<Attached>,
-    pub(crate) client: BaseConsumer,
-    /// The brokers to begin with, as they are known last.
-    brokers: RwLock<String>,
+    pub(crate) client: BaseConsumer<Signs>,
+    current: RwLock<Current>,
+    /// The brokers that Kafka itself named last, `host:port,...`.
+    named: RwLock<String>,
 }
+
+/// What later clients are made with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Current {
+    properties: BTreeMap<String, String>,
+}
+
+impl Current {
+    pub(crate) fn properties(&self) -> &BTreeMap<String, String> {
+        &self.properties
+    }
+
+    pub(crate) fn brokers(&self) -> String {
+        self.properties.get(BROKERS).cloned().unwrap_or_default()
+    }
+}
+
+const BROKERS: &str = "bootstrap.servers";
 
 impl Debug for Clients {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
@@ -47,16 +69,22 @@ impl Clients {
 
     fn of(properties: &BTreeMap<String, String>, group: Option<&Group>) -> Result<Self, KafkaError> {
         let config = client_config(properties, group);
-        let client: BaseConsumer =
-            config.create().map_err(|error| KafkaError::Configuration(error.to_string()))?;
+        let client: BaseConsumer<Signs> = config
+            .create_with_context(Signs::default())
+            .map_err(|error| KafkaError::Configuration(error.to_string()))?;
         let attached = attach_of(&config, client.client().native_ptr());
-        let brokers = properties.get("bootstrap.servers").cloned().unwrap_or_default();
-        Ok(Self { _attached: attached, client, brokers: RwLock::new(brokers) })
+        let current = RwLock::new(Current { properties: properties.clone() });
+        Ok(Self { _attached: attached, client, current, named: RwLock::default() })
+    }
+
+    /// What a client that is made now has.
+    pub(crate) fn current(&self) -> Current {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The brokers to begin with, `host:port,...`: what is made later than this client begins with them too.
     pub fn brokers(&self) -> String {
-        self.brokers.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current().brokers()
     }
 
     /// From here on these are the brokers to begin with. They must be of the same cluster. Those that the client knows from Kafka
@@ -64,12 +92,64 @@ impl Clients {
     pub fn take_brokers(&self, brokers: &[String]) {
         let brokers = brokers.join(",");
         add_brokers(self.client.client().native_ptr(), &brokers);
-        *self.brokers.write().unwrap_or_else(PoisonError::into_inner) = brokers;
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        current.properties.insert(BROKERS.to_owned(), brokers);
+    }
+
+    /// From here on these are the properties, of which only secrets have changed: connections that are made later log in with them.
+    pub fn take_secrets(&self, properties: &BTreeMap<String, String>) {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        let mut properties = properties.clone();
+        properties.insert(BROKERS.to_owned(), current.brokers());
+        if current.properties == properties {
+            return;
+        }
+        if let (Some(username), Some(password)) =
+            (properties.get("sasl.username"), properties.get("sasl.password"))
+        {
+            set_credentials(self.client.client().native_ptr(), username, password);
+        }
+        current.properties = properties;
+    }
+
+    /// What is wrong between us and the brokers, as far as this client has heard that something is.
+    pub fn trouble(&self, until: Instant) -> Option<Trouble> {
+        self.serve();
+        let current = self.current();
+        let named = self.named.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let brokers = [current.brokers(), named].join(",");
+        self.client.context().explain(&brokers, &current.properties, until.min(now() + LOOK))
+    }
+
+    /// The error, or what is behind it.
+    pub(crate) fn explained(&self, error: KafkaError) -> KafkaError {
+        if error.is_permanent() {
+            return error;
+        }
+        self.trouble(now() + LOOK).map_or(error, KafkaError::Security)
+    }
+
+    /// Asks until there is an answer, the time is up, or it is certain that there will be none.
+    pub(crate) fn ask<T>(
+        &self,
+        until: Instant,
+        ask: impl Fn(Duration) -> Result<T, KafkaError>,
+    ) -> Result<T, KafkaError> {
+        let answer = patiently(until, |left| {
+            ask(left).map_err(|error| {
+                let trouble = if error.is_permanent() { None } else { self.trouble(until) };
+                trouble.map_or(error, KafkaError::Security)
+            })
+        });
+        if answer.is_ok() {
+            self.client.context().forget();
+        }
+        answer
     }
 
     /// Waits for a first answer of Kafka.
     pub fn reach(&self, until: Instant) -> Result<(), KafkaError> {
-        patiently(until, |left| self.metadata("__consumer_offsets", left)).map(drop)
+        self.ask(until, |left| self.metadata("__consumer_offsets", left)).map(drop)
     }
 
     /// The cluster's own id; empty where it has none.
@@ -78,7 +158,10 @@ impl Clients {
     }
 
     pub(crate) fn metadata(&self, topic: &str, within: Duration) -> Result<Metadata, KafkaError> {
-        Ok(self.client.fetch_metadata(Some(topic), within)?)
+        let metadata = self.client.fetch_metadata(Some(topic), within)?;
+        let named = metadata.brokers().iter().map(|broker| format!("{}:{}", broker.host(), broker.port()));
+        *self.named.write().unwrap_or_else(PoisonError::into_inner) = named.collect::<Vec<_>>().join(",");
+        Ok(metadata)
     }
 
     /// The topics as they are now: one answer each.
@@ -95,6 +178,10 @@ impl Clients {
             let left = until.saturating_duration_since(now());
             describe(self.client.client().native_ptr(), broker, topics, left)
         });
+        let described = described.map_err(|error| self.explained(error));
+        if described.is_ok() {
+            self.client.context().forget();
+        }
         let answer = |topic: &Topic| match &described {
             Ok(described) => described.get(topic).cloned().unwrap_or(Err(KafkaError::TimedOut)),
             Err(error) => Err(error.clone()),
@@ -104,6 +191,7 @@ impl Clients {
 
     /// Serves what librdkafka wants to tell.
     pub fn serve(&self) {
-        let _nothing_is_consumed = self.client.poll(Duration::ZERO);
+        // Nothing is consumed: what comes are errors, which its context remembers.
+        while self.client.poll(Duration::ZERO).is_some() {}
     }
 }

@@ -3,6 +3,8 @@
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
 use rdkafka::types::RDKafkaRespErr;
 
+use crate::trouble::Trouble;
+
 /// Why a request, or one partition or topic of it, failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KafkaError {
@@ -27,6 +29,9 @@ pub enum KafkaError {
     /// Who answered is not the group's coordinator.
     #[error("the group's coordinator has moved")]
     CoordinatorMoved,
+    /// We and a broker don't come together, for a reason that has a name.
+    #[error(transparent)]
+    Security(#[from] Trouble),
     /// No answer in the time that there was.
     #[error("no answer from Kafka in time")]
     TimedOut,
@@ -42,13 +47,32 @@ impl KafkaError {
     /// Whether asking again is no use.
     pub fn is_permanent(&self) -> bool {
         match self {
-            Self::Configuration(_) | Self::GroupDenied | Self::TopicDenied | Self::Client(_) => true,
+            Self::Configuration(_)
+            | Self::GroupDenied
+            | Self::TopicDenied
+            | Self::Security(_)
+            | Self::Client(_) => true,
             Self::Other(code) => {
                 matches!(code, Code::UnsupportedFeature | Code::ClusterAuthorizationFailed)
             }
             Self::Unknown | Self::NoLeader | Self::Subscribed | Self::CoordinatorMoved | Self::TimedOut => {
                 false
             }
+        }
+    }
+
+    /// Whether something of ours must be changed, or a right given, before it goes on.
+    pub fn is_ours(&self) -> bool {
+        match self {
+            Self::Configuration(_) | Self::TopicDenied | Self::GroupDenied => true,
+            Self::Security(trouble) => trouble.is_ours(),
+            Self::Unknown
+            | Self::NoLeader
+            | Self::Subscribed
+            | Self::CoordinatorMoved
+            | Self::TimedOut
+            | Self::Other(_)
+            | Self::Client(_) => false,
         }
     }
 

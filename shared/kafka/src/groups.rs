@@ -6,11 +6,10 @@ use kafkavisor_types::ids::{Group, TopicPartition};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode as Code;
 
-use crate::admin::{Element, GroupMember, list_members, list_offsets};
+use crate::admin::{DescribedGroup, Element, GroupMember, describe_group, list_offsets};
 use crate::clients::Clients;
 use crate::error::KafkaError;
 use crate::offsets::{Answers, OffsetError, Stored};
-use crate::patience::patiently;
 
 impl Clients {
     /// Who is subscribed under the group's id, in the order of their ids; `None` where Kafka knows no such group.
@@ -19,21 +18,35 @@ impl Clients {
         group: &Group,
         until: Instant,
     ) -> Result<Option<Vec<GroupMember>>, KafkaError> {
+        Ok(self.described_group(group, until)?.members)
+    }
+
+    /// ... of a group that is ours to commit under: an error where that is not allowed.
+    pub fn members_of_ours(
+        &self,
+        group: &Group,
+        until: Instant,
+    ) -> Result<Option<Vec<GroupMember>>, KafkaError> {
+        let described = self.described_group(group, until)?;
+        if described.unreadable { Err(KafkaError::GroupDenied) } else { Ok(described.members) }
+    }
+
+    fn described_group(&self, group: &Group, until: Instant) -> Result<DescribedGroup, KafkaError> {
         let native = self.client.client().native_ptr();
-        let members = match patiently(until, |left| list_members(native, group, left)) {
+        let mut described = match self.ask(until, |left| describe_group(native, group, left)) {
             // A broker that knows no groups (the demo's) has nobody in them.
-            Err(KafkaError::Other(Code::UnsupportedFeature)) => return Ok(None),
-            members => members?,
+            Err(KafkaError::Other(Code::UnsupportedFeature)) => {
+                DescribedGroup { members: None, unreadable: false }
+            }
+            described => described?,
         };
-        Ok(members.map(|mut members| {
-            members.sort();
-            members
-        }))
+        described.members.iter_mut().for_each(|members| members.sort());
+        Ok(described)
     }
 
     /// All offsets of the group, whatever their topics: also those of topics that are gone. None where Kafka knows no such group.
     pub fn group_offsets(&self, group: &Group, until: Instant) -> Result<Answers<Stored>, KafkaError> {
-        let found = patiently(until, |left| list_offsets(self.client.client().native_ptr(), group, left))?;
+        let found = self.ask(until, |left| list_offsets(self.client.client().native_ptr(), group, left))?;
         Ok(found.into_iter().filter_map(answer).collect())
     }
 }

@@ -51,18 +51,22 @@ pub enum Head {
 #[derive(Debug)]
 pub struct Reader {
     clients: Arc<Clients>,
-    config: ClientConfig,
+    group: Group,
 }
 
 impl Reader {
-    /// Makes no client yet; begins with the brokers that `clients` knows then.
-    pub fn new(clients: Arc<Clients>, properties: &BTreeMap<String, String>, group: &Group) -> Self {
+    /// Makes no client yet; is set up as `clients` is then.
+    pub fn new(clients: Arc<Clients>, group: &Group) -> Self {
+        Self { clients, group: group.clone() }
+    }
+
+    fn config(&self) -> ClientConfig {
         // It assigns its partitions itself: the group is a name that librdkafka wants for that.
-        let mut config = client_config(properties, Some(group));
+        let mut config = client_config(self.clients.current().properties(), Some(&self.group));
         for (key, value) in PROPERTIES {
             config.set(*key, *value);
         }
-        Self { clients, config }
+        config
     }
 
     /// What stands at or after the first offset of each partition, whose log ends at the second; those that could not be read in
@@ -73,8 +77,7 @@ impl Reader {
             return heads;
         }
         let until = now() + ALL_WITHIN;
-        let mut config = self.config.clone();
-        config.set("bootstrap.servers", self.clients.brokers());
+        let config = self.config();
         let client: BaseConsumer = match config.create() {
             Ok(client) => client,
             Err(error) => {

@@ -8,6 +8,8 @@ use crate::error::KafkaError;
 
 /// A request that a broker can't answer yet is made again after this.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
+/// The first attempt may take so long, each further one twice as long as the one before: why nobody answers is told between them.
+const FIRST_ATTEMPT: Duration = Duration::from_millis(500);
 
 /// Asks until there is an answer or the time is up: a broker may go in the middle of a request, or its coordinator may still
 /// be loading. What it will never do it says at once.
@@ -15,8 +17,10 @@ pub fn patiently<T>(
     until: Instant,
     ask: impl Fn(Duration) -> Result<T, KafkaError>,
 ) -> Result<T, KafkaError> {
+    let mut within = FIRST_ATTEMPT;
     loop {
-        let answer = ask(until.saturating_duration_since(now()));
+        let answer = ask(until.saturating_duration_since(now()).min(within));
+        within = within.saturating_mul(2);
         if answer.as_ref().err().is_none_or(KafkaError::is_permanent) || now() >= until {
             return answer;
         }

@@ -8,12 +8,11 @@ use rdkafka::consumer::Consumer as _;
 
 use crate::clients::Clients;
 use crate::error::KafkaError;
-use crate::patience::patiently;
 
 impl Clients {
     /// All topics that this client may see, internal ones included, with the numbers of their partitions.
     pub fn topics(&self, until: Instant) -> Result<BTreeMap<Topic, Vec<Partition>>, KafkaError> {
-        let metadata = patiently(until, |left| Ok(self.client.fetch_metadata(None, left)?))?;
+        let metadata = self.ask(until, |left| Ok(self.client.fetch_metadata(None, left)?))?;
         let topics = metadata.topics().iter().filter_map(|topic| {
             let mut partitions: Vec<Partition> =
                 topic.partitions().iter().map(|partition| Partition(partition.id())).collect();

@@ -85,7 +85,7 @@ impl KafkaClient {
 
     fn in_kafka(&self, group: &Group) -> Result<KafkaOffsets, OffsetsError> {
         let clients = Clients::new(&self.properties, group)
-            .and_then(|clients| KafkaOffsets::new(Arc::new(clients), &self.properties, group));
+            .and_then(|clients| KafkaOffsets::new(Arc::new(clients), group));
         clients.map_err(self.failed(format!("offsets of group {group}")))
     }
 

@@ -71,7 +71,7 @@ impl Topics {
         loop {
             let left = until.saturating_duration_since(now());
             for (topic, described) in topics.clients.describe(&topics.names, left) {
-                match described {
+                match described.and_then(Described::readable) {
                     Err(error) if error.is_permanent() => return Err((topic, error)),
                     described => topics.first_seen(&topic, described),
                 }
@@ -143,7 +143,7 @@ impl Topics {
         let mut made_again = BTreeMap::new();
         for (topic, described) in self.clients.describe(&self.names, WITHIN) {
             let Some(known) = self.known.get_mut(&topic) else { continue };
-            match described {
+            match described.and_then(Described::readable) {
                 Ok(now) => {
                     if known.failing.take().is_some() {
                         log::info!("topic {topic}: it can be looked at again");
@@ -171,7 +171,7 @@ impl Topics {
         let names: Vec<_> = topics.iter().cloned().collect();
         let mut failed = BTreeMap::new();
         for (topic, described) in self.clients.describe(&names, WITHIN) {
-            match described {
+            match described.and_then(Described::readable) {
                 Ok(now) => self.known.entry(topic).or_default().freshen(now),
                 Err(error) => drop(failed.insert(topic, error)),
             }
@@ -200,7 +200,7 @@ impl Known {
         self.partitions_at_first.get_or_insert(now.partitions);
         // The id of a topic that is gone is kept: with it, the next one is known to be another.
         let id = now.id.or_else(|| self.now.id.take());
-        self.now = Described { partitions: now.partitions, id };
+        self.now = Described { id, ..now };
         another
     }
 
@@ -223,7 +223,7 @@ mod tests {
     use super::*;
 
     fn described(partitions: i32, id: &str) -> Described {
-        Described { partitions, id: Some(id.to_owned()) }
+        Described { partitions, id: Some(id.to_owned()), unreadable: false }
     }
 
     fn topic() -> Topic {

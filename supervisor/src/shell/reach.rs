@@ -7,9 +7,10 @@ use std::time::Instant;
 
 use kafkavisor::clock::now;
 use kafkavisor::config::{Assignment as AssignmentMode, Config, OffsetStorage, Servers, ZookeeperAddress};
-use kafkavisor::ids::TopicPartition;
+use kafkavisor::ids::{Topic, TopicPartition};
 use kafkavisor::membership::{ConnectError, Connection, Options};
 use kafkavisor::token::Token;
+use kafkavisor_kafka::Described;
 use kafkavisor_kafka::clients::Clients;
 use kafkavisor_kafka::error::KafkaError;
 use kafkavisor_kafka::heads::Reader;
@@ -51,8 +52,7 @@ pub(super) fn reach_all(
     let token = first_token(config, until)?;
     let clients = Arc::new(reach_kafka(config, &servers, until)?);
     let connection = reach_zookeeper(config, &servers, runtime, until)?;
-    let properties = client_properties(&servers.brokers, config);
-    let in_kafka = KafkaOffsets::new(Arc::clone(&clients), &properties, &config.group)
+    let in_kafka = KafkaOffsets::new(Arc::clone(&clients), &config.group)
         .map_err(|error| Failure::configuration(format!("`kafka`: {error}")))?;
     let places = offset_places(config, &servers, in_kafka, reach_offsets(config, &servers, until)?, runtime);
     let store = Arc::clone(&places.store);
@@ -60,15 +60,12 @@ pub(super) fn reach_all(
         instance_id,
         topics: config.topics.clone(),
         reset: config.offsets.reset,
-        reader: Reader::new(Arc::clone(&clients), &properties, &config.group),
+        reader: Reader::new(Arc::clone(&clients), &config.group),
     };
     let cluster_id = clients.cluster_id();
     let (lookups, partitions) =
         Lookups::start(Arc::clone(&clients), places, scope, until, heard).map_err(|error| match &error {
-            StartupError::Topic { error: why, .. } if *why == KafkaError::TopicDenied => {
-                Failure::configuration(error.to_string())
-            }
-            StartupError::Topic { .. } => Failure::unreachable(format!("Kafka: {error}")),
+            StartupError::Topic { topic, error } => topic_failed(&servers, topic, error),
             StartupError::Thread(_) => Failure::bug(error.to_string()),
         })?;
     Ok(Reached { servers, clients, connection, store, cluster_id, lookups, token, partitions })
@@ -80,10 +77,33 @@ pub(crate) fn reach(config: &Config) -> Result<Servers, Failure> {
     let until = deadline(config);
     let servers = cluster::servers(config, until)?;
     first_token(config, until)?;
-    reach_kafka(config, &servers, until)?;
+    let clients = reach_kafka(config, &servers, until)?;
+    look_at_topics(config, &servers, &clients, until)?;
     reach_offsets(config, &servers, until)?;
     reach_zookeeper(config, &servers, &runtime, until)?;
     Ok(servers)
+}
+
+/// What will never be told of a topic ends the start.
+fn look_at_topics(
+    config: &Config,
+    servers: &Servers,
+    clients: &Clients,
+    until: Instant,
+) -> Result<(), Failure> {
+    let described = clients.describe(&config.topics, until.saturating_duration_since(now()));
+    for (topic, described) in described {
+        match described.and_then(Described::readable) {
+            Err(error) if error.is_permanent() => return Err(topic_failed(servers, &topic, &error)),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn topic_failed(servers: &Servers, topic: &Topic, error: &KafkaError) -> Failure {
+    let message = format!("Kafka at {}: topic {topic}: {error}", servers.brokers.join(","));
+    if error.is_ours() { Failure::configuration(message) } else { Failure::unreachable(message) }
 }
 
 fn deadline(config: &Config) -> Instant {
@@ -117,9 +137,11 @@ fn reach_kafka(config: &Config, servers: &Servers, until: Instant) -> Result<Cli
     let clients = Clients::new(&client_properties(brokers, config), &config.group)
         .map_err(|error| Failure::configuration(format!("`kafka`: {error}")))?;
     clients.reach(until).map_err(|error| kafka_failed(config, brokers, &error))?;
-    let foreign =
-        clients.group_members(&config.group, until).map_err(|error| kafka_failed(config, brokers, &error))?;
-    let foreign = foreign.unwrap_or_default();
+    let members = match config.offsets.storage {
+        OffsetStorage::Kafka | OffsetStorage::Dual => clients.members_of_ours(&config.group, until),
+        OffsetStorage::Zookeeper => clients.group_members(&config.group, until),
+    };
+    let foreign = members.map_err(|error| kafka_failed(config, brokers, &error))?.unwrap_or_default();
     if foreign.is_empty() {
         return Ok(clients);
     }
@@ -135,6 +157,12 @@ fn kafka_failed(config: &Config, brokers: &[String], error: &KafkaError) -> Fail
     let brokers = brokers.join(",");
     if *error == KafkaError::GroupDenied {
         return Failure::configuration(format!("Kafka at {brokers}: group {}: {error}", config.group));
+    }
+    if error.is_ours() {
+        return Failure::configuration(format!("Kafka at {brokers}: {error}"));
+    }
+    if let KafkaError::Security(trouble) = error {
+        return Failure::unreachable(format!("Kafka at {brokers}: {trouble}"));
     }
     let within = config.cluster.connect_timeout;
     Failure::unreachable(format!(

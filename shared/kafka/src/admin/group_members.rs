@@ -11,7 +11,7 @@ use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::types::RDKafka;
 
 use super::elements::elements_of;
-use super::request::{Request, text};
+use super::request::{Request, may_read, text};
 use crate::error::KafkaError;
 
 /// A member as the group's coordinator knows it.
@@ -27,19 +27,29 @@ pub struct GroupMember {
     pub partitions: BTreeSet<TopicPartition>,
 }
 
-/// Asks the group's coordinator; `None` where it knows no such group.
+/// A group as its coordinator describes it.
+#[derive(Debug)]
+pub(crate) struct DescribedGroup {
+    /// None where it knows no such group.
+    pub(crate) members: Option<Vec<GroupMember>>,
+    /// It may be looked at, and not used.
+    pub(crate) unreadable: bool,
+}
+
+/// Asks the group's coordinator.
 ///
 /// `rk` must be a live handle; the caller holds its owner.
 #[expect(unsafe_code, reason = "librdkafka's C interface")]
-pub(crate) fn list_members(
+pub(crate) fn describe_group(
     rk: *mut RDKafka,
     group: &Group,
     within: Duration,
-) -> Result<Option<Vec<GroupMember>>, KafkaError> {
+) -> Result<DescribedGroup, KafkaError> {
     let name = CString::new(group.as_str()).map_err(|error| KafkaError::Client(error.to_string()))?;
     let request =
         Request::new(rk, rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, within)?;
     let mut names = [name.as_ptr()];
+    request.include_rights();
     // SAFETY: all arguments are live; the request copies what it needs.
     unsafe {
         rd::rd_kafka_DescribeConsumerGroups(
@@ -59,7 +69,12 @@ pub(crate) fn list_members(
         }
         let mut count = 0;
         let groups = rd::rd_kafka_DescribeConsumerGroups_result_groups(result, &raw mut count);
-        if count == 0 { Err(KafkaError::TimedOut) } else { described(*groups) }
+        if count == 0 {
+            return Err(KafkaError::TimedOut);
+        }
+        let operations = rd::rd_kafka_ConsumerGroupDescription_authorized_operations(*groups, &raw mut count);
+        let unreadable = !may_read(operations, count);
+        Ok(DescribedGroup { members: described(*groups)?, unreadable })
     }
 }
 

@@ -48,6 +48,21 @@ pub(super) fn text(pointer: *const c_char) -> String {
     text.to_string_lossy().into_owned()
 }
 
+/// Whether READ is among what the broker says is allowed.
+///
+/// # Safety
+/// `operations` is null or has `count` operations, of a result that is live.
+#[expect(unsafe_code, reason = "librdkafka's C interface")]
+pub(super) unsafe fn may_read(operations: *const rd::rd_kafka_AclOperation_t, count: usize) -> bool {
+    // A broker that does not say names none, and one that lets a thing be seen names at least that.
+    if operations.is_null() || count == 0 {
+        return true;
+    }
+    // SAFETY: as the caller says.
+    let operations = unsafe { std::slice::from_raw_parts(operations, count) };
+    operations.contains(&rd::rd_kafka_AclOperation_t::RD_KAFKA_ACL_OPERATION_READ)
+}
+
 /// A request on its way.
 pub(super) struct Request {
     options: Owned<rd::rd_kafka_AdminOptions_t>,
@@ -78,6 +93,17 @@ impl Request {
             rd::rd_kafka_AdminOptions_set_request_timeout(options.get(), millis, ptr::null_mut(), 0);
         }
         Ok(Self { options, queue, until: now() + within + GRACE })
+    }
+
+    /// Asks too what may be done with what is described.
+    pub(super) fn include_rights(&self) {
+        // SAFETY: the options are live; an error, which brokers that can't tell are not, is ours to free.
+        unsafe {
+            let error = rd::rd_kafka_AdminOptions_set_include_authorized_operations(self.options.get(), 1);
+            if !error.is_null() {
+                rd::rd_kafka_error_destroy(error);
+            }
+        }
     }
 
     pub(super) fn options(&self) -> *mut rd::rd_kafka_AdminOptions_t {

@@ -9,7 +9,7 @@ use kafkavisor_types::ids::Topic;
 use rdkafka::bindings as rd;
 use rdkafka::types::{RDKafka, RDKafkaRespErr};
 
-use super::request::{Owned, Request, text};
+use super::request::{Owned, Request, may_read, text};
 use crate::error::KafkaError;
 
 /// One topic as Kafka has it now; no partitions: there is none of that name.
@@ -19,6 +19,15 @@ pub struct Described {
     pub partitions: i32,
     /// New with each making of the topic; none from brokers that have no ids.
     pub id: Option<String>,
+    /// It may be looked at, and not read.
+    pub unreadable: bool,
+}
+
+impl Described {
+    /// It, if it may be read.
+    pub fn readable(self) -> Result<Self, KafkaError> {
+        if self.unreadable { Err(KafkaError::TopicDenied) } else { Ok(self) }
+    }
 }
 
 /// What `rd_kafka_Uuid_base64str` gives for "no id".
@@ -42,6 +51,7 @@ pub(crate) fn describe(
         unsafe { rd::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len()) },
         rd::rd_kafka_TopicCollection_destroy,
     )?;
+    request.include_rights();
     // SAFETY: all arguments are live; the request copies what it needs. Any broker can answer; the controller, which librdkafka
     // would ask, may be the one that is away.
     unsafe {
@@ -91,5 +101,11 @@ unsafe fn one(
         if id.is_null() { String::new() } else { text(rd::rd_kafka_Uuid_base64str(id)) }
     };
     let id = (!id.is_empty() && id != NO_ID).then_some(id);
-    Some((name, Ok(Described { partitions: i32::try_from(partitions).ok()?, id })))
+    let mut count = 0usize;
+    // SAFETY: as above; the operations belong to the topic, and are as many as is said.
+    let unreadable = unsafe {
+        let operations = rd::rd_kafka_TopicDescription_authorized_operations(topic, &raw mut count);
+        !may_read(operations, count)
+    };
+    Some((name, Ok(Described { partitions: i32::try_from(partitions).ok()?, id, unreadable })))
 }

@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 
 use kafkavisor_types::clock::now;
 use kafkavisor_types::ids::{Group, TopicPartition};
-use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
 
 use crate::admin::{Described, Element, elements, write_offsets};
-use crate::clients::Clients;
+use crate::clients::{Clients, Current, LOOK};
 use crate::error::KafkaError;
 use crate::list;
 use crate::properties::client_config;
 use crate::tokens::{Attached, attach_of};
+use crate::trouble::Signs;
 
 use super::store::{Answers, OffsetError, OffsetStore, Stored};
 
@@ -27,17 +27,16 @@ const SOCKET_TIMEOUT_MS: u64 = 5000;
 pub struct KafkaOffsets {
     clients: Arc<Clients>,
     group: Group,
-    config: ClientConfig,
     writer: Mutex<Writer>,
 }
 
 /// Keeps to the coordinator that it once found, whatever that one says: made anew after a request that failed, and when there are
-/// other brokers to begin with.
+/// other brokers to begin with, or other secrets.
 struct Writer {
     // Before the client.
     _attached: Option<Attached>,
-    client: BaseConsumer,
-    brokers: String,
+    client: BaseConsumer<Signs>,
+    made_with: Current,
 }
 
 impl Debug for KafkaOffsets {
@@ -48,27 +47,33 @@ impl Debug for KafkaOffsets {
 
 impl KafkaOffsets {
     /// Reads through `clients`, writes through a client of its own; asks nobody yet.
-    pub fn new(
-        clients: Arc<Clients>,
-        properties: &BTreeMap<String, String>,
-        group: &Group,
-    ) -> Result<Self, KafkaError> {
-        let mut config = client_config(properties, None);
-        let theirs = properties.get("socket.timeout.ms").and_then(|text| text.parse().ok());
-        config.set("socket.timeout.ms", theirs.unwrap_or(u64::MAX).min(SOCKET_TIMEOUT_MS).to_string());
-        let writer = Mutex::new(Writer::new(&config, clients.brokers())?);
-        Ok(Self { clients, group: group.clone(), config, writer })
+    pub fn new(clients: Arc<Clients>, group: &Group) -> Result<Self, KafkaError> {
+        let writer = Mutex::new(Writer::new(clients.current())?);
+        Ok(Self { clients, group: group.clone(), writer })
     }
 }
 
 impl Writer {
-    fn new(config: &ClientConfig, brokers: String) -> Result<Self, KafkaError> {
-        let mut config = config.clone();
-        config.set("bootstrap.servers", &brokers);
-        let client: BaseConsumer =
-            config.create().map_err(|error| KafkaError::Configuration(error.to_string()))?;
+    fn new(with: Current) -> Result<Self, KafkaError> {
+        let mut config = client_config(with.properties(), None);
+        let theirs = with.properties().get("socket.timeout.ms").and_then(|text| text.parse().ok());
+        config.set("socket.timeout.ms", theirs.unwrap_or(u64::MAX).min(SOCKET_TIMEOUT_MS).to_string());
+        let client: BaseConsumer<Signs> = config
+            .create_with_context(Signs::default())
+            .map_err(|error| KafkaError::Configuration(error.to_string()))?;
         let attached = attach_of(&config, client.client().native_ptr());
-        Ok(Self { _attached: attached, client, brokers })
+        Ok(Self { _attached: attached, client, made_with: with })
+    }
+
+    /// The error, or what is behind it.
+    fn explained(&self, error: KafkaError) -> KafkaError {
+        if error.is_permanent() {
+            return error;
+        }
+        while self.client.poll(Duration::ZERO).is_some() {}
+        let signs = self.client.context();
+        let (brokers, properties) = (self.made_with.brokers(), self.made_with.properties());
+        signs.explain(&brokers, properties, now() + LOOK).map_or(error, KafkaError::Security)
     }
 }
 
@@ -80,7 +85,7 @@ impl OffsetStore for KafkaOffsets {
         let left = deadline.saturating_duration_since(now());
         let answered = match self.clients.client.committed_offsets(list(of.iter()), left) {
             Ok(answered) => answered,
-            Err(error) => return all(of.iter(), &KafkaError::from(error)),
+            Err(error) => return all(of.iter(), &self.clients.explained(error.into())),
         };
         let mut answers = all(of.iter(), &KafkaError::TimedOut);
         for Element { key, offset, note, error } in elements(&answered) {
@@ -102,21 +107,23 @@ impl OffsetStore for KafkaOffsets {
             let _never_refused = element.set_offset(ListOffset::Offset(offset.0));
             element.set_metadata(note);
         }
-        let brokers = self.clients.brokers();
+        let with = self.clients.current();
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        if writer.brokers != brokers
-            && let Ok(another) = Writer::new(&self.config, brokers.clone())
+        if writer.made_with != with
+            && let Ok(another) = Writer::new(with.clone())
         {
             *writer = another;
         }
-        let _nothing_is_consumed = writer.client.poll(Duration::ZERO);
+        // Nothing is consumed: what comes are errors, which its context remembers.
+        while writer.client.poll(Duration::ZERO).is_some() {}
         let native = writer.client.client().native_ptr();
         let written = write_offsets(native, self.group.as_str(), &wanted, left);
+        let written = written.map_err(|error| writer.explained(error));
         let moved = |answers: &BTreeMap<_, Result<(), KafkaError>>| {
             answers.values().any(|answer| *answer == Err(KafkaError::CoordinatorMoved))
         };
         if written.as_ref().map_or(true, moved)
-            && let Ok(another) = Writer::new(&self.config, brokers)
+            && let Ok(another) = Writer::new(with)
         {
             *writer = another;
         }

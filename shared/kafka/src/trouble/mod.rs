@@ -1,15 +1,28 @@
-//! What is wrong with authentication, certificates or rights, by its own name: librdkafka words several of them alike, and
+//! What is wrong with authentication, certificates or listeners, by its own name: librdkafka words several of them alike, and
 //! some as a mere disconnect.
 //!
 //! | module | for |
 //! |---|---|
-//! | `connection` | TCP to a server, with a deadline, and what it first said |
+//! | `words` | the troubles and what to do about them |
+//! | `signs` | what librdkafka says of trouble |
+//! | `probe` | a look of our own at a broker |
+//! | `wire` | the two requests that are asked there |
 //! | `tls` | a TLS handshake of our own, and what came of it |
 //! | `certificates` | the files that a side of TLS shows and trusts |
+//! | `connection` | TCP to a server, with a deadline, and what it first said |
 
 #[cfg(feature = "probe")]
 mod certificates;
 #[cfg(feature = "probe")]
 mod connection;
 #[cfg(feature = "probe")]
+mod probe;
+mod signs;
+#[cfg(feature = "probe")]
 pub mod tls;
+#[cfg(feature = "probe")]
+mod wire;
+mod words;
+
+pub(crate) use signs::Signs;
+pub use words::Trouble;

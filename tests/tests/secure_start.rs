@@ -1,0 +1,242 @@
+//! Clusters with TLS, SASL and rights: consumed with a few lines, and each trouble said by its own name at the start, by `run` as
+//! by `check --online`, long before `cluster.connect_timeout` is over.
+
+use std::fs;
+use std::time::Duration;
+
+use kafkavisor::clock::now;
+use kafkavisor_tests::checks::History;
+use kafkavisor_tests::command;
+use kafkavisor_tests::environment::{certificate, kafkavisor, secure, unique};
+use kafkavisor_tests::instance::Builder;
+use kafkavisor_tests::message::numbered;
+use kafkavisor_tests::recorder::Recorder;
+use kafkavisor_tests::records::Records;
+use kafkavisor_tests::secure::{User, instance, topic};
+use kafkavisor_tests::topic::Topic;
+use serde_json::{Value, json};
+
+/// Of the ten seconds that a start may take.
+const SOON: Duration = Duration::from_secs(6);
+
+/// What is said where the start ends with this code.
+fn said(name: &str, code: i32, builder: &Builder) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("k.yaml");
+    fs::write(&file, builder.text()).unwrap();
+    let _built_before = kafkavisor();
+    let begun = now();
+    let checked = command::run(["check", "--online", "-c", file.to_str().unwrap()]).exits(code);
+    let took = begun.elapsed();
+    println!("{name}: check --online, {code} after {took:.1?}: {}", checked.err);
+    assert!(took < SOON, "{name}: {took:?}");
+    let ran = builder.expect_exit(code);
+    let message = |text: &str| text.lines().last().unwrap_or_default().to_owned();
+    assert!(ran.contains(message(&checked.err).trim_start_matches("kafkavisor: ")), "{name}: {ran}");
+    checked.err
+}
+
+#[track_caller]
+fn assert_said(name: &str, listener: &str, kafka: Value, code: i32, words: &[&str]) {
+    let topic = Topic::named(&secure("BROKERS"), "no-matter");
+    let text = said(name, code, &instance(&topic, &[0], listener, kafka).handler(["cat"]));
+    for word in words {
+        assert!(text.contains(word), "{name}: it does not say {word:?}: {text}");
+    }
+}
+
+fn sasl(mechanism: &str, username: &str, password: &str) -> Value {
+    json!({
+        "security.protocol": "SASL_SSL", "ssl.ca.location": certificate("ca.pem"), "sasl.mechanism": mechanism,
+        "sasl.username": username, "sasl.password": password,
+    })
+}
+
+fn tls(more: Value) -> Value {
+    let mut all = json!({"security.protocol": "SSL", "ssl.ca.location": certificate("ca.pem")});
+    all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    all
+}
+
+#[test]
+fn a_newcomer_consumes_a_sasl_ssl_cluster_with_ten_lines() {
+    let (topic, records) = (topic(2), Records::new());
+    topic.produce(&numbered(2, 50));
+    let user = User::reading(&topic);
+    let text = format!(
+        "group: {}\ntopics: [{}]\ncluster: {{brokers: '{}'}}\nassignment: {{mode: static, partitions: {{{}: [0, 1]}}}}\noffsets: {{reset: earliest}}\n\
+         handler: {{command: {}}}\nkafka:\n  security.protocol: SASL_SSL\n  ssl.ca.location: {}\n  sasl.mechanism: SCRAM-SHA-256\n  \
+         sasl.username: {}\n  sasl.password: {}\n",
+        unique("group"),
+        topic.name,
+        secure("SASL_TLS"),
+        topic.name,
+        json!(Recorder::new(&records).command()),
+        certificate("ca.pem").display(),
+        user.name,
+        user.password,
+    );
+    assert!(text.lines().count() <= 12, "{text}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("newcomer.yaml");
+    fs::write(&file, text).unwrap();
+    let running = Builder::of(&topic).arguments(["run", "-c", file.to_str().unwrap()]).start();
+    running.wait_consumed(&topic, 2);
+    running.stop();
+    History::of(&records, &topic).assert_exactly_once();
+}
+
+#[test]
+fn every_kind_of_login_and_certificate_consumes() {
+    let client = |key: &str, more: Value| {
+        let mut all = tls(
+            json!({"ssl.certificate.location": certificate("svc.pem"), "ssl.key.location": certificate(key)}),
+        );
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        all
+    };
+    let plain_text = json!({
+        "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "SCRAM-SHA-512", "sasl.username": "svc",
+        "sasl.password": "svc-secret",
+    });
+    for (listener, kafka) in [
+        ("TLS", tls(json!({}))),
+        ("MUTUAL_TLS", client("svc.key", json!({}))),
+        ("MUTUAL_TLS", client("svc-encrypted.key", json!({"ssl.key.password": "svc-secret"}))),
+        (
+            "MUTUAL_TLS",
+            tls(
+                json!({"ssl.keystore.location": certificate("svc.p12"), "ssl.keystore.password": "svc-secret"}),
+            ),
+        ),
+        ("SASL_TLS", sasl("PLAIN", "svc", "svc-secret")),
+        ("SASL_TLS", sasl("SCRAM-SHA-256", "svc", "svc-secret")),
+        ("SASL_PLAIN_TEXT", plain_text),
+    ] {
+        let (topic, records) = (topic(1), Records::new());
+        topic.produce(&numbered(1, 5));
+        let running = instance(&topic, &[0], listener, kafka).recorder(&Recorder::new(&records)).start();
+        running.wait_consumed(&topic, 1);
+        running.stop();
+    }
+}
+
+#[test]
+fn a_wrong_password_is_no_broker_that_is_down() {
+    for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
+        for (name, password) in [("svc", "wrong"), ("nobody-of-that-name", "svc-secret")] {
+            let kafka = sasl(mechanism, name, password);
+            assert_said(mechanism, "SASL_TLS", kafka, 78, &["refuses to let us in", "`kafka.sasl.password`"]);
+        }
+    }
+}
+
+#[test]
+fn a_mechanism_that_is_not_enabled_is_said_beside_those_that_are() {
+    let kafka = json!({"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": "svc", "sasl.password": "x"});
+    assert_said(
+        "mechanism",
+        "SASL_PLAIN_TEXT",
+        kafka,
+        78,
+        &["`kafka.sasl.mechanism` PLAIN", "SCRAM-SHA-256, SCRAM-SHA-512"],
+    );
+}
+
+#[test]
+fn whose_certificate_is_wrong_and_how() {
+    let other = json!({"security.protocol": "SSL", "ssl.ca.location": certificate("other-ca.pem")});
+    assert_said(
+        "unknown CA",
+        "TLS",
+        other,
+        78,
+        &["kafkavisor test ca", "not trusted", "`kafka.ssl.ca.location`"],
+    );
+    assert_said("its unknown CA", "UNKNOWN_CA", tls(json!({})), 78, &["other-ca", "`kafka.ssl.ca.location`"]);
+    assert_said("expired", "EXPIRED", tls(json!({})), 69, &["has expired", "2020", "renewed on the broker"]);
+    let wrong = ["elsewhere.example", "not for 127.0.0.1", "`cluster.brokers`"];
+    assert_said("wrong host", "WRONG_HOST", tls(json!({})), 78, &wrong);
+}
+
+#[test]
+fn what_the_broker_has_against_our_certificate() {
+    let ours = |name: &str| {
+        let file = |kind: &str| certificate(&format!("{name}.{kind}"));
+        tls(json!({"ssl.certificate.location": file("pem"), "ssl.key.location": file("key")}))
+    };
+    let missing = ["wants a client certificate", "`kafka.ssl.certificate.location`"];
+    assert_said("missing certificate", "MUTUAL_TLS", tls(json!({})), 78, &missing);
+    assert_said(
+        "ours expired",
+        "MUTUAL_TLS",
+        ours("expired"),
+        78,
+        &["our own certificate has expired", "2020"],
+    );
+    let refused = ["refuses our client certificate", "other-ca", "`kafka.ssl.certificate.location`"];
+    assert_said("ours refused", "MUTUAL_TLS", ours("unknown-ca"), 78, &refused);
+}
+
+#[test]
+fn a_listener_that_is_taken_for_another() {
+    let scram = |protocol: &str| {
+        json!({
+            "security.protocol": protocol, "ssl.ca.location": certificate("ca.pem"), "sasl.mechanism": "SCRAM-SHA-256",
+            "sasl.username": "svc", "sasl.password": "svc-secret",
+        })
+    };
+    let wanted = |protocol: &'static str| ["`kafka.security.protocol`", protocol];
+    assert_said("plain to TLS", "TLS", json!({}), 78, &["speaks TLS", "to SSL"]);
+    assert_said("plain SASL to TLS", "SASL_TLS", scram("SASL_PLAINTEXT"), 78, &["speaks TLS", "to SASL_SSL"]);
+    assert_said("TLS to plain", "BROKERS", tls(json!({})), 78, &["speaks plain text", "to PLAINTEXT"]);
+    assert_said(
+        "TLS to plain SASL",
+        "SASL_PLAIN_TEXT",
+        scram("SASL_SSL"),
+        78,
+        &["speaks plain text", "to SASL_PLAINTEXT"],
+    );
+    assert_said("SASL without", "BROKERS", scram("SASL_PLAINTEXT"), 78, &wanted("to PLAINTEXT"));
+    assert_said("SASL without, TLS", "TLS", scram("SASL_SSL"), 78, &wanted("to SSL"));
+    assert_said(
+        "no SASL",
+        "SASL_PLAIN_TEXT",
+        json!({}),
+        78,
+        &["wants a login", "to SASL_PLAINTEXT", "SCRAM-SHA-512"],
+    );
+    assert_said(
+        "no SASL, TLS",
+        "SASL_TLS",
+        tls(json!({})),
+        78,
+        &["wants a login", "to SASL_SSL", "OAUTHBEARER"],
+    );
+}
+
+#[test]
+fn a_right_that_is_missing_is_named() {
+    let topic = topic(1);
+    let of_topic = format!("topic:{}", topic.name);
+    let user = User::new();
+    let builder = instance(&topic, &[0], "SASL_TLS", user.scram()).handler(["cat"]);
+    let group = format!("group:{}", builder.group_name());
+    let text = said("group", 78, &builder);
+    assert!(text.contains(&builder.group_name()) && text.contains("give this user READ on it"), "{text}");
+    user.allow("read", &group);
+    for more in [None, Some("describe")] {
+        more.into_iter().for_each(|operation| user.allow(operation, &of_topic));
+        let text = said(&format!("topic, {more:?}"), 78, &builder);
+        assert!(text.contains(&topic.name) && text.contains("not allowed to read the topic"), "{text}");
+    }
+    user.allow("read", &of_topic);
+    let running = builder.start();
+    running.wait_ready(1);
+    running.stop();
+    // Being allowed to see the group is not enough: offsets are committed, too.
+    user.revoke("read", &group);
+    user.allow("describe", &group);
+    let text = said("group, described", 78, &builder);
+    assert!(text.contains(&builder.group_name()) && text.contains("READ"), "{text}");
+}
