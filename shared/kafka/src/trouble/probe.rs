@@ -83,13 +83,12 @@ impl Wanted {
                 }
             }
         } else {
-            match Connection::open(host, port, until).and_then(|mut stream| self.talk(&mut stream)) {
-                Ok(sasl) => sasl,
-                Err(_) => {
-                    let protocol = Self::protocol(true, self.sasl.is_some());
-                    return speaks_tls(host, port, until).then_some(Trouble::TlsWanted { server, protocol });
-                }
-            }
+            let talked = Connection::open(host, port, until).and_then(|mut stream| self.talk(&mut stream));
+            let Ok(sasl) = talked else {
+                let protocol = Self::protocol(true, self.sasl.is_some());
+                return speaks_tls(host, port, until).then_some(Trouble::TlsWanted { server, protocol });
+            };
+            sasl
         };
         self.judge(server, sasl)
     }
