@@ -22,6 +22,8 @@ const CONFIRMED: &str = "a dead letter counts once all replicas have it, and is 
 const MAKES_TOPICS: &str = "a topic that is deleted would be made again; make topics by hand and remove it";
 const TESTS: &str = "it is for tests of librdkafka; remove it";
 
+const MECHANISMS: &str = "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER";
+
 /// Properties that are not the operator's to set, each by its first name, and why or where it is set.
 const REFUSED: &[(&str, &str)] = &[
     ("acks", CONFIRMED),
@@ -112,7 +114,28 @@ pub(super) fn read(root: &Section<'_>, p: &mut Problems) -> KafkaProperties {
             properties.insert(name, value);
         }
     }
+    mechanism(&field, &properties, p);
     properties
+}
+
+/// SASL wants a mechanism that there is; librdkafka would take GSSAPI where none is named.
+fn mechanism(field: &Field<'_>, properties: &KafkaProperties, p: &mut Problems) {
+    let named = |first: &str| properties.iter().find(|(name, _)| first_name(name) == first);
+    let sasl = |(_, protocol): &(&str, &str)| protocol.to_ascii_uppercase().starts_with("SASL_");
+    match named("sasl.mechanisms") {
+        Some((name, "GSSAPI")) => {
+            p.at(field.key, format!("`kafka.{name}: GSSAPI`: Kerberos is not available; use {MECHANISMS}"))
+        }
+        None if named("security.protocol").as_ref().is_some_and(sasl) => {
+            p.at(
+                field.key,
+                format!(
+                    "`kafka.security.protocol` wants a login: set `kafka.sasl.mechanism` to {MECHANISMS}"
+                ),
+            );
+        }
+        Some(_) | None => {}
+    }
 }
 
 /// Why the property of this first name can't be used.

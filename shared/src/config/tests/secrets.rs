@@ -144,3 +144,18 @@ fn tokens_have_one_source_and_a_use() {
         assert!(found.len() == 1 && found[0].contains(words), "{kafka} {oauth}: {found:#?}");
     }
 }
+
+#[test]
+fn a_login_has_a_mechanism_that_there_is() {
+    refused_at(
+        "kafka: {sasl.mechanism: GSSAPI}",
+        1,
+        "`kafka.sasl.mechanism: GSSAPI`: Kerberos is not available; use PLAIN",
+    );
+    refused_at(
+        "kafka: {security.protocol: sasl_ssl}",
+        1,
+        "wants a login: set `kafka.sasl.mechanism` to PLAIN, SCRAM",
+    );
+    assert!(load(&with_kafka("{security.protocol: ssl}")).kafka.get("sasl.mechanism").is_none());
+}
