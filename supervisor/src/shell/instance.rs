@@ -2,13 +2,15 @@
 //! operator would look for it, and each with its exit code.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 
-use crossbeam_channel::{Receiver, unbounded};
+use crossbeam_channel::{Receiver, never, unbounded};
 use kafkavisor::clock::now;
 use kafkavisor::config::Config;
 use kafkavisor::membership::{ListedMember, Member, ZookeeperMember};
 use kafkavisor::text::named;
+use kafkavisor::token::Token;
 use kafkavisor_link::process::become_subreaper;
 use kafkavisor_link::truncation;
 use nix::sys::signal::Signal;
@@ -29,7 +31,7 @@ use crate::cluster::{self, Followed};
 use crate::exit::{Exit, Failure};
 use crate::kafka::{Commits, SharedLease, Unfetched};
 use crate::processes::{Workers, limits};
-use crate::tokens::{Keeper, Settings};
+use crate::tokens::{Keeper, Settings, Told};
 use kafkavisor_driver::{Assignment, Driver};
 use kafkavisor_supervisor_core::Core;
 
@@ -75,11 +77,7 @@ pub(crate) fn run(
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let commits = Commits::start(store, lease.clone(), sink(commits_in))
         .map_err(|error| Failure::bug(format!("failed to start a thread: {error}")))?;
-    let (tokens_in, told) = unbounded();
-    let keeper = token
-        .as_ref()
-        .map(|token| Keeper::start(Settings::from(&config), token, sink(tokens_in)))
-        .transpose()
+    let (keeper, told) = keep_asking(&config, token.as_ref())
         .map_err(|error| Failure::bug(format!("failed to start a thread: {error}")))?;
     let followed = Followed { servers: servers.clone(), cluster_id: cluster_id.clone(), clients };
     let brokers = cluster::follow(&config, followed)
@@ -138,4 +136,12 @@ pub(crate) fn run(
     control.finish();
     drop(control);
     Ok(if cut_short { Exit::CutShort } else { Exit::Clean })
+}
+
+/// Who asks for tokens, and says so; where there are none to ask for, nobody, who says nothing ever: a channel without a sender would
+/// keep the loop awake.
+fn keep_asking(config: &Config, token: Option<&Token>) -> io::Result<(Option<Keeper>, Receiver<Told>)> {
+    let Some(token) = token else { return Ok((None, never())) };
+    let (tokens_in, told) = unbounded();
+    Ok((Some(Keeper::start(Settings::from(config), token, sink(tokens_in))?), told))
 }
