@@ -41,6 +41,13 @@ use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
 
 pub use admin::{Described, GroupMember};
 
+/// Which librdkafka and which OpenSSL this program speaks with, a line each.
+#[cfg(feature = "probe")]
+pub fn carried() -> String {
+    let (_, librdkafka) = rdkafka::util::get_rdkafka_version();
+    format!("librdkafka {librdkafka}\n{}", openssl::version::version())
+}
+
 /// A partition as librdkafka names it; none for names that Kafka itself refuses.
 fn partition(topic: &str, number: i32) -> Option<TopicPartition> {
     Some(TopicPartition::new(Topic::new(topic).ok()?, number))

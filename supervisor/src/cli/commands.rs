@@ -1,5 +1,7 @@
 //! The commands there are, and the words about each in the list of them.
 
+use std::sync::OnceLock;
+
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -12,9 +14,15 @@ use super::instance::{self, SeekArgs, SelectArgs, SkipArgs, StatusArgs, StopArgs
 const EXIT_CODES: &str = "Exit codes: 0 clean; 1 tried, and not so; 64 wrong command line; 69 Kafka, ZooKeeper or the supervisor not reached; \
 70 a bug; 75 the drain was cut short; 78 configuration.";
 
+/// Our version, and what is carried.
+fn carried() -> &'static str {
+    static CARRIED: OnceLock<String> = OnceLock::new();
+    CARRIED.get_or_init(|| format!("{}\n{}", env!("CARGO_PKG_VERSION"), kafkavisor_kafka::carried()))
+}
+
 /// Supervises Kafka consumers: one worker process per partition, any executable as the handler.
 #[derive(Debug, Parser)]
-#[command(name = "kafkavisor", version, arg_required_else_help = true, subcommand_required = true,
+#[command(name = "kafkavisor", version, long_version = carried(), arg_required_else_help = true, subcommand_required = true,
     after_help = EXIT_CODES, propagate_version = true, disable_help_subcommand = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
