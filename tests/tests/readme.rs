@@ -74,3 +74,28 @@ fn each_test_that_yelp_kafka_md_names_is_there() {
     let missing: Vec<_> = missing.collect();
     assert!(missing.is_empty(), "no such tests: {missing:#?}");
 }
+
+/// Of a code span.
+fn between_backticks(span: &str) -> &str {
+    let ticks = if span.starts_with("``") { "``" } else { "`" };
+    span.strip_prefix(ticks).and_then(|rest| rest.strip_suffix(ticks)).expect("a message").trim()
+}
+
+#[test]
+fn each_message_in_troubleshooting_md_is_one_that_is_said() {
+    let page = std::fs::read_to_string(project().join("docs/troubleshooting.md")).unwrap();
+    let mut all = String::new();
+    for folder in ["shared", "supervisor", "worker"] {
+        sources(&project().join(folder), &mut all);
+    }
+    // A text that goes on in the next line.
+    let pieces = all.split("\\\n").map(str::trim_start);
+    let all = pieces.collect::<String>();
+    let headings = page.lines().filter_map(|line| line.strip_prefix("### "));
+    let messages: Vec<&str> = headings.map(between_backticks).collect();
+    assert!(messages.len() > 30, "the messages are there: {messages:?}");
+    let is_said = |words: &&str| all.contains(words.trim());
+    let words = messages.iter().flat_map(|message| message.split(['…', ':', '(', ')']));
+    let missing: Vec<_> = words.filter(|words| !is_said(words)).collect();
+    assert!(missing.is_empty(), "nobody says that: {missing:#?}");
+}
