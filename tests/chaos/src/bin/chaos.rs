@@ -13,16 +13,17 @@ use kafkavisor_chaos::run::{Options, run};
 use kafkavisor_chaos::schedule::Schedule;
 use nix::sys::signal::Signal;
 
-const USAGE: &str = "usage: kafkavisor-chaos run SEED SECONDS FOLDER | plan SEED SECONDS | check HISTORY";
+const USAGE: &str =
+    "usage: kafkavisor-chaos run SEED SECONDS FOLDER [--secure] | plan SEED SECONDS | check HISTORY";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["check", history] => judge(Path::new(history)),
-        ["run", seed, seconds, folder] => {
+        ["run", seed, seconds, folder, secure @ ..] if matches!(secure, [] | ["--secure"]) => {
             let (Ok(seed), Ok(seconds)) = (seed.parse(), seconds.parse()) else { return usage() };
-            start(seed, Duration::from_secs(seconds), PathBuf::from(folder))
+            start(seed, Duration::from_secs(seconds), PathBuf::from(folder), !secure.is_empty())
         }
         ["plan", seed, seconds] => {
             let (Ok(seed), Ok(seconds)) = (seed.parse(), seconds.parse()) else { return usage() };
@@ -38,12 +39,12 @@ fn usage() -> ExitCode {
     ExitCode::from(64)
 }
 
-fn start(seed: u64, length: Duration, folder: PathBuf) -> ExitCode {
+fn start(seed: u64, length: Duration, folder: PathBuf, secure: bool) -> ExitCode {
     let interrupted = Arc::<AtomicBool>::default();
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         signal_hook::flag::register(signal as i32, Arc::clone(&interrupted)).expect("signals can be heard");
     }
-    match run(&Options { seed, length, folder, interrupted }) {
+    match run(&Options { seed, length, secure, folder, interrupted }) {
         Some(history) => judge(&history),
         None => ExitCode::from(130),
     }

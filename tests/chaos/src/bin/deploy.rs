@@ -23,7 +23,8 @@ fn main() -> ExitCode {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         signal_hook::flag::register(signal as i32, Arc::clone(&interrupted)).expect("signals can be heard");
     }
-    let options = Options { seed: 0, length: Duration::ZERO, folder: folder.clone(), interrupted };
+    let options =
+        Options { seed: 0, length: Duration::ZERO, secure: false, folder: folder.clone(), interrupted };
     // What is waited for in vain is a panic; supervisors end with it.
     panic::set_hook(Box::new(|panic| {
         println!("it did not come to an end: {panic}");

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use kafkavisor_tests::environment::project;
+use serde_json::{Value, json};
 
 use super::command;
 
@@ -17,24 +18,41 @@ const WITHIN: Duration = Duration::from_secs(90);
 #[derive(Debug)]
 pub(super) struct Cluster {
     folder: PathBuf,
-    /// `HOST:PORT` of each broker.
+    /// `HOST:PORT` of each broker, where anybody may do everything.
     pub(super) brokers: Vec<String>,
+    /// ... where supervisors go.
+    pub(super) listeners: Vec<String>,
+    /// What librdkafka needs there.
+    pub(super) kafka: Value,
     /// `HOST:PORT` of each ZooKeeper server.
     pub(super) zookeepers: Vec<String>,
 }
 
 impl Cluster {
-    /// The one that `script/cluster env` speaks of.
-    pub(super) fn from_environment() -> Self {
+    /// The one that `script/cluster env` speaks of; to a secure one supervisors log in, over TLS.
+    pub(super) fn from_environment(secure: bool) -> Self {
+        let prefix = if secure { "KAFKAVISOR_TEST_SECURE" } else { "KAFKAVISOR_TEST" };
         let variable = |name: &str| {
-            std::env::var(name)
+            let name = format!("{prefix}_{name}");
+            std::env::var(&name)
                 .unwrap_or_else(|_| panic!("{name} is not set: run script/chaos, which sets it"))
         };
         let addresses = |name: &str| variable(name).split(',').map(str::to_owned).collect();
+        let kafka = || {
+            json!({
+                "security.protocol": "SASL_SSL",
+                "ssl.ca.location": format!("{}/ca.pem", variable("CERTIFICATES")),
+                "sasl.mechanism": "SCRAM-SHA-512",
+                "sasl.username": "svc",
+                "sasl.password": "svc-secret",
+            })
+        };
         Self {
-            folder: PathBuf::from(variable("KAFKAVISOR_TEST_DIR")),
-            brokers: addresses("KAFKAVISOR_TEST_BROKERS"),
-            zookeepers: addresses("KAFKAVISOR_TEST_ZOOKEEPER"),
+            folder: PathBuf::from(variable("DIR")),
+            brokers: addresses("BROKERS"),
+            listeners: addresses(if secure { "SASL_TLS" } else { "BROKERS" }),
+            kafka: if secure { kafka() } else { json!({}) },
+            zookeepers: addresses("ZOOKEEPER"),
         }
     }
 

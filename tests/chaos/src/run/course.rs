@@ -35,6 +35,8 @@ pub struct Options {
     pub seed: u64,
     /// How long faults come.
     pub length: Duration,
+    /// On a cluster with TLS, SASL and rights.
+    pub secure: bool,
     /// An empty folder for everything.
     pub folder: PathBuf,
     /// Set from outside when the run is to end early.
@@ -77,7 +79,7 @@ pub fn run(options: &Options) -> Option<PathBuf> {
 
 /// A group that does not run yet.
 pub(super) fn build(options: &Options) -> Arc<World> {
-    let (folder, cluster) = (&options.folder, Cluster::from_environment());
+    let (folder, cluster) = (&options.folder, Cluster::from_environment(options.secure));
     let (group, topic) = (unique("chaos"), unique("numbers"));
     let like = configuration(options, &cluster, &group, &topic);
     let supervisor = |number: usize| {
@@ -103,7 +105,7 @@ fn configuration(options: &Options, cluster: &Cluster, group: &str, topic: &str)
     json!({
         "group": group,
         "topics": [topic],
-        "cluster": {"brokers": cluster.brokers, "connect_timeout": "30s"},
+        "cluster": {"brokers": cluster.listeners, "connect_timeout": "30s"},
         "assignment": {"cooldown": "500ms", "session_timeout": "6s"},
         "handler": {
             "command": handler,
@@ -114,6 +116,7 @@ fn configuration(options: &Options, cluster: &Cluster, group: &str, topic: &str)
         "offsets": {"reset": "earliest", "commit_interval": "2s"},
         "restart": {"initial": "100ms", "max": "2s"},
         "stop": {"timeout": "10s"},
+        "kafka": cluster.kafka,
     })
 }
 
