@@ -21,6 +21,7 @@ pub mod producing;
 pub mod reading;
 pub mod recorder;
 pub mod records;
+pub mod secrecy;
 pub mod secure;
 pub mod status;
 pub mod topic;

@@ -20,10 +20,10 @@ mod turn;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use kafkavisor_link::logging;
 use kafkavisor_link::message::{Ending, FromWorker, Start, ToWorker};
 use kafkavisor_link::panics;
 use kafkavisor_link::process::become_subreaper;
+use kafkavisor_link::{core_dumps, logging};
 use nix::unistd::getpid;
 
 use crate::link::Link;
@@ -56,6 +56,11 @@ fn main() -> ExitCode {
         return ExitCode::from(USAGE);
     };
     logging::start(start.log.level, start.log.format, &format!("{} ", start.partition), getpid().as_raw());
+    if start.secret
+        && let Err(error) = core_dumps::off()
+    {
+        log::warn!("core dumps can't be switched off: {error}");
+    }
     let worker = become_subreaper().map_err(|error| error.to_string()).and_then(|()| Worker::new(&start));
     let Ended { ending, stderr, lease_left } = match worker {
         Ok(worker) => worker.run(&mut link),

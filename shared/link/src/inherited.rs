@@ -16,6 +16,8 @@ use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{getpid, getppid};
 
+use crate::core_dumps;
+
 /// Signals are numbered up to here on Linux.
 const LAST_SIGNAL: i32 = 64;
 /// The first descriptor that no process has by right.
@@ -54,7 +56,7 @@ impl Birth {
     /// Makes `command` begin so.
     #[expect(unsafe_code, reason = "what runs between fork and exec")]
     pub fn of(self, command: &mut Command) {
-        let parent = getpid();
+        let (parent, core) = (getpid(), core_dumps::found());
         let prepare = move || {
             prctl::set_pdeathsig(self.at_our_end)?;
             // We may have died before the kernel was asked.
@@ -67,13 +69,16 @@ impl Birth {
                 ignored.for_each(|signal| set(*signal as i32, libc::SIG_IGN));
             }
             SigSet::empty().thread_set_mask()?;
+            if let Some(limit) = core {
+                core_dumps::give_back(limit);
+            }
             close_on_exec()?;
             for (from, to) in self.descriptors.into_iter().flatten() {
                 duplicate(from, to)?;
             }
             Ok(())
         };
-        // SAFETY: the closure makes system calls only (prctl, getppid, sigaction, sigprocmask, close_range or fcntl, dup2):
+        // SAFETY: the closure makes system calls only (prctl, getppid, sigaction, sigprocmask, prlimit, close_range or fcntl, dup2):
         // nothing that allocates, locks or panics, so it is safe in the child of a process with threads.
         unsafe {
             command.pre_exec(prepare);

@@ -8,12 +8,14 @@
 //! | [`control`] | what operators say over the control socket |
 //! | [`process`] | ending and reaping groups and descendants |
 //! | [`inherited`] | what children inherit, and what our parent left us |
+//! | [`core_dumps`] | none of a process that holds secrets |
 //! | [`panics`] | a thread that panics ends its process |
 //! | [`truncation`] | pages whose file is cut short |
 //! | [`logging`] | log lines that never block the loop that writes them |
 
 pub mod attempts;
 pub mod control;
+pub mod core_dumps;
 pub mod inherited;
 pub mod logging;
 pub mod message;

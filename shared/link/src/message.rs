@@ -40,6 +40,8 @@ pub struct Start {
     pub restart: Restart,
     /// Properties for librdkafka, the brokers among them.
     pub kafka: BTreeMap<String, String>,
+    /// Some of it nobody should read, nor what it leads to: keys, tokens.
+    pub secret: bool,
     /// Ask for a commit once so many messages are acknowledged.
     pub commit_messages: u64,
     /// How log lines look.

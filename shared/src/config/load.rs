@@ -93,6 +93,13 @@ impl Config {
         let password = self.cluster.zookeeper_auth.as_ref().and_then(|auth| auth.password.variable());
         self.kafka.variables().chain(password)
     }
+
+    /// Whether a process that runs by it holds what nobody should read: secrets, private keys, tokens.
+    pub fn holds_secrets(&self) -> bool {
+        let key = self.cluster.zookeeper_tls.as_ref().is_some_and(|tls| tls.key.is_some());
+        let password = self.cluster.zookeeper_auth.is_some();
+        key || password || self.oauth.is_some() || self.kafka.holds_secrets()
+    }
 }
 
 /// What a configuration file says about finding clusters, for commands that need nothing else of it.

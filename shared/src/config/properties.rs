@@ -72,6 +72,12 @@ impl KafkaProperties {
         self.0.iter().filter(hidden).map(|(_, value)| value.expose())
     }
 
+    /// Whether there is any, or the place of a key.
+    pub(super) fn holds_secrets(&self) -> bool {
+        let key = |name: &str| ["ssl.key.location", "ssl.keystore.location"].contains(&name);
+        self.secrets().next().is_some() || self.names().any(key)
+    }
+
     /// Whether nobody should read the property's value.
     pub(super) fn is_secret(&self, name: &str) -> bool {
         is_secret(name) || self.0.get(name).is_some_and(|value| *value.origin() != Origin::Text)

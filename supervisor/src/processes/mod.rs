@@ -8,12 +8,14 @@
 //! | `orphans` | what comes to the supervisor when its guardian is killed |
 //! | `programs` | programs that are run for what they print |
 //! | `limits` | descriptors and processes that are needed |
+//! | `secrecy` | no secret in a child's environment, or in a core dump |
 
 mod conversation;
 mod guardian;
 pub(crate) mod limits;
 mod orphans;
 pub(crate) mod programs;
+pub(crate) mod secrecy;
 mod workers;
 
 pub(crate) use guardian::guard;

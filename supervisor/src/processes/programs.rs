@@ -17,6 +17,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use super::secrecy;
+
 /// Largest output that is taken, in bytes.
 const MOST: usize = 1 << 20;
 /// How it ended is looked for at least so often, in milliseconds.
@@ -130,6 +132,7 @@ impl Program {
         {
             command.env_remove(name);
         }
+        secrecy::take_out(&mut command);
         Birth { at_our_end: Signal::SIGKILL, leaves_signals: false, descriptors: None }.of(&mut command);
         // Held until it is known: the loop must not find it ended before.
         let mut running = running();

@@ -25,6 +25,7 @@ use super::conversation::converse;
 use super::guardian::{Guardian, Left, Report};
 use super::orphans::Orphans;
 use super::programs::reap_other;
+use super::secrecy;
 
 /// How long a dead worker's last words, or what a dead guardian left, are waited for.
 const WITHIN: Duration = Duration::from_secs(2);
@@ -115,7 +116,6 @@ pub(crate) struct Workers {
     /// What workers have left that can't be killed, as long as it is there, by the partition whose worker it was.
     left: BTreeMap<TopicPartition, Vec<Left>>,
     /// Environment variables that hold secrets: workers and their handlers don't get them.
-    hidden: BTreeSet<String>,
     /// Asked for while there was no guardian to ask.
     to_spawn: Vec<(Ticket, UnixStream)>,
     /// What the guardian has not answered yet.
@@ -144,7 +144,6 @@ impl Workers {
             alive: BTreeMap::new(),
             going: BTreeSet::new(),
             left: BTreeMap::new(),
-            hidden: BTreeSet::new(),
             to_spawn: Vec::new(),
             unanswered: 0,
             answered_at: time,
@@ -153,11 +152,6 @@ impl Workers {
         };
         workers.guarded = Guarded::By(workers.start_guardian(time)?);
         Ok(workers)
-    }
-
-    /// Workers that are started from here on don't get these environment variables.
-    pub(crate) fn hide(&mut self, variables: impl IntoIterator<Item = String>) {
-        self.hidden.extend(variables);
     }
 
     /// Asks for a worker and tells it its work; [`News`] says what came of it.
@@ -387,7 +381,7 @@ impl Workers {
             let name =
                 self.workers.get(&ticket).map(|worker| format!("kafkavisor-worker: {}", worker.partition));
             if let (Guarded::By(guardian), Some(name)) = (&self.guarded, name) {
-                guardian.spawn(ticket.0, name, stdin.into(), self.hidden.iter().cloned().collect());
+                guardian.spawn(ticket.0, name, stdin.into(), secrecy::variables());
                 self.asked();
             }
         }

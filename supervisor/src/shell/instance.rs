@@ -30,7 +30,7 @@ use super::system::{Parts, Real};
 use crate::cluster::{self, Followed};
 use crate::exit::{Exit, Failure};
 use crate::kafka::{Commits, SharedLease, Unfetched};
-use crate::processes::{Workers, limits};
+use crate::processes::{Workers, limits, secrecy};
 use crate::tokens::{Keeper, Settings, Told};
 use kafkavisor_driver::{Assignment, Driver};
 use kafkavisor_supervisor_core::Core;
@@ -42,6 +42,7 @@ pub(crate) fn run(
     load: Load,
     signals: Receiver<Signal>,
 ) -> Result<Exit, Failure> {
+    secrecy::keep(&config);
     let directory =
         RuntimeDirectory::take(&config.name).map_err(|e| Failure::configuration(e.to_string()))?;
     let runtime = start_runtime("async")?;

@@ -22,6 +22,7 @@ use super::group::membership_options;
 use crate::cluster;
 use crate::exit::Failure;
 use crate::kafka::{Heard, Lookups, Places, Scope, StartupError, client_properties};
+use crate::processes::secrecy;
 use crate::tokens;
 
 /// What was reached.
@@ -73,6 +74,7 @@ pub(super) fn reach_all(
 
 /// Finds and connects to Kafka and ZooKeeper as `run` would, and lets go again; where they are.
 pub(crate) fn reach(config: &Config) -> Result<Servers, Failure> {
+    secrecy::keep(config);
     let runtime = start_runtime("async")?;
     let until = deadline(config);
     let servers = cluster::servers(config, until)?;

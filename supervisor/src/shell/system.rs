@@ -23,7 +23,7 @@ use super::deployments::{Deployment, Deployments, Files};
 use super::pages::Pages;
 use super::replies::Replies;
 use crate::kafka::{Ask, Author, CommitRequest, Commits, Lookups, SharedLease, client_properties};
-use crate::processes::Workers;
+use crate::processes::{Workers, secrecy};
 use kafkavisor_kafka::offsets::Stored;
 
 /// One configuration, and what follows from it.
@@ -132,7 +132,7 @@ impl Real {
             commit_interval: config.offsets.commit_interval,
             worked: self.deployments.worked(&deployment),
         };
-        self.workers.hide(config.secret_variables().map(str::to_owned));
+        secrecy::keep(&config);
         let kafka = client_properties(&self.brokers, &config);
         self.configs
             .insert(number, Configured { config, kafka, read_at: now(), unreadable: Vec::new(), deployment });
@@ -176,6 +176,7 @@ impl Real {
             handler: config.handler.clone(),
             restart: config.restart.clone(),
             kafka: configured.kafka.clone(),
+            secret: config.holds_secrets(),
             commit_messages: config.offsets.commit_messages,
             log: config.log.clone(),
             token: self.token.clone(),

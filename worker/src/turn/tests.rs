@@ -20,6 +20,7 @@ fn start(page: &Path, protocol: Protocol) -> Start {
         handler: Handler { command: vec!["cat".to_owned()], protocol, ..Handler::default() },
         restart: Restart::default(),
         kafka: [("bootstrap.servers".to_owned(), "127.0.0.1:1".to_owned())].into(),
+        secret: false,
         commit_messages: 1000,
         log: Log::default(),
         token: None,

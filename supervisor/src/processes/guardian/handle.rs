@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::messages::{Report, Request, receive, send};
+use crate::processes::secrecy;
 
 type Asked = (Request, Option<OwnedFd>);
 
@@ -43,6 +44,7 @@ impl Guardian {
         let mut command = Command::new(format!("/proc/self/fd/{}", ours.as_raw_fd()));
         command.arg0("kafkavisor-guardian").arg("guardian").process_group(0);
         command.stdin(Stdio::from(theirs)).stdout(Stdio::null());
+        secrecy::take_out(&mut command);
         // Our end must not be its own before it has ended the rest; but if it was stopped, it is to go on.
         Birth { at_our_end: Signal::SIGCONT, leaves_signals: true, descriptors: None }.of(&mut command);
         let (requests, asked) = unbounded_channel();
