@@ -13,6 +13,7 @@
 //! | [`consumer_config`] | a consumer's configuration as in yelp_kafka: `KafkaConsumerConfig` |
 //! | [`partitioner`] | who owns which partition: kazoo's `SetPartitioner` as a pure state machine |
 //! | [`membership`] | who owns what, behind one trait: static lists, the partitioner on a real ZooKeeper (feature `zookeeper`) |
+//! | `ensemble` | ZooKeeper as the configuration names it (features `offsets`, `zookeeper`) |
 //! | [`offset_storage`] | where a group's offsets are kept, by name |
 //! | `offsets` | a group's offsets and lag from outside, in Kafka and in ZooKeeper (feature `offsets`) |
 //! | [`protocol`] | codecs of the handler protocols, both directions |
@@ -24,6 +25,8 @@ pub mod config;
 pub mod consumer_config;
 #[cfg(feature = "discovery")]
 pub mod discovery;
+#[cfg(any(feature = "offsets", feature = "zookeeper"))]
+pub mod ensemble;
 pub mod handler;
 pub mod membership;
 pub mod offset_storage;

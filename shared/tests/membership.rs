@@ -11,7 +11,7 @@ mod python;
 use std::time::Duration;
 
 use kafkavisor::ids::TopicPartition;
-use kafkavisor::membership::{ConnectError, Connection};
+use kafkavisor::membership::{ConnectError, Connection, Ensemble};
 use zookeeper_client::{Acls, Client, CreateMode};
 
 use self::group::{Group, Owner as _, SESSION, WITHIN, options, servers};
@@ -220,7 +220,7 @@ async fn a_python_member_that_does_not_release_is_named() {
 #[tokio::test]
 async fn a_zookeeper_that_is_not_there_is_an_error_in_time() {
     let mut there = options("a", "/unused");
-    there.servers = "127.0.0.1:1".to_owned();
+    there.ensemble = Ensemble::new("127.0.0.1:1");
     let within = Duration::from_millis(600);
     let began = kafkavisor::clock::now();
     let error = Connection::establish(&there, within).await.unwrap_err();
@@ -229,7 +229,7 @@ async fn a_zookeeper_that_is_not_there_is_an_error_in_time() {
         "{error}"
     );
     assert!(began.elapsed() < within * 3);
-    there.servers = "zookeeper:port".to_owned();
+    there.ensemble = Ensemble::new("zookeeper:port");
     assert!(matches!(Connection::establish(&there, within).await, Err(ConnectError::Servers { .. })));
 }
 

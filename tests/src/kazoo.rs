@@ -44,6 +44,23 @@ impl KazooMember {
         Self::spawn(command)
     }
 
+    /// Joins with this name and password (`NAME:PASSWORD`), and with nodes that are for it alone if `creator`.
+    pub fn join_as(
+        zookeeper: &str,
+        path: &str,
+        identifier: &str,
+        partitions: &BTreeSet<String>,
+        (auth, creator): (&str, bool),
+    ) -> Self {
+        let mut command = Command::new(python());
+        command.arg(project().join("shared/tests/fixtures/kazoo_member.py"));
+        command.args([zookeeper, path, identifier, "0.5"]).args(partitions).env("AUTH", auth);
+        if creator {
+            command.env("CREATOR", "1");
+        }
+        Self::spawn(command)
+    }
+
     /// Joins the group with a session of three seconds and consumes: it keeps its offsets in ZooKeeper as yelp_kafka does, and
     /// records what it handles beside the recording handlers. All that it will consume must have been produced.
     pub fn consume(zookeeper: &str, path: &str, identifier: &str, group: &str, of: &Consumed<'_>) -> Self {

@@ -1,5 +1,7 @@
 //! `status --json`, as the contract has it: a key that is missing or of another type is an error. More keys are fine.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 /// The whole.
@@ -27,6 +29,10 @@ pub struct Assignment {
     #[serde(deserialize_with = "there")]
     pub member: Option<String>,
     pub members: u64,
+    #[serde(default)]
+    pub trouble: Option<String>,
+    #[serde(default)]
+    pub troubles: BTreeMap<String, String>,
 }
 
 /// One partition.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::time::timeout;
-use zookeeper_client::{Acls, Client, CreateMode, Error};
+use zookeeper_client::{Acl, Acls, AuthId, Client, CreateMode, Error, Permission};
 
 use crate::topic::block_on;
 use crate::waiting::WITHIN;
@@ -99,6 +99,23 @@ pub fn write_node(servers: &str, path: &str, text: &str) {
             Err(error) => panic!("can't write {path}: {error}"),
         }
     });
+}
+
+/// Lets everybody do this with a node, and nothing else.
+pub fn set_rights(servers: &str, path: &str, rights: Permission) {
+    with_client(servers, async |client| {
+        let acl = [Acl::new(rights | Permission::ADMIN, AuthId::anyone())];
+        client.set_acl(path, &acl, None).await.expect("its access list is set");
+    });
+}
+
+/// Whether a node can be read by nobody in particular.
+pub fn is_open(servers: &str, path: &str) -> bool {
+    with_client(servers, async |client| match client.get_data(path).await {
+        Ok(_) => true,
+        Err(Error::NoAuth) => false,
+        Err(error) => panic!("can't read {path}: {error}"),
+    })
 }
 
 /// Removes a node.

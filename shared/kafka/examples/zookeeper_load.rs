@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use kafkavisor_kafka::offsets::{MemberNode, OffsetStore as _, Stored, ZookeeperOffsets};
 use kafkavisor_types::clock::{now, wall_millis};
 use kafkavisor_types::ids::{Offset, TopicPartition};
+use kafkavisor_zookeeper::Ensemble;
 use tokio::runtime::{Builder, Handle};
 use zookeeper_client::{Acls, Client, CreateMode};
 
@@ -39,7 +40,9 @@ fn main() {
 
     let quiet = beside(&runtime, &client, &node, || thread::sleep(SECOND * seconds));
     say("another client, nothing else", quiet);
-    let store = ZookeeperOffsets::new(start_runtime(), &servers, "", &group.parse().unwrap()).signed();
+    let store =
+        ZookeeperOffsets::new(start_runtime(), Ensemble::new(servers.as_str()), "", &group.parse().unwrap())
+            .signed();
     let member = MemberNode(node.clone());
     let write = |offset| {
         let stored = || Stored { offset: Offset(offset), note: NOTE.to_owned() };

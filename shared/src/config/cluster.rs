@@ -93,6 +93,15 @@ pub(super) struct ClusterDraft {
     zookeeper_tls: Option<ZookeeperTls>,
 }
 
+/// Who we are to ZooKeeper, and how it is spoken to.
+pub(super) fn read_security(
+    root: &Section<'_>,
+    p: &mut Problems,
+) -> (Option<ZookeeperAuth>, Option<ZookeeperTls>) {
+    let section = root.section("cluster", KEYS, p);
+    (security::read_zookeeper_auth(&section, p), security::read_zookeeper_tls(&section, p))
+}
+
 pub(super) fn read(root: &Section<'_>, p: &mut Problems) -> ClusterDraft {
     let section = root.section("cluster", KEYS, p);
     let draft = ClusterDraft {
@@ -135,6 +144,10 @@ impl ClusterDraft {
         }
         self.brokers = brokers.or(self.brokers.take());
         self.zookeeper = zookeeper.or(self.zookeeper.take());
+    }
+
+    pub(super) fn zookeeper_tls(&self) -> Option<&ZookeeperTls> {
+        self.zookeeper_tls.as_ref()
     }
 
     /// The cluster, unless something is missing or wrong.

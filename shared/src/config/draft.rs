@@ -10,6 +10,7 @@ use super::load::{self, Config};
 use super::places::Places;
 use super::properties::KafkaProperties;
 use super::render::MASK;
+use super::security::ZookeeperTls;
 use super::source::Source;
 
 /// File and flags, read and checked by themselves; what could not be read is `None` and noted.
@@ -25,6 +26,8 @@ pub struct Draft {
     pub fixed_partitions: Option<usize>,
     /// Properties for librdkafka, those that were refused left out.
     pub kafka: KafkaProperties,
+    /// The files for TLS with ZooKeeper, which were found readable.
+    pub zookeeper_tls: Option<ZookeeperTls>,
     /// Whether dead letters are produced.
     pub dead_letters: bool,
     /// What the options under `consumer` have become.

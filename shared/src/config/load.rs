@@ -23,7 +23,7 @@ use super::logging::{self, Admin, Log, Metrics};
 use super::offsets::{self, Offsets};
 use super::properties::KafkaProperties;
 use super::reader::{Field, Section, Setting, needed};
-use super::security::{self, OAuth};
+use super::security::{self, OAuth, ZookeeperAuth, ZookeeperTls};
 use super::source::{CONFIGURATION, Source};
 use super::topics::{self, Names};
 
@@ -109,11 +109,15 @@ pub struct Finding {
     pub discovery: Discovery,
     /// Properties for librdkafka, by name.
     pub kafka: KafkaProperties,
+    /// Who we are to ZooKeeper.
+    pub zookeeper_auth: Option<ZookeeperAuth>,
+    /// How ZooKeeper is spoken to over TLS.
+    pub zookeeper_tls: Option<ZookeeperTls>,
 }
 
 impl Finding {
-    /// Reads `discovery`, `kafka` and `consumer` of `file`; what else it holds is checked when it is run. Fails with every error
-    /// in them.
+    /// Reads `discovery`, `kafka`, `consumer`, and of `cluster` who we are to ZooKeeper; what else `file` holds is checked when it
+    /// is run. Fails with every error in them.
     pub fn load(file: &Source) -> Result<Self, Errors> {
         let mut problems = Problems::default();
         let mut finding = None;
@@ -137,7 +141,8 @@ impl Finding {
         if let Some(consumer) = consumer::read(root, p) {
             consumer.add_properties(&mut kafka);
         }
-        Self { discovery, kafka }
+        let (zookeeper_auth, zookeeper_tls) = cluster::read_security(root, p);
+        Self { discovery, kafka, zookeeper_auth, zookeeper_tls }
     }
 }
 
@@ -214,6 +219,7 @@ fn finish(root: &Section<'_>, given: Given, draft: &mut Draft) {
         offsets.without_zookeeper(theirs, p);
     }
     let zookeeper_flag = zookeeper_flag && !offsets.in_zookeeper();
+    draft.zookeeper_tls = cluster.zookeeper_tls().cloned();
     let cluster = cluster.finish(p);
     let assigned = match given.partitions {
         Some(partitions) => by_flag(partitions, wanted.flags, zookeeper_flag, p),

@@ -7,7 +7,7 @@ use super::errors::Problems;
 use super::kafka::first_name;
 use super::properties::KafkaProperties;
 use super::reader::{Field, Section};
-use super::secret::{Secret, open};
+use super::secret::{Origin, Secret, open};
 
 const AUTH_KEYS: &[&str] = &["username", "password", "acl"];
 const TLS_KEYS: &[&str] = &["ca", "certificate", "key"];
@@ -36,6 +36,15 @@ pub struct ZookeeperAuth {
     pub password: Secret,
     /// Who may read and write the nodes that we make.
     pub acl: Acl,
+}
+
+impl ZookeeperAuth {
+    /// Whether it is read from the same place as `other`, whatever the password there is by now.
+    pub fn is_read_like(&self, other: &Self) -> bool {
+        let same = self.username == other.username && self.acl == other.acl;
+        let (ours, theirs) = (self.password.origin(), other.password.origin());
+        same && ours == theirs && *ours != Origin::Text
+    }
 }
 
 /// The files that speaking TLS with ZooKeeper takes, each PEM; relative paths are the working directory's.

@@ -19,7 +19,8 @@ use super::async_thread::{AsyncThread, apart};
 use super::error::OffsetsError;
 use crate::clock::now;
 use crate::cluster_config::ClusterConfig;
-use crate::config::ZookeeperAddress;
+use crate::config::{ZookeeperAddress, ZookeeperAuth, ZookeeperTls};
+use crate::ensemble::ensemble;
 use crate::ids::{Group, Offset, Topic, TopicPartition};
 use crate::offset_storage::{InvalidOffsetStorageError, OffsetStorage};
 
@@ -29,6 +30,8 @@ pub struct KafkaClient {
     brokers: String,
     properties: BTreeMap<String, String>,
     zookeeper: Option<(ZookeeperAddress, AsyncThread)>,
+    zookeeper_auth: Option<ZookeeperAuth>,
+    zookeeper_tls: Option<ZookeeperTls>,
     within: Duration,
 }
 
@@ -66,7 +69,15 @@ impl KafkaClient {
             let thread = AsyncThread::start().map_err(|error| OffsetsError::Thread(error.to_string()))?;
             Some((address, thread))
         };
-        Ok(Self { clients: Arc::new(clients), brokers, properties, zookeeper, within })
+        let clients = Arc::new(clients);
+        let (zookeeper_auth, zookeeper_tls) = (None, None);
+        Ok(Self { clients, brokers, properties, zookeeper, zookeeper_auth, zookeeper_tls, within })
+    }
+
+    /// Speaks to ZooKeeper as somebody, and over TLS.
+    #[must_use]
+    pub fn zookeeper_as(self, auth: Option<ZookeeperAuth>, tls: Option<ZookeeperTls>) -> Self {
+        Self { zookeeper_auth: auth, zookeeper_tls: tls, ..self }
     }
 
     /// Which brokers were named.
@@ -91,10 +102,10 @@ impl KafkaClient {
 
     /// The store in ZooKeeper, with a session that is established.
     fn in_zookeeper(&self, group: &Group) -> Result<ZookeeperOffsets, OffsetsError> {
-        let (ZookeeperAddress { servers, chroot }, thread) =
-            self.zookeeper.as_ref().ok_or(InvalidOffsetStorageError::WithoutZookeeper)?;
-        let servers = servers.join(",");
-        let store = ZookeeperOffsets::new(thread.handle(), &servers, chroot, group);
+        let (address, thread) = self.zookeeper.as_ref().ok_or(InvalidOffsetStorageError::WithoutZookeeper)?;
+        let ensemble = ensemble(address, self.zookeeper_auth.as_ref(), self.zookeeper_tls.as_ref());
+        let servers = ensemble.servers().to_owned();
+        let store = ZookeeperOffsets::new(thread.handle(), ensemble, &address.chroot, group);
         match apart(|| store.reach(self.deadline())) {
             Ok(()) => Ok(store),
             Err(OffsetError::ZookeeperTimedOut { .. }) => {

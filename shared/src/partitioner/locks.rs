@@ -235,6 +235,16 @@ impl Lock {
         }
     }
 
+    /// The request has had no effect. True when nothing is left of the lock: no node was made, or the session ends with it.
+    pub(super) fn refused(&mut self, id: RequestId, ending: bool) -> bool {
+        if self.awaiting != Some(id) {
+            return false;
+        }
+        self.awaiting = None;
+        let never_made = self.stage == Stage::Creating && !self.wanted;
+        never_made || (ending && self.token_out().is_none())
+    }
+
     pub(super) fn watch_fired(&mut self, id: RequestId) {
         let Stage::Waiting { own, watch } = &self.stage else { return };
         if *watch == id {

@@ -2,7 +2,7 @@
 //!
 //! Everything from ZooKeeper carries the [`Epoch`] of the session it belongs to, and answers the [`RequestId`] they
 //! answer, so that what is late can be told from what is awaited. The shell owes every [`Request`] exactly one
-//! [`Event::Answered`] or [`Event::Failed`], and makes requests of one session take effect in the order they were sent.
+//! [`Event::Answered`], [`Event::Failed`] or [`Event::Refused`], and makes requests of one session take effect in the order they were sent.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -64,6 +64,13 @@ pub enum Event {
         /// Which request.
         id: RequestId,
     },
+    /// A request was refused for want of a right: it has had no effect. Said only when it is time to ask again.
+    Refused {
+        /// Of which session.
+        epoch: Epoch,
+        /// Which request.
+        id: RequestId,
+    },
     /// A one-shot watch fired.
     WatchFired {
         /// Of which session.
@@ -99,6 +106,7 @@ impl Event {
             | Self::SessionEnded { epoch }
             | Self::Answered { epoch, .. }
             | Self::Failed { epoch, .. }
+            | Self::Refused { epoch, .. }
             | Self::WatchFired { epoch, .. } => Some(*epoch),
             Self::PartitionsChanged { .. }
             | Self::Released { .. }
@@ -160,6 +168,20 @@ pub enum Request {
         /// The node's name.
         node: String,
     },
+}
+
+impl Request {
+    /// Of which partition it is; none where it is the group's.
+    pub fn partition(&self) -> Option<&TopicPartition> {
+        match self {
+            Self::CreateLock { partition, .. }
+            | Self::ListLocks { partition, .. }
+            | Self::WatchPredecessor { partition, .. }
+            | Self::ListSiblings { partition }
+            | Self::DeleteLock { partition, .. } => Some(partition),
+            Self::EnsureFolders | Self::JoinParty { .. } | Self::ListParty | Self::LeaveParty { .. } => None,
+        }
+    }
 }
 
 /// A lock node of ours.
@@ -250,7 +272,8 @@ pub enum Action {
     Notify(Notice),
 }
 
-/// What a supervisor hears from its membership: of a member in ZooKeeper all but `Evidence`, which the shell makes, is said here.
+/// What a supervisor hears from its membership: of a member in ZooKeeper all but `Evidence`, `Troubled` and `Untroubled`, which the
+/// shell makes, is said here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// The member is in its group.
@@ -328,6 +351,18 @@ pub enum Notice {
         sent: Boottime,
         /// After how long without another one the group may give to others what is held; `Duration::MAX` is never.
         timeout: Duration,
+    },
+    /// A right is missing, or certificates or authentication are wrong: we go on trying. What is held stays held.
+    Troubled {
+        /// Of which partition; none where it is the group as a whole.
+        partition: Option<TopicPartition>,
+        /// What to look at.
+        why: String,
+    },
+    /// That is over.
+    Untroubled {
+        /// Of which partition, as `Troubled` has said.
+        partition: Option<TopicPartition>,
     },
     /// Cut off from the group. What is held stays held as long as the lease says.
     Suspended,

@@ -156,6 +156,11 @@ impl SetPartitioner {
         self.locks.values().any(|lock| lock.token_out().is_some()).then(|| self.party.node())
     }
 
+    /// Whether there is, or may be, a lock node of ours for this partition.
+    pub fn has_lock(&self, partition: &TopicPartition) -> bool {
+        self.locks.contains_key(partition)
+    }
+
     fn take(&mut self, now: Instant, event: Event, out: &mut Vec<Action>) {
         match event {
             Event::SessionStarted { nonce, session, timeout, .. } => {
@@ -166,6 +171,7 @@ impl SetPartitioner {
             Event::SessionEnded { .. } => self.session_ended(out),
             Event::Answered { id, answer, .. } => self.answered(now, id, answer, out),
             Event::Failed { id, .. } => self.failed(now, id, out),
+            Event::Refused { id, .. } => self.refused(id, out),
             Event::WatchFired { id, .. } => self.watch_fired(id, out),
             Event::PartitionsChanged { partitions } => self.partitions_changed(partitions, out),
             Event::Released { partition, token } => self.released(&partition, token),

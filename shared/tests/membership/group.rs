@@ -7,7 +7,9 @@ use std::time::Duration;
 use kafkavisor::clock::Boottime;
 use kafkavisor::ids::{FencingToken, TopicPartition};
 use kafkavisor::membership::zookeeper::observer::GroupSeen;
-use kafkavisor::membership::{Connection, Identity, Member, Notice, Observer, Options, ZookeeperMember};
+use kafkavisor::membership::{
+    Connection, Ensemble, Identity, Member, Notice, Observer, Options, ZookeeperMember,
+};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
@@ -37,7 +39,7 @@ pub(crate) fn unique() -> String {
 
 pub(crate) fn options(name: &str, path: &str) -> Options {
     Options {
-        servers: servers(),
+        ensemble: Ensemble::new(servers()),
         chroot: format!("/kafkavisor-test-{}", unique()),
         group_path: path.to_owned(),
         siblings: false,
@@ -258,7 +260,7 @@ impl Group {
 
     pub(crate) async fn seen(&self) -> GroupSeen {
         let options = options("", &self.path);
-        let observer = Observer::connect(&servers(), &options.chroot, WITHIN).await.unwrap();
+        let observer = Observer::connect(&options.ensemble, &options.chroot, WITHIN).await.unwrap();
         observer.read_members(&self.path).await.unwrap()
     }
 

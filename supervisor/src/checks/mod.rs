@@ -5,10 +5,12 @@
 //! |---|---|
 //! | `properties` | librdkafka, whether it takes what stands under `kafka` |
 //! | `places` | this machine, whether directory and socket can be made |
+//! | `zookeeper` | TLS, whether it takes the files under `cluster.zookeeper_tls` |
 //! | here | for the handler and the worker, and whether the machine is large enough |
 
 mod places;
 mod properties;
+mod zookeeper;
 
 use std::path::{Path, PathBuf};
 
@@ -37,6 +39,7 @@ pub(crate) fn checked(file: Option<&Path>, flags: &Flags, worker: Option<&Path>)
     let worker = worker_binary(worker).map_err(|message| draft.refuse(&message)).ok();
     properties::check(&mut draft);
     places::check(&mut draft);
+    zookeeper::check(&mut draft);
     if let Some(Err(message)) = draft.fixed_partitions.map(too_low_for) {
         draft.refuse_value("assignment.partitions", &message);
     }

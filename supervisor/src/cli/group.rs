@@ -71,6 +71,9 @@ pub(crate) enum OffsetsCommand {
 /// Which group, and where its offsets are.
 #[derive(Debug, Args)]
 pub(crate) struct GroupArgs {
+    /// Configuration file (YAML): its `kafka`, `cluster.zookeeper_auth` and `cluster.zookeeper_tls`, for security
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// Kafka brokers, HOST:PORT[,HOST:PORT...]
     #[arg(short, long, value_name = "BROKERS", value_parser = brokers)]
     pub(crate) brokers: Brokers,
@@ -180,6 +183,9 @@ pub(crate) struct RestoreArgs {
 /// `members`.
 #[derive(Debug, Args)]
 pub(crate) struct MembersArgs {
+    /// Configuration file (YAML): its `kafka`, `cluster.zookeeper_auth` and `cluster.zookeeper_tls`, for security
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// ZooKeeper, HOST:PORT[,HOST:PORT...][/CHROOT]
     #[arg(
         short,

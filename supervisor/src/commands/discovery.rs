@@ -18,7 +18,7 @@ const CLIENT_ID: &str = "kafkavisor";
 pub(super) fn discovery(places: &WhereArgs) -> Result<Discovery, Failure> {
     // Who answers in place of whom is said.
     logging::start(LevelFilter::Warn, LogFormat::Text, "", 0);
-    let finding = places.config.as_deref().map(of_file).transpose()?.unwrap_or_default();
+    let finding = finding(places.config.as_deref())?;
     let client_id = finding.kafka.get("client.id").unwrap_or(CLIENT_ID).to_owned();
     let mut settings = Settings { kafka: finding.kafka, ..Settings::from(&finding.discovery) };
     if let Some(url) = &places.discovery {
@@ -27,8 +27,9 @@ pub(super) fn discovery(places: &WhereArgs) -> Result<Discovery, Failure> {
     Ok(Discovery::with(settings, &client_id))
 }
 
-/// What the file says about finding clusters.
-fn of_file(path: &Path) -> Result<Finding, Failure> {
+/// What the file of `-c` says about finding clusters, and about who we are to them.
+pub(super) fn finding(file: Option<&Path>) -> Result<Finding, Failure> {
+    let Some(path) = file else { return Ok(Finding::default()) };
     let finding = Source::read(path).and_then(|source| Finding::load(&source));
     finding.map_err(|errors| Failure::configuration(errors.to_string()))
 }

@@ -81,6 +81,12 @@ pub(super) fn table(status: &Status, style: Style) -> String {
         status.pid,
         duration(status.uptime_seconds),
     );
+    if let Some(why) = &assignment.trouble {
+        let _written = writeln!(text, "{}", style.bold(why));
+    }
+    for (partition, why) in &assignment.troubles {
+        let _written = writeln!(text, "{partition}: {why}");
+    }
     for (partition, by) in &assignment.blocked {
         let _written = writeln!(text, "{partition} waits: its lock is held by {by}");
     }

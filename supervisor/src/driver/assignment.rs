@@ -18,6 +18,10 @@ pub struct Assignment {
     pub joined: bool,
     pub connected: bool,
     pub blocked: BTreeMap<String, String>,
+    /// What is wrong with ZooKeeper's certificates, authentication or rights, for the group as a whole.
+    pub trouble: Option<String>,
+    /// The same of partitions.
+    pub troubles: BTreeMap<String, String>,
 }
 
 /// What a notice means.
@@ -30,8 +34,17 @@ pub(crate) enum Meaning {
 
 impl Assignment {
     pub fn new(mode: &'static str) -> Self {
-        let (session, member, blocked) = (None, None, BTreeMap::new());
-        Self { mode, session, member, members: 0, joined: false, connected: true, blocked }
+        Self {
+            mode,
+            session: None,
+            member: None,
+            members: 0,
+            joined: false,
+            connected: true,
+            blocked: BTreeMap::new(),
+            trouble: None,
+            troubles: BTreeMap::new(),
+        }
     }
 
     pub fn state(&self, settled: bool) -> &'static str {
@@ -87,6 +100,14 @@ impl Assignment {
                 }
                 Meaning::Nothing
             }
+            Notice::Troubled { partition, why } => {
+                self.troubled(partition.map(|partition| partition.to_string()), why);
+                Meaning::Nothing
+            }
+            Notice::Untroubled { partition } => {
+                self.untroubled(partition.map(|partition| partition.to_string()));
+                Meaning::Nothing
+            }
             Notice::Evidence { sent, timeout } => Meaning::Lease(Lease::from_evidence(sent, timeout)),
             Notice::Suspended => {
                 log::warn!("cut off from ZooKeeper");
@@ -105,6 +126,26 @@ impl Assignment {
                 Meaning::Lease(Lease::NONE)
             }
             Notice::Left => Meaning::Event(Event::Left),
+        }
+    }
+
+    fn troubled(&mut self, partition: Option<String>, why: String) {
+        if let Some(partition) = partition {
+            log::error!("{partition}: {why}; it is tried again until that is mended");
+            self.troubles.insert(partition, why);
+        } else {
+            log::error!("{why}; it is tried again until that is mended");
+            self.trouble = Some(why);
+        }
+    }
+
+    fn untroubled(&mut self, partition: Option<String>) {
+        if let Some(partition) = partition {
+            log::info!("{partition}: what was wrong at ZooKeeper is mended, or of no more concern");
+            self.troubles.remove(&partition);
+        } else {
+            log::info!("what was wrong at ZooKeeper is mended");
+            self.trouble = None;
         }
     }
 }

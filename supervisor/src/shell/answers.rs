@@ -154,6 +154,8 @@ impl EventLoop {
                 member: assignment.member.clone(),
                 members: assignment.members,
                 blocked: assignment.blocked.clone(),
+                trouble: assignment.trouble.clone(),
+                troubles: assignment.troubles.clone(),
             },
             roll: core.roll().map(status::Roll::of),
             partitions: core.partitions().iter().map(partition).collect(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use kafkavisor::config::{Assignment as AssignmentMode, Config, GroupPathStyle, ZookeeperAddress};
+use kafkavisor::ensemble::ensemble;
 use kafkavisor::ids::{Partition, Topic, TopicPartition};
 use kafkavisor::membership::{Identity, Options};
 use kafkavisor::partitioner::group_path::{GroupFolder, TopicsRepr};
@@ -36,7 +37,11 @@ pub(super) fn membership_options(
         }
     };
     Ok(Some(Options {
-        servers: address.servers.join(","),
+        ensemble: ensemble(
+            address,
+            config.cluster.zookeeper_auth.as_ref(),
+            config.cluster.zookeeper_tls.as_ref(),
+        ),
         chroot: address.chroot.clone(),
         group_path: folder.path().to_owned(),
         siblings: folder.parent().is_some(),

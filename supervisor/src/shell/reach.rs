@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use kafkavisor::clock::now;
 use kafkavisor::config::{Assignment as AssignmentMode, Config, OffsetStorage, Servers, ZookeeperAddress};
+use kafkavisor::ensemble::ensemble;
 use kafkavisor::ids::{Topic, TopicPartition};
 use kafkavisor::membership::{ConnectError, Connection, Options};
 use kafkavisor::token::Token;
@@ -14,7 +15,7 @@ use kafkavisor_kafka::Described;
 use kafkavisor_kafka::clients::Clients;
 use kafkavisor_kafka::error::KafkaError;
 use kafkavisor_kafka::heads::Reader;
-use kafkavisor_kafka::offsets::{DualOffsets, KafkaOffsets, OffsetStore, ZookeeperOffsets};
+use kafkavisor_kafka::offsets::{DualOffsets, KafkaOffsets, OffsetError, OffsetStore, ZookeeperOffsets};
 use kafkavisor_supervisor_core::start::Elsewhere;
 use tokio::runtime::{Builder, Handle};
 
@@ -55,7 +56,8 @@ pub(super) fn reach_all(
     let connection = reach_zookeeper(config, &servers, runtime, until)?;
     let in_kafka = KafkaOffsets::new(Arc::clone(&clients), &config.group)
         .map_err(|error| Failure::configuration(format!("`kafka`: {error}")))?;
-    let places = offset_places(config, &servers, in_kafka, reach_offsets(config, &servers, until)?, runtime);
+    let in_zookeeper = reach_offsets(config, &servers, until)?.map(Arc::new);
+    let places = offset_places(config, &servers, in_kafka, in_zookeeper.clone(), runtime);
     let store = Arc::clone(&places.store);
     let scope = Scope {
         instance_id,
@@ -69,7 +71,27 @@ pub(super) fn reach_all(
             StartupError::Topic { topic, error } => topic_failed(&servers, topic, error),
             StartupError::Thread(_) => Failure::bug(error.to_string()),
         })?;
+    check_rights(connection.as_ref(), in_zookeeper.as_deref(), &partitions, runtime, until)?;
     Ok(Reached { servers, clients, connection, store, cluster_id, lookups, token, partitions })
+}
+
+/// What ZooKeeper will refuse is said now. Nothing is changed there.
+fn check_rights(
+    connection: Option<&(Connection, Options)>,
+    offsets: Option<&ZookeeperOffsets>,
+    partitions: &BTreeSet<TopicPartition>,
+    runtime: &Handle,
+    until: Instant,
+) -> Result<(), Failure> {
+    if let Some((connection, options)) = connection {
+        let left = until.saturating_duration_since(now());
+        let checked = runtime.block_on(connection.check_rights(options, partitions, left));
+        checked.map_err(|error| zookeeper_failed(error.into()))?;
+    }
+    if let Some(offsets) = offsets {
+        offsets.check_rights(partitions, until).map_err(|error| offsets_failed(&error))?;
+    }
+    Ok(())
 }
 
 /// Finds and connects to Kafka and ZooKeeper as `run` would, and lets go again; where they are.
@@ -80,9 +102,10 @@ pub(crate) fn reach(config: &Config) -> Result<Servers, Failure> {
     let servers = cluster::servers(config, until)?;
     first_token(config, until)?;
     let clients = reach_kafka(config, &servers, until)?;
-    look_at_topics(config, &servers, &clients, until)?;
-    reach_offsets(config, &servers, until)?;
-    reach_zookeeper(config, &servers, &runtime, until)?;
+    let partitions = look_at_topics(config, &servers, &clients, until)?;
+    let offsets = reach_offsets(config, &servers, until)?;
+    let connection = reach_zookeeper(config, &servers, &runtime, until)?;
+    check_rights(connection.as_ref(), offsets.as_ref(), &partitions, &runtime, until)?;
     Ok(servers)
 }
 
@@ -92,15 +115,18 @@ fn look_at_topics(
     servers: &Servers,
     clients: &Clients,
     until: Instant,
-) -> Result<(), Failure> {
+) -> Result<BTreeSet<TopicPartition>, Failure> {
+    let mut partitions = BTreeSet::new();
     let described = clients.describe(&config.topics, until.saturating_duration_since(now()));
     for (topic, described) in described {
+        let count = described.as_ref().map_or(0, |described| described.partitions);
+        partitions.extend((0..count).map(|number| TopicPartition::new(topic.clone(), number)));
         match described.and_then(Described::readable) {
             Err(error) if error.is_permanent() => return Err(topic_failed(servers, &topic, &error)),
             Ok(_) | Err(_) => {}
         }
     }
-    Ok(())
+    Ok(partitions)
 }
 
 fn topic_failed(servers: &Servers, topic: &Topic, error: &KafkaError) -> Failure {
@@ -186,10 +212,37 @@ fn reach_zookeeper(
             ConnectError::Unreachable { servers, last, .. } => {
                 ConnectError::Unreachable { servers, last, within: config.cluster.connect_timeout }
             }
-            other @ (ConnectError::Servers { .. } | ConnectError::Chroot { .. }) => other,
+            other @ (ConnectError::Servers { .. } | ConnectError::Trouble(_) | ConnectError::Node(_)) => {
+                other
+            }
         })
-        .map_err(|error| Failure::unreachable(error.to_string()))?;
+        .map_err(zookeeper_failed)?;
     Ok(Some((connection, options)))
+}
+
+/// What is wrong by name is the configuration's, or is mended beside it; what does not answer may come.
+fn zookeeper_failed(error: ConnectError) -> Failure {
+    match &error {
+        ConnectError::Trouble(_) => Failure::configuration(error.to_string()),
+        ConnectError::Node(node) if node.is_refused() => Failure::configuration(error.to_string()),
+        ConnectError::Servers { .. } | ConnectError::Unreachable { .. } | ConnectError::Node(_) => {
+            Failure::unreachable(error.to_string())
+        }
+    }
+}
+
+fn offsets_failed(error: &OffsetError) -> Failure {
+    match error {
+        OffsetError::Refused(_) | OffsetError::Trouble(_) => Failure::configuration(error.to_string()),
+        OffsetError::Kafka(_)
+        | OffsetError::Gone
+        | OffsetError::Zookeeper { .. }
+        | OffsetError::ZookeeperTimedOut { .. }
+        | OffsetError::NotANumber { .. }
+        | OffsetError::TakenAway { .. }
+        | OffsetError::Begun
+        | OffsetError::NotOurs => Failure::unreachable(format!("offsets: {error}")),
+    }
 }
 
 /// Offsets in ZooKeeper, where any are kept there: with a thread of their own, so that membership and its lease wait for nothing
@@ -212,6 +265,9 @@ fn reach_offsets(
     let offsets = zookeeper_offsets(config, address, start_runtime("offsets")?).signed();
     let within = config.cluster.connect_timeout;
     offsets.reach(until).map_err(|error| {
+        if matches!(error, OffsetError::Trouble(_)) {
+            return Failure::configuration(error.to_string());
+        }
         Failure::unreachable(format!(
             "{error} ({within:?}): is it running, and is the address right? `offsets.storage` needs it"
         ))
@@ -220,7 +276,9 @@ fn reach_offsets(
 }
 
 fn zookeeper_offsets(config: &Config, address: &ZookeeperAddress, runtime: Handle) -> ZookeeperOffsets {
-    ZookeeperOffsets::new(runtime, &address.servers.join(","), &address.chroot, &config.group)
+    let cluster = &config.cluster;
+    let ensemble = ensemble(address, cluster.zookeeper_auth.as_ref(), cluster.zookeeper_tls.as_ref());
+    ZookeeperOffsets::new(runtime, ensemble, &address.chroot, &config.group)
 }
 
 /// Where offsets are kept, and where some might be that this storage passes over. With static assignment ZooKeeper is asked only
@@ -229,11 +287,11 @@ fn offset_places(
     config: &Config,
     servers: &Servers,
     in_kafka: KafkaOffsets,
-    in_zookeeper: Option<ZookeeperOffsets>,
+    in_zookeeper: Option<Arc<ZookeeperOffsets>>,
     runtime: &Handle,
 ) -> Places {
     let kafka: Arc<dyn OffsetStore> = Arc::new(in_kafka);
-    let zookeeper = in_zookeeper.map(|offsets| Arc::new(offsets) as Arc<dyn OffsetStore>);
+    let zookeeper = in_zookeeper.map(|offsets| offsets as Arc<dyn OffsetStore>);
     match (config.offsets.storage, zookeeper) {
         (OffsetStorage::Zookeeper, Some(store)) => {
             Places { store, elsewhere: Some((Elsewhere::Kafka, kafka)) }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crossbeam_channel::Sender;
-use kafkavisor::config::Config;
+use kafkavisor::config::{Config, ZookeeperAuth};
 
 use super::deployments::Files;
 use crate::exit::Failure;
@@ -60,6 +60,7 @@ pub(super) fn apply(old: &Config, mut new: Config) -> (Config, Changed) {
     let mut kept = Vec::new();
     keep("group", &old.group, &mut new.group, &mut kept);
     keep("name", &old.name, &mut new.name, &mut kept);
+    keep_password(old.cluster.zookeeper_auth.as_ref(), new.cluster.zookeeper_auth.as_mut());
     keep("cluster", &old.cluster, &mut new.cluster, &mut kept);
     keep("discovery", &old.discovery, &mut new.discovery, &mut kept);
     keep("topics", &old.topics, &mut new.topics, &mut kept);
@@ -78,6 +79,15 @@ fn keep<T: PartialEq + Clone>(key: &'static str, old: &T, new: &mut T, kept: &mu
     if old != new {
         new.clone_from(old);
         kept.push(key);
+    }
+}
+
+/// It is read again for each session with ZooKeeper: that there is another one now is no change of the configuration.
+fn keep_password(old: Option<&ZookeeperAuth>, new: Option<&mut ZookeeperAuth>) {
+    if let (Some(old), Some(new)) = (old, new)
+        && new.is_read_like(old)
+    {
+        new.clone_from(old);
     }
 }
 

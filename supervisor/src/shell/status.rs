@@ -45,6 +45,12 @@ pub(crate) struct Assignment {
     /// Partitions that are ours and that a member with other topics still holds, with the lock in the way.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) blocked: BTreeMap<String, String>,
+    /// What is wrong with ZooKeeper's certificates, authentication or rights, while it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) trouble: Option<String>,
+    /// The same of single partitions.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) troubles: BTreeMap<String, String>,
 }
 
 /// How far the replacement of all workers is.

@@ -85,6 +85,8 @@ impl World {
             | Notice::NoLongerWaiting { .. }
             | Notice::Blocked { .. }
             | Notice::Contended { .. }
+            | Notice::Troubled { .. }
+            | Notice::Untroubled { .. }
             | Notice::Evidence { .. } => {}
             // In ZooKeeper each has a lock, and so a token.
             Notice::Assigned { token: None, .. } | Notice::Revoked { token: None, .. } => {}

@@ -38,6 +38,12 @@ pub enum OffsetError {
         /// What is wrong with it.
         why: String,
     },
+    /// A right is missing on a node; the text names both.
+    #[error("{0}")]
+    Refused(String),
+    /// Certificates or authentication are wrong at ZooKeeper; the text says how.
+    #[error("{0}")]
+    Trouble(String),
     /// ZooKeeper has not answered in the time that there was.
     #[error("no answer from ZooKeeper at {servers} in time")]
     ZookeeperTimedOut {

@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use kafkavisor_zookeeper::ensemble::OpenError;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 use zookeeper_client::Client;
 
-use super::connection::connect_for_ever;
 use super::input::{Input, Proved};
 use super::options::Options;
 use super::paths::Paths;
 use super::session::Session;
+use super::troubles::Troubles;
 use crate::clock;
 use crate::ids::TopicPartition;
 use crate::partitioner::messages::{Action, Epoch, Event, Notice};
@@ -27,6 +28,7 @@ pub(super) struct EventLoop<S> {
     inputs: mpsc::UnboundedSender<Input>,
     session: Option<Session>,
     opening: Option<JoinHandle<()>>,
+    troubles: Troubles,
 }
 
 impl<S: Fn(Notice) + Send + 'static> EventLoop<S> {
@@ -40,7 +42,16 @@ impl<S: Fn(Notice) + Send + 'static> EventLoop<S> {
         let settings = Settings { identity, cooldown: options.cooldown, siblings: options.siblings };
         let paths = Paths::new(&options.chroot, &options.group_path);
         let member = SetPartitioner::new(settings, partitions);
-        Self { options, paths, member, sink, inputs, session: None, opening: None }
+        Self {
+            options,
+            paths,
+            member,
+            sink,
+            inputs,
+            session: None,
+            opening: None,
+            troubles: Troubles::default(),
+        }
     }
 
     /// Until the member has left, or the handle is dropped.
@@ -52,6 +63,10 @@ impl<S: Fn(Notice) + Send + 'static> EventLoop<S> {
                 Input::Opened { epoch, client } => self.opened(epoch, client),
                 Input::Proved(proved) => {
                     self.pass_on(proved);
+                    None
+                }
+                Input::Notice(notice) => {
+                    (self.sink)(notice);
                     None
                 }
                 Input::Abandoned => break,
@@ -79,6 +94,7 @@ impl<S: Fn(Notice) + Send + 'static> EventLoop<S> {
         if let Some(session) = &self.session {
             session.hold(self.member.holding_as());
         }
+        self.troubles.keep(|partition| self.member.has_lock(partition)).into_iter().for_each(&self.sink);
         left
     }
 
@@ -97,10 +113,19 @@ impl<S: Fn(Notice) + Send + 'static> EventLoop<S> {
     fn open(&mut self, epoch: Epoch) {
         // What is over has no tasks, and closes if it is not over at the server.
         self.session = None;
-        let (servers, timeout) = (self.options.servers.clone(), self.options.session_timeout);
-        let inputs = self.inputs.clone();
+        self.troubles.session_over().into_iter().for_each(&self.sink);
+        let (ensemble, timeout) = (self.options.ensemble.clone(), self.options.session_timeout);
+        let (inputs, troubles) = (self.inputs.clone(), self.troubles.clone());
         self.opening = Some(tokio::spawn(async move {
-            let client = connect_for_ever(&servers, timeout).await;
+            let told = |error: &OpenError| {
+                log::warn!("no session with ZooKeeper at {} yet: {error}", ensemble.servers());
+                if let OpenError::Trouble(trouble) = error
+                    && let Some(notice) = troubles.no_session(trouble.to_string())
+                {
+                    inputs.send(Input::Notice(notice)).unwrap_or_default();
+                }
+            };
+            let client = ensemble.connect_for_ever(timeout, told).await;
             // The loop's end is the only reason for which it would not listen; then the session closes here.
             inputs.send(Input::Opened { epoch, client }).unwrap_or_default();
         }));
@@ -112,7 +137,9 @@ impl<S: Fn(Notice) + Send + 'static> EventLoop<S> {
             return None;
         }
         self.opening = None;
-        let session = Session::new(epoch, client, self.paths.clone(), self.inputs.clone());
+        self.troubles.connected().into_iter().for_each(&self.sink);
+        let (paths, inputs, troubles) = (self.paths.clone(), self.inputs.clone(), self.troubles.clone());
+        let session = Session::new(epoch, client, paths, &self.options.ensemble, troubles, inputs);
         let (id, timeout) = session.describe();
         self.session = Some(session);
         Some(Event::SessionStarted { epoch, nonce: Nonce(Uuid::new_v4().into_bytes()), session: id, timeout })

@@ -1,6 +1,8 @@
 //! Which folders a group has: one for each list of topics that members of it ever had, and the group's own for those without.
 
-use super::observer::{Observer, ReadError};
+use kafkavisor_zookeeper::NodeError;
+
+use super::observer::Observer;
 use super::paths::{LOCKS, PARTY, normal};
 use crate::ids::Group;
 use crate::partitioner::group_path::GroupFolder;
@@ -8,7 +10,7 @@ use crate::partitioner::group_path::GroupFolder;
 impl Observer {
     /// The folders of the group's members, absolute; none for a group that never was. Those with a path of their own
     /// (`assignment.group_path`) can't be found from the group's name.
-    pub async fn folders(&self, group: &Group) -> Result<Vec<String>, ReadError> {
+    pub async fn folders(&self, group: &Group) -> Result<Vec<String>, NodeError> {
         let folder = GroupFolder::plain(group);
         let path = folder.path();
         let mut children = self.children(&format!("{}{path}", normal(self.chroot()))).await?;

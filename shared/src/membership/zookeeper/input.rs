@@ -5,13 +5,15 @@ use std::time::Duration;
 use zookeeper_client::Client;
 
 use crate::clock::Boottime;
-use crate::partitioner::messages::{Epoch, Event};
+use crate::partitioner::messages::{Epoch, Event, Notice};
 
 /// What wakes the loop.
 #[derive(Debug)]
 pub(super) enum Input {
     /// For the member.
     Event(Event),
+    /// For the supervisor.
+    Notice(Notice),
     /// The session lives.
     Proved(Proved),
     /// A new session is there.

@@ -9,8 +9,9 @@
 //! |---|---|
 //! | [`options`] | what a member is told |
 //! | `paths` | where its nodes are |
-//! | [`connection`] | sessions: the first within a time limit, later ones for ever |
+//! | [`connection`] | the first session, within a time limit |
 //! | `names` | whose a session is |
+//! | `troubles` | what stands in its way, said once |
 //! | `requests` | one request of the member, performed |
 //! | `session` | one session: its state, its requests, its watches, its proofs of life |
 //! | `input` | what comes into the loop |
@@ -30,8 +31,10 @@ pub mod options;
 mod paths;
 mod requests;
 mod session;
+mod troubles;
 
-pub use self::connection::{ConnectError, Connection};
+pub use self::connection::Connection;
 pub use self::member::ZookeeperMember;
 pub use self::observer::Observer;
 pub use self::options::{Identity, Options};
+pub use kafkavisor_zookeeper::{Access, ConnectError, Ensemble, Login, NodeError, TlsFiles};

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use kafkavisor_zookeeper::{ConnectError, Ensemble, NodeError, Right};
 use tokio::time::timeout;
 use zookeeper_client::{Client, Error, Stat};
 
-use super::connection::{ConnectError, connect};
 use super::paths::Paths;
 use super::paths::normal;
 use crate::ids::TopicPartition;
@@ -15,19 +15,6 @@ use crate::partitioner::node_names::holder;
 
 /// An observer's session; it owns nothing, so its length matters to nobody.
 const SESSION: Duration = Duration::from_secs(10);
-
-/// Why something could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReadError {
-    /// ZooKeeper refused or did not answer.
-    #[error("failed to read {path} in ZooKeeper: {error}")]
-    ZooKeeper {
-        /// The node.
-        path: String,
-        /// What ZooKeeper or its client said.
-        error: Error,
-    },
-}
 
 /// A member as its party node shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,13 +48,13 @@ pub struct Observer {
 
 impl Observer {
     /// Connects; an error after `within`, which is every later request's time limit too.
-    pub async fn connect(servers: &str, chroot: &str, within: Duration) -> Result<Self, ConnectError> {
-        let client = connect(servers, SESSION, within).await?;
+    pub async fn connect(ensemble: &Ensemble, chroot: &str, within: Duration) -> Result<Self, ConnectError> {
+        let client = ensemble.connect(SESSION, within).await?;
         Ok(Self { client, chroot: chroot.to_owned(), limit: within })
     }
 
     /// Whether the folder that all paths are in is there. One that nobody has made was mistyped, most likely.
-    pub async fn has_chroot(&self) -> Result<bool, ReadError> {
+    pub async fn has_chroot(&self) -> Result<bool, NodeError> {
         let path = normal(&self.chroot);
         if path.is_empty() {
             return Ok(true);
@@ -80,7 +67,7 @@ impl Observer {
     }
 
     /// Who is in the group and who holds which partition, Python members included. Nobody in a group that never was.
-    pub async fn read_members(&self, group_path: &str) -> Result<GroupSeen, ReadError> {
+    pub async fn read_members(&self, group_path: &str) -> Result<GroupSeen, NodeError> {
         let paths = Paths::new(&self.chroot, group_path);
         let mut members = BTreeMap::new();
         for node in self.children(&paths.party()).await? {
@@ -111,19 +98,19 @@ impl Observer {
     }
 
     /// The session that holds the lock in this folder.
-    async fn holder(&self, folder: &str) -> Result<Option<i64>, ReadError> {
+    async fn holder(&self, folder: &str) -> Result<Option<i64>, NodeError> {
         let children = self.children(folder).await?;
         let Some(node) = holder(&children) else { return Ok(None) };
         Ok(self.stat(&format!("{folder}/{node}")).await?.map(|stat| stat.ephemeral_owner))
     }
 
-    pub(super) async fn children(&self, path: &str) -> Result<Vec<String>, ReadError> {
+    pub(super) async fn children(&self, path: &str) -> Result<Vec<String>, NodeError> {
         Ok(found(path, self.bounded(self.client.list_children(path)).await)?.unwrap_or_default())
     }
 
-    async fn stat(&self, path: &str) -> Result<Option<Stat>, ReadError> {
+    async fn stat(&self, path: &str) -> Result<Option<Stat>, NodeError> {
         let stat = self.bounded(self.client.check_stat(path)).await;
-        stat.map_err(|error| ReadError::ZooKeeper { path: path.to_owned(), error })
+        stat.map_err(|error| NodeError::of(path, Right::Read, error))
     }
 
     async fn bounded<T>(&self, reading: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
@@ -132,10 +119,10 @@ impl Observer {
 }
 
 /// What was read; none where there is no such node.
-fn found<T>(path: &str, read: Result<T, Error>) -> Result<Option<T>, ReadError> {
+fn found<T>(path: &str, read: Result<T, Error>) -> Result<Option<T>, NodeError> {
     match read {
         Ok(read) => Ok(Some(read)),
         Err(Error::NoNode) => Ok(None),
-        Err(error) => Err(ReadError::ZooKeeper { path: path.to_owned(), error }),
+        Err(error) => Err(NodeError::of(path, Right::Read, error)),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use kafkavisor_zookeeper::Ensemble;
+
 use super::paths::Paths;
 
 /// Who this process is; with each session's own ending it is the member's identifier.
@@ -21,10 +23,10 @@ impl Options {
 }
 
 /// Of one membership.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Options {
-    /// ZooKeeper's servers, `host:port,host:port`.
-    pub servers: String,
+    /// ZooKeeper, and who we are to it.
+    pub ensemble: Ensemble,
     /// The folder everything lies in, made where it is missing; empty or `/` for none.
     pub chroot: String,
     /// The group's folder within it, absolute: [`GroupFolder::path`](crate::partitioner::group_path::GroupFolder::path).

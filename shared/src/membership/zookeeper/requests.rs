@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kafkavisor_zookeeper::nodes::{NodeError, Right, make_folder};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use zookeeper_client::{
@@ -23,10 +24,6 @@ use crate::partitioner::node_names::{contenders, holder};
 /// How many requests are on their way at once. A time limit begins when a request is among them.
 const AT_ONCE: usize = 64;
 
-const FOLDER: CreateOptions<'static> = CreateMode::Persistent.with_acls(Acls::anyone_all());
-const MEMBER: CreateOptions<'static> = CreateMode::Ephemeral.with_acls(Acls::anyone_all());
-const LOCK: CreateOptions<'static> = CreateMode::EphemeralSequential.with_acls(Acls::anyone_all());
-
 /// A request's answer and what it watches.
 pub(super) type Performed = (Answer, Option<OneshotWatcher>);
 
@@ -35,6 +32,7 @@ pub(super) type Performed = (Answer, Option<OneshotWatcher>);
 pub(super) struct Requests {
     client: Client,
     paths: Paths,
+    acls: Acls<'static>,
     limit: Duration,
     slots: Arc<Semaphore>,
     names: Names,
@@ -42,35 +40,36 @@ pub(super) struct Requests {
 
 impl Requests {
     /// Every step gets a third of the session's timeout.
-    pub(super) fn new(client: Client, paths: Paths) -> Self {
+    pub(super) fn new(client: Client, paths: Paths, acls: Acls<'static>) -> Self {
         let limit = client.session_timeout() / 3;
-        Self { client, paths, limit, slots: Arc::new(Semaphore::new(AT_ONCE)), names: Names::default() }
+        let slots = Arc::new(Semaphore::new(AT_ONCE));
+        Self { client, paths, acls, limit, slots, names: Names::default() }
     }
 
-    pub(super) async fn perform(&self, request: &Request) -> Result<Performed, Error> {
+    pub(super) async fn perform(&self, request: &Request) -> Result<Performed, NodeError> {
         // Nobody closes the semaphore.
-        let _slot = self.slots.acquire().await.map_err(|_| Error::ClientClosed)?;
+        let _slot = self.slots.acquire().await.ok();
         match request {
             Request::ListParty => {
-                match self.bounded(self.client.list_and_watch_children(&self.paths.party())).await {
+                let party = self.paths.party();
+                match self.bounded(self.client.list_and_watch_children(&party)).await {
                     Ok((nodes, watcher)) => Ok((Answer::PartyListed { nodes }, Some(watcher))),
                     Err(Error::NoNode) => {
-                        let party = self.paths.party();
                         log::error!("somebody has deleted {party} in ZooKeeper, and our node with it");
                         Ok((Answer::PartyListed { nodes: Vec::new() }, None))
                     }
-                    Err(error) => Err(error),
+                    Err(error) => Err(NodeError::of(&party, Right::Read, error)),
                 }
             }
             Request::WatchPredecessor { partition, node } => {
                 let path = format!("{}/{node}", self.paths.locks(partition));
-                match self.bounded(self.client.get_and_watch_data(&path)).await {
-                    Ok((_, stat, watcher)) => {
-                        let by = self.member_of(stat.ephemeral_owner).await.unwrap_or(path);
+                match self.watch_node(&path).await {
+                    Ok((owner, watcher)) => {
+                        let by = self.member_of(owner).await.unwrap_or(path);
                         Ok((Answer::PredecessorWatched { by }, Some(watcher)))
                     }
                     Err(Error::NoNode) => Ok((Answer::PredecessorGone, None)),
-                    Err(error) => Err(error),
+                    Err(error) => Err(NodeError::of(&path, Right::Read, error)),
                 }
             }
             Request::EnsureFolders
@@ -83,17 +82,34 @@ impl Requests {
         }
     }
 
-    async fn perform_unwatched(&self, request: &Request) -> Result<Answer, Error> {
+    /// Whose a node is, and a watch for its end. To wait for somebody else's needs no right to read it.
+    async fn watch_node(&self, path: &str) -> Result<(i64, OneshotWatcher), Error> {
+        match self.bounded(self.client.get_and_watch_data(path)).await {
+            Ok((_, stat, watcher)) => Ok((stat.ephemeral_owner, watcher)),
+            // Asked for second: where there is no node this one leaves a watch behind.
+            Err(Error::NoAuth) => match self.bounded(self.client.check_and_watch_stat(path)).await? {
+                (Some(stat), watcher) => Ok((stat.ephemeral_owner, watcher)),
+                (None, _) => Err(Error::NoNode),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn perform_unwatched(&self, request: &Request) -> Result<Answer, NodeError> {
         match request {
             Request::EnsureFolders => {
-                self.bounded(self.client.mkdir(&self.paths.party(), &FOLDER)).await?;
-                self.bounded(self.client.mkdir(&self.paths.all_locks(), &FOLDER)).await?;
+                for folder in [self.paths.party(), self.paths.all_locks()] {
+                    self.make_folder(&folder).await?;
+                }
                 Ok(Answer::FoldersEnsured)
             }
             Request::JoinParty { node, identifier } => {
-                match self.create_in(&self.paths.party(), node, identifier.as_bytes(), &MEMBER).await {
+                let member = CreateMode::Ephemeral.with_acls(self.acls);
+                match self.create_in(&self.paths.party(), node, identifier.as_bytes(), &member).await {
                     // The name holds this session's UUID: it is ours, and only the answer was lost.
-                    Ok(_) | Err(Error::NodeExists) => Ok(Answer::PartyJoined),
+                    Ok(_) | Err(NodeError::Failed { error: Error::NodeExists, .. }) => {
+                        Ok(Answer::PartyJoined)
+                    }
                     Err(error) => Err(error),
                 }
             }
@@ -113,23 +129,28 @@ impl Requests {
                 Ok(Answer::PartyLeft)
             }
             Request::ListParty | Request::WatchPredecessor { .. } => {
-                Err(Error::BadArguments(&"a request that sets a watch"))
+                let error = Error::BadArguments(&"a request that sets a watch");
+                Err(NodeError::of(&self.paths.party(), Right::Read, error))
             }
         }
     }
 
     /// Proves that the session lives: a transaction that checks a node and changes nothing goes through the quorum.
-    /// Everything sent before it has had its effect when it is answered. A missing node is an answer too.
+    /// Everything sent before it has had its effect when it is answered. A missing or refused node is an answer too.
     pub(super) async fn barrier(&self) -> Result<(), Error> {
         match self.check(&self.paths.party()).await {
-            Ok(()) | Err(Error::NoNode) => Ok(()),
+            Ok(()) | Err(Error::NoNode | Error::NoAuth) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// Proves that the session lives and is in the party as `node`.
+    /// Proves that the session lives and is in the party as `node`. A node that we may not read is there: of one that is not
+    /// there ZooKeeper says that.
     pub(super) async fn evidence(&self, node: &str) -> Result<(), Error> {
-        self.check(&self.paths.party_node(node)).await
+        match self.check(&self.paths.party_node(node)).await {
+            Ok(()) | Err(Error::NoAuth) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Who in the party has this session, where that can be read. A lock node itself does not say it.
@@ -159,8 +180,10 @@ impl Requests {
         self.bounded(async { commit.await.map(|_| ()).map_err(|error: MultiWriteError| error.into()) }).await
     }
 
-    async fn create_lock(&self, partition: &TopicPartition, prefix: &str) -> Result<OwnLock, Error> {
-        let (stat, sequence) = self.create_in(&self.paths.locks(partition), prefix, b"", &LOCK).await?;
+    async fn create_lock(&self, partition: &TopicPartition, prefix: &str) -> Result<OwnLock, NodeError> {
+        let (folder, lock) =
+            (self.paths.locks(partition), CreateMode::EphemeralSequential.with_acls(self.acls));
+        let (stat, sequence) = self.create_in(&folder, prefix, b"", &lock).await?;
         Ok(OwnLock { node: format!("{prefix}{sequence}"), token: FencingToken(stat.czxid) })
     }
 
@@ -170,18 +193,19 @@ impl Requests {
         folder: &str,
         name: &str,
         data: &[u8],
-        options: &CreateOptions<'static>,
-    ) -> Result<(Stat, CreateSequence), Error> {
+        options: &CreateOptions<'_>,
+    ) -> Result<(Stat, CreateSequence), NodeError> {
         let path = format!("{folder}/{name}");
+        let failed = |error| NodeError::of(folder, Right::Create, error);
         let created = self.bounded(self.client.create(&path, data, options)).await;
         if created != Err(Error::NoNode) {
-            return created;
+            return created.map_err(failed);
         }
-        self.bounded(self.client.mkdir(folder, &FOLDER)).await?;
-        self.bounded(self.client.create(&path, data, options)).await
+        self.make_folder(folder).await?;
+        self.bounded(self.client.create(&path, data, options)).await.map_err(failed)
     }
 
-    async fn list_locks(&self, partition: &TopicPartition, prefix: &str) -> Result<Answer, Error> {
+    async fn list_locks(&self, partition: &TopicPartition, prefix: &str) -> Result<Answer, NodeError> {
         let folder = self.paths.locks(partition);
         let children = self.children(&folder).await?;
         let mut own = Vec::new();
@@ -193,7 +217,7 @@ impl Requests {
         Ok(Answer::LocksListed { children, own })
     }
 
-    async fn list_siblings(&self, partition: &TopicPartition) -> Result<Vec<SiblingLock>, Error> {
+    async fn list_siblings(&self, partition: &TopicPartition) -> Result<Vec<SiblingLock>, NodeError> {
         let (parent, own) = self.paths.parent_and_name();
         let mut locks = Vec::new();
         for name in self.children(parent).await?.iter().filter(|name| *name != own) {
@@ -209,24 +233,31 @@ impl Requests {
         Ok(locks)
     }
 
+    async fn make_folder(&self, folder: &str) -> Result<(), NodeError> {
+        let made = timeout(self.limit, make_folder(&self.client, folder, self.acls)).await;
+        made.unwrap_or_else(|_| Err(NodeError::of(folder, Right::Create, Error::Timeout)))
+    }
+
     /// A folder's children; none if it is missing.
-    async fn children(&self, folder: &str) -> Result<Vec<String>, Error> {
+    async fn children(&self, folder: &str) -> Result<Vec<String>, NodeError> {
         match self.bounded(self.client.list_children(folder)).await {
             Err(Error::NoNode) => Ok(Vec::new()),
-            listed => listed,
+            listed => listed.map_err(|error| NodeError::of(folder, Right::Read, error)),
         }
     }
 
     /// The creation zxid of a node, if it is there.
-    async fn token(&self, folder: &str, node: &str) -> Result<Option<FencingToken>, Error> {
-        let stat = self.bounded(self.client.check_stat(&format!("{folder}/{node}"))).await?;
+    async fn token(&self, folder: &str, node: &str) -> Result<Option<FencingToken>, NodeError> {
+        let path = format!("{folder}/{node}");
+        let stat = self.bounded(self.client.check_stat(&path)).await;
+        let stat = stat.map_err(|error| NodeError::of(&path, Right::Read, error))?;
         Ok(stat.map(|stat| FencingToken(stat.czxid)))
     }
 
-    async fn delete(&self, path: &str) -> Result<(), Error> {
+    async fn delete(&self, path: &str) -> Result<(), NodeError> {
         match self.bounded(self.client.delete(path, None)).await {
             Err(Error::NoNode) => Ok(()),
-            deleted => deleted,
+            deleted => deleted.map_err(|error| NodeError::in_folder(path, Right::Delete, error)),
         }
     }
 

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use kafkavisor_zookeeper::Ensemble;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -12,18 +13,22 @@ use zookeeper_client::{Client, EventType, SessionState};
 use super::input::{Input, Proved};
 use super::paths::Paths;
 use super::requests::Requests;
+use super::troubles::Troubles;
 use crate::clock::Boottime;
-use crate::partitioner::messages::{Epoch, Event, Request, RequestId};
+use crate::partitioner::messages::{Epoch, Event, Notice, Request, RequestId};
 
 /// How long closing a session may take before the loop goes on without it.
 const CLOSING: Duration = Duration::from_secs(1);
 /// Between attempts to get an answer after a reconnection.
 const BARRIER_AGAIN: Duration = Duration::from_millis(100);
+/// What was refused is asked for again after this long: a right may come back, and others are not to wait for us.
+const REFUSED_AGAIN: Duration = Duration::from_secs(2);
 
 pub(super) struct Session {
     epoch: Epoch,
     client: Client,
     requests: Requests,
+    troubles: Troubles,
     inputs: mpsc::UnboundedSender<Input>,
     holding: watch::Sender<Option<String>>,
     tasks: JoinSet<()>,
@@ -34,14 +39,17 @@ impl Session {
         epoch: Epoch,
         client: Client,
         paths: Paths,
+        ensemble: &Ensemble,
+        troubles: Troubles,
         inputs: mpsc::UnboundedSender<Input>,
     ) -> Self {
-        let requests = Requests::new(client.clone(), paths);
+        let requests = Requests::new(client.clone(), paths, ensemble.acls());
         let (holding, held) = watch::channel(None);
         let mut tasks = JoinSet::new();
         tasks.spawn(follow_state(epoch, client.clone(), requests.clone(), inputs.clone()));
         tasks.spawn(prove_life(epoch, client.session_timeout(), requests.clone(), held, inputs.clone()));
-        Self { epoch, client, requests, inputs, holding, tasks }
+        tasks.spawn(look_while_cut_off(client.clone(), ensemble.clone(), troubles.clone(), inputs.clone()));
+        Self { epoch, client, requests, troubles, inputs, holding, tasks }
     }
 
     pub(super) fn epoch(&self) -> Epoch {
@@ -56,6 +64,7 @@ impl Session {
     pub(super) fn send(&mut self, id: RequestId, request: Request) {
         while self.tasks.try_join_next().is_some() {}
         let (epoch, requests, inputs) = (self.epoch, self.requests.clone(), self.inputs.clone());
+        let troubles = self.troubles.clone();
         self.tasks.spawn(async move {
             let performed = requests.perform(&request).await;
             drop(requests);
@@ -63,12 +72,18 @@ impl Session {
             let tell = |event| inputs.send(Input::Event(event)).unwrap_or_default();
             match performed {
                 Ok((answer, watcher)) => {
+                    say(&inputs, troubles.allowed(&request));
                     tell(Event::Answered { epoch, id, answer });
                     let Some(watcher) = watcher else { return };
                     // The session's end comes as an event of its own.
                     if watcher.changed().await.event_type != EventType::Session {
                         tell(Event::WatchFired { epoch, id });
                     }
+                }
+                Err(error) if error.is_refused() => {
+                    say(&inputs, troubles.refused(&request, error.to_string()));
+                    sleep(REFUSED_AGAIN).await;
+                    tell(Event::Refused { epoch, id });
                 }
                 Err(error) => {
                     log::debug!("no answer from ZooKeeper to {request:?}: {error}");
@@ -104,6 +119,38 @@ impl Session {
             }
         }
         inputs.send(Input::Event(Event::SessionEnded { epoch })).unwrap_or_default();
+    }
+}
+
+fn say(inputs: &mpsc::UnboundedSender<Input>, notice: Option<Notice>) {
+    if let Some(notice) = notice {
+        inputs.send(Input::Notice(notice)).unwrap_or_default();
+    }
+}
+
+/// Says why there is no connection, where that has a name, and that there is one again.
+async fn look_while_cut_off(
+    client: Client,
+    ensemble: Ensemble,
+    troubles: Troubles,
+    inputs: mpsc::UnboundedSender<Input>,
+) {
+    let mut states = client.state_watcher();
+    let mut state = client.state();
+    // What has ended is opened anew, and whoever does that looks again.
+    while !state.is_terminated() {
+        state = if state == SessionState::SyncConnected {
+            say(&inputs, troubles.connected());
+            states.changed().await
+        } else {
+            tokio::select! {
+                state = states.changed() => state,
+                trouble = ensemble.trouble() => {
+                    say(&inputs, troubles.no_session(trouble.to_string()));
+                    states.changed().await
+                }
+            }
+        };
     }
 }
 

@@ -117,6 +117,27 @@ impl SetPartitioner {
         }
     }
 
+    /// Others are asked meanwhile. What is refused while we end is left to the session's end, which needs no right.
+    pub(super) fn refused(&mut self, id: RequestId, out: &mut Vec<Action>) {
+        let ending = self.ending.is_some();
+        match self.asked.remove(&id) {
+            Some(Asked::Itself) => {
+                self.awaiting = false;
+                if self.phase == Phase::Departing {
+                    self.close(out);
+                }
+            }
+            Some(Asked::Party) => self.party.failed(id),
+            Some(Asked::Lock(partition)) => {
+                let gone = self.locks.get_mut(&partition).is_some_and(|lock| lock.refused(id, ending));
+                if gone {
+                    self.locks.remove(&partition);
+                }
+            }
+            None => {}
+        }
+    }
+
     pub(super) fn watch_fired(&mut self, id: RequestId, out: &mut Vec<Action>) {
         if self.party.watch_fired(id) {
             self.unsettle(out);

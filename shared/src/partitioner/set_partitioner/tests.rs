@@ -2,6 +2,7 @@
 
 mod alone;
 mod faults;
+mod refused;
 
 use std::collections::BTreeSet;
 

@@ -94,7 +94,8 @@ impl Group {
             }
             970..978 => self.cut(at),
             978..988 => self.reconnect(at),
-            988..992 => self.time_out(at),
+            988..991 => self.time_out(at),
+            991..992 => self.refuse(at),
             992..994 => self.leave(at),
             994..997 if present.len() < 6 => {
                 let folder = self.random.below(self.folders.len());

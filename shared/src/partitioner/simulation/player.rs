@@ -111,6 +111,7 @@ impl Player {
             | Notice::NoLongerWaiting { .. }
             | Notice::Contended { .. } => {}
             Notice::Joined { .. } | Notice::Evidence { .. } | Notice::Suspended | Notice::Reconnected => {}
+            Notice::Troubled { .. } | Notice::Untroubled { .. } => {}
         }
         Ok(())
     }

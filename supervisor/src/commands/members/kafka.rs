@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use kafkavisor::config::Finding;
 use kafkavisor::ids::{Group, Topic, TopicPartition};
 use kafkavisor::offsets::{GroupMember, OffsetStorage};
 
@@ -11,8 +12,13 @@ use super::print::{Member, Members};
 use crate::exit::Failure;
 
 /// Asks the coordinator. Without topics those that members were given are meant, and those with offsets.
-pub(super) fn members(brokers: &[String], group: &Group, topics: &[Topic]) -> Result<Members, Failure> {
-    let client = connect(brokers, None)?;
+pub(super) fn members(
+    brokers: &[String],
+    group: &Group,
+    topics: &[Topic],
+    who: &Finding,
+) -> Result<Members, Failure> {
+    let client = connect(brokers, None, who)?;
     let Some(members) = client.group_members(group).map_err(failure)? else {
         return Err(Failure::failed(format!("Kafka at {} knows no group {group}", client.brokers())));
     };

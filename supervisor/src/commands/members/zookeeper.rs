@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use kafkavisor::config::ZookeeperAddress;
+use kafkavisor::config::{Finding, ZookeeperAddress};
+use kafkavisor::ensemble::ensemble;
 use kafkavisor::ids::{Group, Topic, TopicPartition};
-use kafkavisor::membership::zookeeper::observer::{GroupSeen, MemberSeen, Observer, ReadError};
+use kafkavisor::membership::ConnectError;
+use kafkavisor::membership::zookeeper::NodeError;
+use kafkavisor::membership::zookeeper::observer::{GroupSeen, MemberSeen, Observer};
 use kafkavisor::partitioner::group_path::{GroupFolder, TopicsRepr};
 use tokio::runtime::Builder;
 
@@ -30,14 +33,20 @@ impl Folder {
 pub(in crate::commands) fn in_zookeeper(
     address: &ZookeeperAddress,
     group: &Group,
+    who: &Finding,
 ) -> Result<Vec<Folder>, Failure> {
+    let ensemble = ensemble(address, who.zookeeper_auth.as_ref(), who.zookeeper_tls.as_ref());
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime =
         runtime.map_err(|error| Failure::bug(format!("failed to start the async runtime: {error}")))?;
     runtime.block_on(async {
-        let observer = Observer::connect(&address.servers.join(","), &address.chroot, WITHIN)
-            .await
-            .map_err(|error| Failure::unreachable(error.to_string()))?;
+        let observer =
+            Observer::connect(&ensemble, &address.chroot, WITHIN).await.map_err(|error| match error {
+                ConnectError::Trouble(trouble) => Failure::configuration(trouble.to_string()),
+                error @ (ConnectError::Servers { .. }
+                | ConnectError::Unreachable { .. }
+                | ConnectError::Node(_)) => Failure::unreachable(error.to_string()),
+            })?;
         if !observer.has_chroot().await.map_err(failure)? {
             let chroot = &address.chroot;
             return Err(Failure::failed(format!(
@@ -54,7 +63,7 @@ pub(in crate::commands) fn in_zookeeper(
     })
 }
 
-fn failure(error: ReadError) -> Failure {
+fn failure(error: NodeError) -> Failure {
     Failure::failed(error.to_string())
 }
 
@@ -63,8 +72,9 @@ pub(super) fn members(
     address: &ZookeeperAddress,
     group: &Group,
     topics: &[Topic],
+    who: &Finding,
 ) -> Result<Members, Failure> {
-    let folders = meant(in_zookeeper(address, group)?, group, topics);
+    let folders = meant(in_zookeeper(address, group, who)?, group, topics);
     let path = match folders.as_slice() {
         [] => return Err(Failure::failed(format!("ZooKeeper at {address} knows no group {group}"))),
         [folder] => folder.path.clone(),

@@ -29,7 +29,7 @@ pub(super) fn live(target: &Target) -> Result<Vec<String>, Failure> {
     let mut members: Vec<_> =
         kafka.iter().map(|m| format!("{} at {} (in Kafka)", m.client_id, m.host)).collect();
     let Some(address) = &target.zookeeper else { return Ok(members) };
-    for folder in in_zookeeper(address, &target.group)? {
+    for folder in in_zookeeper(address, &target.group, &target.who)? {
         members.extend(folder.seen.members.iter().map(|m| format!("{} (in {})", m.id, folder.path)));
         // On their way out, or just gone: they may still commit.
         let sessions: BTreeSet<_> = folder.seen.orphans.values().collect();

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kafkavisor::cluster_config::ClusterConfig;
-use kafkavisor::config::ZookeeperAddress;
+use kafkavisor::config::{Finding, ZookeeperAddress};
 use kafkavisor::ids::{Group, Topic, TopicPartition};
 use kafkavisor::offsets::{KafkaClient, KafkaError, OffsetError, OffsetStorage, OffsetsError};
 
+use super::super::discovery::finding;
 use crate::cli::GroupArgs;
 use crate::exit::Failure;
 
@@ -21,6 +22,8 @@ pub(super) struct Target {
     pub(super) group: Group,
     pub(super) storage: OffsetStorage,
     pub(super) zookeeper: Option<ZookeeperAddress>,
+    /// Who we are to both.
+    pub(super) who: Finding,
 }
 
 impl Target {
@@ -33,8 +36,9 @@ impl Target {
                 "the storage {storage} needs -z ZOOKEEPER, as in -z zk1:2181/kafka"
             )));
         }
-        let client = connect(&args.brokers, zookeeper.as_ref())?;
-        Ok(Self { client, group: args.group.clone(), storage, zookeeper })
+        let who = finding(args.config.as_deref())?;
+        let client = connect(&args.brokers, zookeeper.as_ref(), &who)?;
+        Ok(Self { client, group: args.group.clone(), storage, zookeeper, who })
     }
 
     /// All partitions of these topics; one that there is not is a failure.
@@ -71,10 +75,12 @@ impl Target {
 pub(in crate::commands) fn connect(
     brokers: &[String],
     zookeeper: Option<&ZookeeperAddress>,
+    who: &Finding,
 ) -> Result<KafkaClient, Failure> {
     let zookeeper = zookeeper.map(ToString::to_string).unwrap_or_default();
     let cluster = ClusterConfig::new("", "", brokers.to_vec(), zookeeper);
-    KafkaClient::connect(&cluster, &BTreeMap::new(), WITHIN).map_err(failure)
+    let client = KafkaClient::connect(&cluster, &who.kafka.texts(), WITHIN).map_err(failure)?;
+    Ok(client.zookeeper_as(who.zookeeper_auth.clone(), who.zookeeper_tls.clone()))
 }
 
 /// All partitions of topics that have so many.
@@ -94,6 +100,7 @@ pub(in crate::commands) fn failure(error: OffsetsError) -> Failure {
         | OffsetsError::ZookeeperUnreachable { .. }
         | OffsetsError::Offsets(OffsetError::ZookeeperTimedOut { .. })
         | OffsetsError::Kafka { error: KafkaError::TimedOut, .. } => Failure::unreachable(message),
+        OffsetsError::Offsets(OffsetError::Trouble(_)) => Failure::configuration(message),
         OffsetsError::InvalidOffsetStorage(_) | OffsetsError::Address(_) => Failure::usage(message),
         OffsetsError::Thread(_) => Failure::bug(message),
         OffsetsError::UnknownTopic { .. }

@@ -91,11 +91,12 @@ impl World {
                 let (session, timeout) = ("0x1".to_owned(), Duration::from_secs(10));
                 Event::SessionStarted { epoch, nonce, session, timeout }
             }
-            "a" | "b" | "o" | "f" => {
+            "a" | "b" | "o" | "f" | "n" => {
                 let asked = if letter == "b" { self.requests.pop_back() } else { self.requests.pop_front() };
                 let Some((epoch, id, request)) = asked else { return };
                 match letter {
                     "f" => Event::Failed { epoch, id },
+                    "n" => Event::Refused { epoch, id },
                     "o" => Event::Answered { epoch, id, answer: other(&request) },
                     _ => Event::Answered { epoch, id, answer: self.answer(epoch, id, &request, rest) },
                 }
@@ -196,6 +197,8 @@ impl World {
             | Notice::Settled { .. }
             | Notice::Unsettled
             | Notice::Listed { .. }
+            | Notice::Troubled { .. }
+            | Notice::Untroubled { .. }
             | Notice::Waiting { .. }
             | Notice::NoLongerWaiting { .. }
             | Notice::Blocked { .. }

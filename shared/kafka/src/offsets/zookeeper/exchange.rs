@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use kafkavisor_types::ids::{Offset, TopicPartition};
-use zookeeper_client::{Client, Error, MultiWriteError};
+use kafkavisor_zookeeper::nodes::{folder, make_folder};
+use kafkavisor_zookeeper::{NodeError, Right};
+use zookeeper_client::{Client, CreateMode, Error, MultiWriteError};
 
 use super::layout::offset_of;
-use super::store::{AT_ONCE, ZookeeperOffsets, failed, node};
-use super::transaction::{OPEN, folder};
+use super::store::{AT_ONCE, ZookeeperOffsets, failed, node, refused, said};
 use crate::offsets::store::{Answers, OffsetError};
 
 /// So many bytes are in one transaction at most: servers close the connection at 1 MiB (`jute.maxbuffer`) unless told otherwise.
@@ -40,7 +41,7 @@ impl ZookeeperOffsets {
                 // A request is sent when it is made, not when it is awaited.
                 let asked: Vec<_> = paths.map(|(key, path)| (key, client.get_data(&path), path)).collect();
                 for (key, data, path) in asked {
-                    let found = node(data.await).map_err(|error| failed(&path, &error));
+                    let found = node(data.await).map_err(|error| refused(&path, Right::Read, error));
                     let seen = found.map(|found| {
                         found.map(|(text, stat)| Seen {
                             offset: offset_of(&path, &text),
@@ -80,11 +81,11 @@ impl ZookeeperOffsets {
         let folders: BTreeSet<_> =
             missing.map(|(key, ..)| folder(&self.layout.offset(key)).to_owned()).collect();
         for folder in folders {
-            client.mkdir(&folder, &OPEN).await.map_err(|error| failed(&folder, &error))?;
+            make_folder(client, &folder, self.acls()).await.map_err(said)?;
         }
         let Err(error) = self.send_exchange(client, changes).await else { return Ok(()) };
-        let path =
-            |index: usize| changes.get(index).map(|(key, ..)| self.layout.offset(key)).unwrap_or_default();
+        let change = |index: usize| changes.get(index);
+        let path = |index| change(index).map(|(key, ..)| self.layout.offset(key)).unwrap_or_default();
         Err(match error {
             MultiWriteError::RequestFailed { source } => failed(self.layout.topics(), &source),
             MultiWriteError::OperationFailed {
@@ -94,17 +95,21 @@ impl ZookeeperOffsets {
                 path: path(index),
                 why: "somebody else has changed it since it was looked at".to_owned(),
             },
-            MultiWriteError::OperationFailed { index, source } => failed(&path(index), &source),
+            MultiWriteError::OperationFailed { index, source } => match change(index) {
+                Some((_, None, _)) => said(NodeError::in_folder(&path(index), Right::Create, source)),
+                Some(_) | None => refused(&path(index), Right::Write, source),
+            },
         })
     }
 
     async fn send_exchange(&self, client: &Client, changes: &[Change<'_>]) -> Result<(), MultiWriteError> {
         let mut writer = client.new_multi_writer();
+        let options = CreateMode::Persistent.with_acls(self.acls());
         for (key, seen, offset) in changes {
             let (path, text) = (self.layout.offset(key), offset.to_string());
             match seen {
                 Some(seen) => writer.add_set_data(&path, text.as_bytes(), Some(seen.version))?,
-                None => writer.add_create(&path, text.as_bytes(), &OPEN)?,
+                None => writer.add_create(&path, text.as_bytes(), &options)?,
             }
         }
         writer.commit().await.map(drop)

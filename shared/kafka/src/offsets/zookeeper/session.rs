@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use kafkavisor_zookeeper::Ensemble;
+use kafkavisor_zookeeper::ensemble::OpenError;
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 use zookeeper_client::{Client, Error, SessionState};
@@ -18,21 +20,21 @@ const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub(super) struct Session {
-    servers: String,
+    ensemble: Ensemble,
     client: Mutex<Option<Client>>,
 }
 
 impl Session {
-    pub(super) fn new(servers: &str) -> Self {
-        Self { servers: servers.to_owned(), client: Mutex::new(None) }
+    pub(super) fn new(ensemble: Ensemble) -> Self {
+        Self { ensemble, client: Mutex::new(None) }
     }
 
-    pub(super) fn servers(&self) -> &str {
-        &self.servers
+    pub(super) fn ensemble(&self) -> &Ensemble {
+        &self.ensemble
     }
 
     /// A session that is connected now. Waits for it as long as the caller does; an error is one that waiting does not mend.
-    pub(super) async fn connected(&self) -> Result<Client, Error> {
+    pub(super) async fn connected(&self) -> Result<Client, OpenError> {
         let mut client = self.client.lock().await;
         loop {
             let known = match client.take() {
@@ -43,7 +45,10 @@ impl Session {
             // Kept also where the caller stops waiting.
             let known = client.insert(known).clone();
             while known.state() != SessionState::SyncConnected && !known.state().is_terminated() {
-                states.changed().await;
+                tokio::select! {
+                    _ = states.changed() => {}
+                    trouble = self.ensemble.trouble() => return Err(trouble.into()),
+                }
             }
             if known.state() == SessionState::SyncConnected {
                 return Ok(known);
@@ -51,14 +56,19 @@ impl Session {
         }
     }
 
-    async fn open(&self) -> Result<Client, Error> {
+    async fn open(&self) -> Result<Client, OpenError> {
         let mut pause = PAUSE;
         loop {
-            match Client::connector().with_session_timeout(TIMEOUT).connect(&self.servers).await {
+            match self.ensemble.open(TIMEOUT).await {
                 Ok(client) => return Ok(client),
-                Err(error @ Error::BadArguments(_)) => return Err(error),
+                Err(error @ (OpenError::Trouble(_) | OpenError::Client(Error::BadArguments(_)))) => {
+                    return Err(error);
+                }
                 Err(error) => {
-                    log::debug!("no session for offsets with ZooKeeper at {}: {error}", self.servers);
+                    log::debug!(
+                        "no session for offsets with ZooKeeper at {}: {error}",
+                        self.ensemble.servers()
+                    );
                 }
             }
             sleep(pause).await;

@@ -6,9 +6,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use kafkavisor_types::ids::{Group, Topic, TopicPartition};
+use kafkavisor_zookeeper::ensemble::OpenError;
+use kafkavisor_zookeeper::rights::{self, Deed};
+use kafkavisor_zookeeper::{Ensemble, NodeError, Right};
 use tokio::runtime::Handle;
 use tokio::time::timeout_at;
-use zookeeper_client::{Client, Error, Stat};
+use zookeeper_client::{Acls, Client, Error, Stat};
 
 use super::layout::{Layout, offset_of, record_of};
 use super::session::Session;
@@ -35,12 +38,12 @@ impl Debug for ZookeeperOffsets {
 }
 
 impl ZookeeperOffsets {
-    /// Of `group`, in ZooKeeper at `servers` (`host:port,host:port`) within `chroot`; asks nobody yet. Offsets alone, as any
-    /// other program keeps them: notes are dropped.
-    pub fn new(runtime: Handle, servers: &str, chroot: &str, group: &Group) -> Self {
+    /// Of `group`, in ZooKeeper within `chroot`; asks nobody yet. Offsets alone, as any other program keeps them: notes are
+    /// dropped.
+    pub fn new(runtime: Handle, ensemble: Ensemble, chroot: &str, group: &Group) -> Self {
         Self {
             runtime,
-            session: Session::new(servers),
+            session: Session::new(ensemble),
             layout: Layout::new(chroot, group),
             signed: false,
             ailing: Mutex::default(),
@@ -57,6 +60,25 @@ impl ZookeeperOffsets {
     /// Waits until ZooKeeper answers.
     pub fn reach(&self, deadline: Instant) -> Result<(), OffsetError> {
         self.within(deadline, async { self.connected().await.map(drop) })
+    }
+
+    /// Whether the offsets of these partitions may be read and written; changes nothing.
+    pub fn check_rights(&self, of: &BTreeSet<TopicPartition>, deadline: Instant) -> Result<(), OffsetError> {
+        let mut deeds = Vec::new();
+        for key in of {
+            let records = self.signed.then(|| self.layout.record(key));
+            for path in std::iter::once(self.layout.offset(key)).chain(records) {
+                deeds.extend([Deed::Read(path.clone()), Deed::Write(path.clone()), Deed::Make(path)]);
+            }
+        }
+        self.within(deadline, async {
+            let client = self.connected().await?;
+            rights::check(&client, self.acls(), &deeds).await.map_err(said)
+        })
+    }
+
+    pub(super) fn acls(&self) -> Acls<'static> {
+        self.session.ensemble().acls()
     }
 
     /// All partitions of the group that have an offset, whatever their nodes hold.
@@ -99,12 +121,14 @@ impl ZookeeperOffsets {
     }
 
     fn timed_out(&self) -> OffsetError {
-        OffsetError::ZookeeperTimedOut { servers: self.session.servers().to_owned() }
+        OffsetError::ZookeeperTimedOut { servers: self.session.ensemble().servers().to_owned() }
     }
 
     pub(super) async fn connected(&self) -> Result<Client, OffsetError> {
-        let failed = |error: Error| failed(self.session.servers(), &error);
-        self.session.connected().await.map_err(failed)
+        self.session.connected().await.map_err(|error| match error {
+            OpenError::Trouble(trouble) => OffsetError::Trouble(trouble.to_string()),
+            OpenError::Client(error) => failed(self.session.ensemble().servers(), &error),
+        })
     }
 
     async fn read_all(
@@ -132,8 +156,8 @@ impl ZookeeperOffsets {
                     None => Ok(None),
                 };
                 let answer = match (record, node(offset.await)) {
-                    (Err(error), _) => Err(failed(&self.layout.record(key), &error)),
-                    (_, Err(error)) => Err(failed(&path, &error)),
+                    (Err(error), _) => Err(refused(&self.layout.record(key), Right::Read, error)),
+                    (_, Err(error)) => Err(refused(&path, Right::Read, error)),
                     (Ok(record), Ok(offset)) => stored(path, offset, record),
                 };
                 answers.insert((*key).clone(), answer);
@@ -153,8 +177,8 @@ impl ZookeeperOffsets {
         let ailing = self.ailing.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let done = self.within(deadline, async {
             let client = self.connected().await?;
-            let sending =
-                Sending { client: &client, layout: &self.layout, signed: self.signed, member, first };
+            let (layout, signed, acls) = (&self.layout, self.signed, self.acls());
+            let sending = Sending { client: &client, layout, acls, signed, member, first };
             sending.all(offsets, &ailing, &mut writes).await
         });
         let Writes { answers, failed } = writes;
@@ -230,7 +254,19 @@ async fn children(client: &Client, path: &str) -> Result<Vec<String>, OffsetErro
     match client.list_children(path).await {
         Ok(children) => Ok(children),
         Err(Error::NoNode) => Ok(Vec::new()),
-        Err(error) => Err(failed(path, &error)),
+        Err(error) => Err(refused(path, Right::Read, error)),
+    }
+}
+
+/// What ZooKeeper says of the node at `path` to whoever needs this right on it.
+pub(super) fn refused(path: &str, right: Right, error: Error) -> OffsetError {
+    said(NodeError::of(path, right, error))
+}
+
+pub(super) fn said(error: NodeError) -> OffsetError {
+    match error {
+        NodeError::Failed { path, error } => failed(&path, &error),
+        refused @ NodeError::Refused { .. } => OffsetError::Refused(refused.to_string()),
     }
 }
 

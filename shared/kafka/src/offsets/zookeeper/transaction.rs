@@ -8,10 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kafkavisor_types::ids::TopicPartition;
-use zookeeper_client::{Acls, Client, CreateMode, CreateOptions, Error, MultiWriteError};
+use kafkavisor_zookeeper::nodes::{folder, make_folder};
+use kafkavisor_zookeeper::{NodeError, Right};
+use zookeeper_client::{Acls, Client, CreateMode, Error, MultiWriteError};
 
 use super::layout::{Layout, record_text};
-use super::store::failed;
+use super::store::{failed, refused, said};
 use crate::offsets::store::{Answers, MemberNode, OffsetError, Stored};
 
 /// As many partitions are in a transaction at most.
@@ -22,9 +24,6 @@ const BYTES: usize = 256 * 1024;
 const OVERHEAD: usize = 64;
 /// A node that appears and disappears as often while it is written has failed.
 const REPAIRS: u32 = 3;
-/// As all that write the classic layout make its nodes: open to everybody.
-pub(super) const OPEN: CreateOptions<'static> = CreateMode::Persistent.with_acls(Acls::anyone_all());
-
 /// What has come of it so far.
 #[derive(Debug, Default)]
 pub(super) struct Writes {
@@ -37,6 +36,8 @@ pub(super) struct Writes {
 pub(super) struct Sending<'a> {
     pub(super) client: &'a Client,
     pub(super) layout: &'a Layout,
+    /// Of the nodes that are made.
+    pub(super) acls: Acls<'static>,
     pub(super) signed: bool,
     pub(super) member: Option<&'a MemberNode>,
     /// They are the first of their partitions: their nodes are made, and never written over.
@@ -55,6 +56,16 @@ struct Item {
     key: TopicPartition,
     nodes: Vec<Node>,
     repairs: u32,
+}
+
+impl Node {
+    fn failed(&self, error: Error) -> OffsetError {
+        said(if self.missing {
+            NodeError::in_folder(&self.path, Right::Create, error)
+        } else {
+            NodeError::of(&self.path, Right::Write, error)
+        })
+    }
 }
 
 impl Item {
@@ -105,7 +116,7 @@ impl Sending<'_> {
                 Err(MultiWriteError::OperationFailed { index, source }) => (index, source),
             };
             let Some((at, nth)) = self.place(&items, index) else {
-                return Err(self.not_ours(&error));
+                return Err(self.not_ours(error));
             };
             let mut item = items.remove(at);
             item.repairs += 1;
@@ -121,8 +132,8 @@ impl Sending<'_> {
                     items.push(item);
                 }
                 (_, node) => {
-                    let path = node.map_or_else(String::new, |node| node.path.clone());
-                    writes.fail(item.key, failed(&path, &error));
+                    let error = node.map_or(OffsetError::NotOurs, |node| node.failed(error));
+                    writes.fail(item.key, error);
                 }
             }
         }
@@ -135,9 +146,10 @@ impl Sending<'_> {
             // Any version: that the node is there is what counts.
             writer.add_check_version(path, -1)?;
         }
+        let options = CreateMode::Persistent.with_acls(self.acls);
         for node in items.iter().flat_map(|item| &item.nodes) {
             if node.missing {
-                writer.add_create(&node.path, node.text.as_bytes(), &OPEN)?;
+                writer.add_create(&node.path, node.text.as_bytes(), &options)?;
             } else {
                 writer.add_set_data(&node.path, node.text.as_bytes(), None)?;
             }
@@ -152,10 +164,11 @@ impl Sending<'_> {
         (index / nodes < items.len()).then_some((index / nodes, index % nodes))
     }
 
-    fn not_ours(&self, error: &Error) -> OffsetError {
+    fn not_ours(&self, error: Error) -> OffsetError {
         match (error, self.member) {
             (Error::NoNode, Some(_)) => OffsetError::NotOurs,
-            (error, member) => failed(member.map_or(self.layout.topics(), |MemberNode(path)| path), error),
+            (error, Some(MemberNode(path))) => refused(path, Right::Read, error),
+            (error, None) => failed(self.layout.topics(), &error),
         }
     }
 
@@ -171,7 +184,7 @@ impl Sending<'_> {
         }
         let mut unmade = BTreeMap::new();
         for folder in folders {
-            if let Err(error) = self.client.mkdir(&folder, &OPEN).await {
+            if let Err(error) = make_folder(self.client, &folder, self.acls).await {
                 unmade.insert(folder, error);
             }
         }
@@ -181,9 +194,8 @@ impl Sending<'_> {
                 writes.fail(item.key, OffsetError::Begun);
                 continue;
             }
-            let error = item.nodes.iter().find_map(|node| unmade.get_key_value(folder(&node.path)));
-            match error.map(|(folder, error)| failed(folder, error)) {
-                Some(error) => writes.fail(item.key, error),
+            match item.nodes.iter().find_map(|node| unmade.get(folder(&node.path))) {
+                Some(error) => writes.fail(item.key, said(error.clone())),
                 None => ready.push(item),
             }
         }
@@ -196,10 +208,6 @@ impl Writes {
         self.failed.insert(key.clone());
         self.answers.insert(key, Err(error));
     }
-}
-
-pub(super) fn folder(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 /// In groups that fit into a transaction each.

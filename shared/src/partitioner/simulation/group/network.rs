@@ -155,6 +155,16 @@ impl Group {
         }
     }
 
+    /// A right is missing for a while: the request has no effect.
+    pub(super) fn refuse(&mut self, at: usize) {
+        let Some(player) = self.players.get_mut(at) else { return };
+        if player.to_server.front().is_some_and(|pending| !pending.abandoned)
+            && let Some(Pending { epoch, id, .. }) = player.to_server.pop_front()
+        {
+            player.to_member.push_back(Event::Refused { epoch, id });
+        }
+    }
+
     pub(super) fn change_partitions(&mut self) {
         let all: Vec<_> = self.partitions.iter().cloned().collect();
         let Some(last) = all.last() else { return };
