@@ -114,7 +114,7 @@ pub(super) fn read(root: &Section<'_>, p: &mut Problems) -> KafkaProperties {
             properties.insert(name, value);
         }
     }
-    mechanism(&field, &properties, p);
+    mechanism(field, &properties, p);
     properties
 }
 
@@ -124,7 +124,7 @@ fn mechanism(field: &Field<'_>, properties: &KafkaProperties, p: &mut Problems) 
     let sasl = |(_, protocol): &(&str, &str)| protocol.to_ascii_uppercase().starts_with("SASL_");
     match named("sasl.mechanisms") {
         Some((name, "GSSAPI")) => {
-            p.at(field.key, format!("`kafka.{name}: GSSAPI`: Kerberos is not available; use {MECHANISMS}"))
+            p.at(field.key, format!("`kafka.{name}: GSSAPI`: Kerberos is not available; use {MECHANISMS}"));
         }
         None if named("security.protocol").as_ref().is_some_and(sasl) => {
             p.at(

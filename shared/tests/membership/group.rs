@@ -207,7 +207,7 @@ impl Group {
 
     pub(crate) async fn join_through(&self, name: &str, servers: &str) -> Ours {
         let mut options = options(name, &self.path);
-        servers.clone_into(&mut options.servers);
+        options.ensemble = Ensemble::new(servers);
         options.siblings = self.siblings;
         let connection = Connection::establish(&options, WITHIN).await.expect("the test ZooKeeper answers");
         let (sender, mut notices) = tokio::sync::mpsc::unbounded_channel();
@@ -330,6 +330,7 @@ impl Known {
             Notice::Reconnected => self.reconnected += 1,
             Notice::Contended { .. } => {}
             Notice::Left => self.left = true,
+            Notice::Troubled { .. } | Notice::Untroubled { .. } => {}
         }
         None
     }
