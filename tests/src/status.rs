@@ -14,6 +14,8 @@ pub struct Status {
     pub generation: u64,
     pub pid: i32,
     pub uptime_seconds: f64,
+    #[serde(default)]
+    pub troubles: Vec<String>,
     pub assignment: Assignment,
     pub partitions: Vec<Partition>,
 }
@@ -69,6 +71,8 @@ pub struct Partition {
     pub dead_lettered_total: u64,
     #[serde(deserialize_with = "there")]
     pub last_exit: Option<String>,
+    #[serde(default)]
+    pub reason: Option<String>,
     #[serde(default)]
     pub left_behind: Vec<String>,
 }

@@ -127,6 +127,7 @@ impl Office {
                     (true, Err("it is not in the log any more".to_owned()))
                 }
                 Fetched::StartLost(error) => (true, Err(error)),
+                Fetched::Denied(error) => (true, Err(error.to_string())),
             });
             if let Some(produced) = produced {
                 return produced;

@@ -13,7 +13,7 @@ use kafkavisor::config::Protocol;
 use kafkavisor::ids::Offset;
 use kafkavisor::protocol::{Answer, Init};
 use kafkavisor::token::Token;
-use kafkavisor_kafka::fetch::{Consumer, Fetched};
+use kafkavisor_kafka::fetch::{Consumer, FetchError, Fetched};
 use kafkavisor_kafka::tokens::Tokens;
 use kafkavisor_link::message::{DeadLetter, Ending, FromWorker, Start, ToWorker};
 use kafkavisor_link::page::{Page, Progress};
@@ -372,9 +372,17 @@ impl Worker {
         if !self.core.admits(0) || self.driver.unwritten() > ENCODED_AHEAD {
             return false;
         }
-        if let Err(error) = self.consumer.fetch() {
-            self.ending = Some(Ending::Unable { error: error.to_string() });
-            return false;
+        match self.consumer.fetch() {
+            Ok(()) => {}
+            Err(FetchError::Refused(trouble)) => {
+                let actions = self.core.handle(now(), Event::Refused(trouble.to_string()));
+                self.perform(actions, link);
+                return false;
+            }
+            Err(error @ (FetchError::Property(_) | FetchError::Start(_))) => {
+                self.ending = Some(Ending::Unable { error: error.to_string() });
+                return false;
+            }
         }
         let (time, at) = (now(), Boottime::now());
         let mut delivered = false;
@@ -399,6 +407,7 @@ impl Worker {
                     (true, Step::Event(Event::EndReached(end)))
                 }
                 Fetched::StartLost(error) => (true, Step::Event(Event::StartLost(error))),
+                Fetched::Denied(error) => (true, Step::Event(Event::Denied(error.to_string()))),
             });
             match step {
                 Some(Step::Delivered) => delivered = true,

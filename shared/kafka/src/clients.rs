@@ -15,7 +15,7 @@ use crate::error::KafkaError;
 use crate::patience::patiently;
 use crate::properties::client_config;
 use crate::tokens::{Attached, attach_of};
-use crate::trouble::{Signs, Trouble};
+use crate::trouble::{Signs, Trouble, look};
 
 /// Longest that one request may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -115,10 +115,19 @@ impl Clients {
     /// What is wrong between us and the brokers, as far as this client has heard that something is.
     pub fn trouble(&self, until: Instant) -> Option<Trouble> {
         self.serve();
-        let current = self.current();
-        let named = self.named.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let (current, named) = self.known();
         let brokers = [current.brokers(), named].join(",");
         self.client.context().explain(&brokers, &current.properties, until.min(now() + LOOK))
+    }
+
+    /// A look at the brokers, whatever this client has heard.
+    pub fn look_closer(&self) -> Option<Trouble> {
+        let (current, named) = self.known();
+        look(&[current.brokers(), named].join(","), current.properties(), now() + LOOK)
+    }
+
+    fn known(&self) -> (Current, String) {
+        (self.current(), self.named.read().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     /// The error, or what is behind it.
@@ -126,7 +135,7 @@ impl Clients {
         if error.is_permanent() {
             return error;
         }
-        self.trouble(now() + LOOK).map_or(error, KafkaError::Security)
+        self.trouble(now() + LOOK).map_or(error, |trouble| KafkaError::Security(Box::new(trouble)))
     }
 
     /// Asks until there is an answer, the time is up, or it is certain that there will be none.
@@ -138,7 +147,7 @@ impl Clients {
         let answer = patiently(until, |left| {
             ask(left).map_err(|error| {
                 let trouble = if error.is_permanent() { None } else { self.trouble(until) };
-                trouble.map_or(error, KafkaError::Security)
+                trouble.map_or(error, |trouble| KafkaError::Security(Box::new(trouble)))
             })
         });
         if answer.is_ok() {

@@ -31,7 +31,7 @@ pub enum KafkaError {
     CoordinatorMoved,
     /// We and a broker don't come together, for a reason that has a name.
     #[error(transparent)]
-    Security(#[from] Trouble),
+    Security(#[from] Box<Trouble>),
     /// No answer in the time that there was.
     #[error("no answer from Kafka in time")]
     TimedOut,

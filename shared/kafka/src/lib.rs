@@ -45,7 +45,7 @@ pub use admin::{Described, GroupMember};
 #[cfg(feature = "probe")]
 pub fn carried() -> String {
     let (_, librdkafka) = rdkafka::util::get_rdkafka_version();
-    format!("librdkafka {librdkafka}\n{}", openssl::version::version())
+    format!("librdkafka {librdkafka}\n{}", trouble::tls::openssl_version())
 }
 
 /// A partition as librdkafka names it; none for names that Kafka itself refuses.

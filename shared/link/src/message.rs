@@ -148,6 +148,16 @@ pub enum Ending {
         /// What Kafka said.
         error: String,
     },
+    /// A right on the topic is missing.
+    Denied {
+        /// Which, and what to do.
+        error: String,
+    },
+    /// A broker does not let us in, or we don't trust it.
+    Refused {
+        /// What is wrong, and what to do.
+        error: String,
+    },
     /// No evidence that the partition is still ours.
     LeaseLost,
     /// It can't work at all: no page, no Kafka client.
@@ -243,6 +253,8 @@ impl Ending {
             // It may go into a dead letter, later.
             Self::Parked { offset, error } => Self::Parked { offset, error: text::kept(&error) },
             Self::StartLost { error } => Self::StartLost { error: text::shown(&error) },
+            Self::Denied { error } => Self::Denied { error: text::shown(&error) },
+            Self::Refused { error } => Self::Refused { error: text::shown(&error) },
             Self::Unable { error } => Self::Unable { error: text::shown(&error) },
             Self::HandlerExit { .. } | Self::HandlerSignal { .. } | Self::LeaseLost => self,
         }
@@ -363,6 +375,8 @@ mod tests {
                 ended(Ending::ProtocolError { detail: detail() }),
                 ended(Ending::Parked { offset, error: error() }),
                 ended(Ending::StartLost { error: error() }),
+                ended(Ending::Denied { error: error() }),
+                ended(Ending::Refused { error: error() }),
                 ended(Ending::Unable { error: error() }),
             ] {
                 let said = said.bounded();

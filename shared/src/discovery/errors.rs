@@ -135,6 +135,18 @@ pub enum DiscoveryError {
         /// What Kafka or its client says.
         reason: String,
     },
+    /// Its brokers are there, and we don't come together.
+    #[error("{wanted}: Kafka at {}: {reason}", named(.brokers.join(",")))]
+    KafkaRefuses {
+        /// What was wanted of which cluster.
+        wanted: String,
+        /// The cluster's brokers.
+        brokers: Vec<String>,
+        /// What is wrong, and what to do.
+        reason: String,
+        /// Whether it is `kafka` in the file that must be changed, else the brokers.
+        ours: bool,
+    },
     /// A property of [`Settings::kafka`](super::Settings::kafka) can't be used.
     #[error("{wanted}: {reason}: remove it from `kafka` in the file, or correct it")]
     KafkaProperties {
@@ -156,6 +168,7 @@ impl DiscoveryError {
                 matches!(error, ServiceError::Unreachable { .. } | ServiceError::TooLate { .. })
             }
             Self::Kafka { .. } => true,
+            Self::KafkaRefuses { ours, .. } => !ours,
             Self::InvalidClusterTypeOrRegion { .. }
             | Self::InvalidClusterTypeOrSuperregion { .. }
             | Self::InvalidClusterTypeOrName { .. }

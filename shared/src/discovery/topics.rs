@@ -161,6 +161,14 @@ impl Discovery {
         if let KafkaError::Configuration(_) = error {
             return DiscoveryError::KafkaProperties { wanted, reason: error.to_string() };
         }
+        if let KafkaError::Security(trouble) = error {
+            return DiscoveryError::KafkaRefuses {
+                wanted,
+                brokers: cluster.broker_list.clone(),
+                reason: trouble.to_string(),
+                ours: trouble.is_ours(),
+            };
+        }
         DiscoveryError::Kafka {
             wanted,
             brokers: cluster.broker_list.clone(),

@@ -59,7 +59,14 @@ impl KafkaClient {
     ) -> Result<Self, OffsetsError> {
         let brokers = cluster.broker_list.join(",");
         let properties = client_properties(&cluster.broker_list, properties);
-        let unreachable = |error| OffsetsError::KafkaUnreachable { brokers: brokers.clone(), within, error };
+        let unreachable = |error| {
+            let brokers = brokers.clone();
+            if let KafkaError::Security(_) = error {
+                OffsetsError::KafkaRefuses { brokers, error }
+            } else {
+                OffsetsError::KafkaUnreachable { brokers, within, error }
+            }
+        };
         let clients = Clients::outside(&properties).map_err(unreachable)?;
         clients.reach(now() + within).map_err(unreachable)?;
         let zookeeper = if cluster.zookeeper.is_empty() {

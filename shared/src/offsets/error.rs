@@ -51,6 +51,14 @@ pub enum OffsetsError {
         /// What its client says.
         error: KafkaError,
     },
+    /// Kafka is there, and we don't come together.
+    #[error("Kafka at {brokers}: {error}")]
+    KafkaRefuses {
+        /// Who was asked.
+        brokers: String,
+        /// What is wrong, and what to do.
+        error: KafkaError,
+    },
     /// ZooKeeper does not answer.
     #[error(
         "ZooKeeper at {servers} was not reached within {within:?}: is it running, and is the address right?"

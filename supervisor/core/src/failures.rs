@@ -22,6 +22,8 @@ pub struct Failures {
     /// Since the last acknowledgement.
     without_progress: VecDeque<Instant>,
     looping: bool,
+    /// Times in a row that Kafka kept a worker out.
+    barred: u32,
 }
 
 /// How a worker fared before it failed.
@@ -59,10 +61,21 @@ impl Failures {
             self.unhealthy = 0;
             return Duration::ZERO;
         }
-        let doubled = restart.initial.saturating_mul(2u32.saturating_pow(self.unhealthy.min(20)));
+        let wait = if self.looping { restart.max } else { doubled(restart, self.unhealthy) };
         self.unhealthy = self.unhealthy.saturating_add(1);
-        let wait = if self.looping { restart.max } else { doubled.min(restart.max) };
-        wait.mul_f64(1.0 - JITTER + 2.0 * JITTER * chance.clamp(0.0, 1.0))
+        jittered(wait, chance)
+    }
+
+    /// Kafka keeps the worker out, which is no failure of its handler's. Returns how long to wait.
+    pub fn barred(&mut self, restart: &Restart, chance: f64) -> Duration {
+        let wait = doubled(restart, self.barred);
+        self.barred = self.barred.saturating_add(1);
+        jittered(wait, chance)
+    }
+
+    /// A worker has heard of Kafka.
+    pub fn let_in(&mut self) {
+        self.barred = 0;
     }
 
     /// Something was acknowledged.
@@ -75,6 +88,15 @@ impl Failures {
     pub fn looping(&self) -> bool {
         self.looping
     }
+}
+
+/// The wait after so many.
+fn doubled(restart: &Restart, times: u32) -> Duration {
+    restart.initial.saturating_mul(2u32.saturating_pow(times.min(20))).min(restart.max)
+}
+
+fn jittered(wait: Duration, chance: f64) -> Duration {
+    wait.mul_f64(1.0 - JITTER + 2.0 * JITTER * chance.clamp(0.0, 1.0))
 }
 
 #[cfg(test)]
@@ -135,6 +157,16 @@ mod tests {
         assert!(failures.looping());
         failures.progressed();
         assert!(!failures.looping());
+    }
+
+    #[test]
+    fn a_worker_that_kafka_keeps_out_waits_longer_and_longer_and_is_no_crash_loop() {
+        let mut failures = Failures::default();
+        let waits: Vec<_> = (0..8).map(|_| failures.barred(&restart(), 0.5).as_millis()).collect();
+        assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
+        assert!(!failures.looping());
+        failures.let_in();
+        assert_eq!(failures.barred(&restart(), 0.5), SECOND / 2);
     }
 
     #[test]

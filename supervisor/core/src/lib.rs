@@ -44,4 +44,4 @@ pub use phase::{Phase, Purpose, Worker};
 pub use reason::Reason;
 pub use record::Record;
 pub use roll::{ConfigNumber, Roll, RollState};
-pub use tenure::Tenure;
+pub use tenure::{Barred, Tenure};

@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 
 use crate::phase::Phase;
 use crate::record::Record;
-use crate::tenure::Tenure;
+use crate::tenure::{Barred, Tenure};
 
 /// A worker's loop turns every few seconds; one that has not for so long is stuck.
 const STILL_FOR: Duration = Duration::from_secs(10);
@@ -87,6 +87,12 @@ impl Partition {
             | Phase::Paused
             | Phase::Releasing { .. } => None,
         }
+    }
+
+    /// Why nothing is delivered, where that is neither for a handler's failure nor at an operator's word.
+    pub fn reason(&self) -> Option<&str> {
+        let barred = self.tenure.barred.as_ref().map(Barred::why);
+        barred.or_else(|| self.waiting()).or(self.tenure.commit_error.as_deref())
     }
 
     /// Believes what the page says, if it can be true.

@@ -46,6 +46,8 @@ impl Reason {
                 Ending::Stopped { .. }
                 | Ending::Parked { .. }
                 | Ending::StartLost { .. }
+                | Ending::Denied { .. }
+                | Ending::Refused { .. }
                 | Ending::Unable { .. },
             ) => Self::WorkerExit,
             None => match exit {
@@ -71,6 +73,7 @@ pub(crate) fn describe(exit: Exit, ending: Option<&Ending>, killed_for: Option<&
         Some(Ending::ProtocolError { detail }) => format!("protocol_error: {detail}"),
         Some(Ending::Parked { offset, error }) => format!("offset {offset}: {error}"),
         Some(Ending::StartLost { error }) => format!("Kafka has no such offset: {error}"),
+        Some(Ending::Denied { error } | Ending::Refused { error }) => error.clone(),
         Some(Ending::LeaseLost) => "lease_lost: no evidence that the partition is still ours".to_owned(),
         Some(Ending::Unable { error }) => format!("worker can't work: {error}"),
         None => match killed_for {

@@ -41,6 +41,23 @@ impl Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Assigned(pub Option<FencingToken>);
 
+/// Kafka keeps us from the partition, in words that say what to do about it. No fault of a handler's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Barred {
+    /// A right on the topic is missing.
+    Denied(String),
+    /// A broker does not let us in, or we don't trust it.
+    Refused(String),
+}
+
+impl Barred {
+    /// The words.
+    pub fn why(&self) -> &str {
+        let (Self::Denied(why) | Self::Refused(why)) = self;
+        why
+    }
+}
+
 /// It is to be released under this token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Revoked(pub Option<FencingToken>);
@@ -81,6 +98,8 @@ pub struct Tenure {
     /// None before its start is known.
     pub place: Option<Place>,
     pub commit_error: Option<String>,
+    /// Until a worker has heard of Kafka again.
+    pub barred: Option<Barred>,
     /// How many commits in a row were answered that there is no such partition.
     gone: u32,
     pub failures: Failures,
@@ -114,6 +133,7 @@ impl Tenure {
             config,
             place: None,
             commit_error: None,
+            barred: None,
             gone: 0,
             failures: Failures::default(),
             in_flight: 0,

@@ -1,6 +1,7 @@
 //! The core's sentences, in virtual time and without a process.
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test asks for the one action it is about")]
 
+mod barred;
 mod counters;
 mod fixture;
 mod giving_up;

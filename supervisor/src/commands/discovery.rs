@@ -62,6 +62,7 @@ pub(super) fn failure(error: DiscoveryError) -> Failure {
         error,
         DiscoveryError::Configuration { .. }
             | DiscoveryError::KafkaProperties { .. }
+            | DiscoveryError::KafkaRefuses { .. }
             | DiscoveryError::Service { error: ServiceError::Address { .. }, .. }
     );
     if malformed {

@@ -81,11 +81,9 @@ pub(super) fn table(status: &Status, style: Style) -> String {
         status.pid,
         duration(status.uptime_seconds),
     );
-    if let Some(why) = &assignment.trouble {
-        let _written = writeln!(text, "{}", style.bold(why));
-    }
-    for (partition, why) in &assignment.troubles {
-        let _written = writeln!(text, "{partition}: {why}");
+    let of_partitions = assignment.troubles.iter().map(|(partition, why)| format!("{partition}: {why}"));
+    for trouble in status.troubles.iter().chain(&assignment.trouble).cloned().chain(of_partitions) {
+        let _written = writeln!(text, "{} {trouble}", style.paint("31", "trouble:"));
     }
     for (partition, by) in &assignment.blocked {
         let _written = writeln!(text, "{partition} waits: its lock is held by {by}");
@@ -133,7 +131,13 @@ fn row(partition: &Partition, width: usize, style: Style) -> String {
         number(partition.lag),
         grouped(i64::try_from(partition.in_flight).unwrap_or(i64::MAX)),
         partition.restarts_total,
-        why.as_deref().or(partition.last_exit.as_deref()).unwrap_or(""),
+        partition
+            .reason
+            .as_deref()
+            .filter(|_| why.is_none())
+            .or(why.as_deref())
+            .or(partition.last_exit.as_deref())
+            .unwrap_or(""),
     )
     .trim_end()
     .to_owned()

@@ -14,6 +14,7 @@ use kafkavisor_kafka::clients::Clients;
 use kafkavisor_kafka::error::KafkaError;
 use kafkavisor_kafka::heads::Reader;
 use kafkavisor_kafka::logs::Log;
+use kafkavisor_kafka::trouble::Trouble;
 use kafkavisor_supervisor_core::Ticket;
 
 use super::log_ends::{LogEnd, LogEnds, Unfetched};
@@ -30,6 +31,8 @@ pub(crate) enum Ask {
     Start { partition: TopicPartition, request: u64, made_again: bool },
     /// Where the log of `partition` begins and ends now.
     Log { partition: TopicPartition, ticket: Ticket },
+    /// A worker was not let in: what is wrong?
+    Trouble,
     /// These are not fetched by anybody: how far do their logs go, and how old is what waits there?
     Unfetched(Unfetched),
 }
@@ -46,6 +49,10 @@ pub(crate) enum Heard {
     /// What has changed of the topics.
     Topics(Changes),
     Ends(BTreeMap<TopicPartition, LogEnd>),
+    /// What keeps us from Kafka, or from topics, in words; said at each look as long as there is anything.
+    Troubles(BTreeSet<String>),
+    /// What a closer look at the brokers has found.
+    Seen(Option<Trouble>),
 }
 
 /// What is looked at, and for whom.
@@ -71,12 +78,15 @@ pub(crate) enum StartupError {
 pub(crate) struct Lookups {
     asks: Sender<Ask>,
     log_ends: LogEnds,
+    clients: Arc<Clients>,
 }
 
 struct Worker {
     clients: Arc<Clients>,
     topics: Topics,
     starts: Starts,
+    /// Something was wrong at the last look.
+    troubled: bool,
 }
 
 impl Lookups {
@@ -96,18 +106,25 @@ impl Lookups {
             LogEnds::start(Arc::clone(&clients), scope.reader, move |ends| ends_answer(Heard::Ends(ends)))?;
         let starts =
             Starts { clients: Arc::clone(&clients), places, instance: scope.instance_id, reset: scope.reset };
-        let worker = Worker { clients, topics, starts };
+        let worker = Worker { clients: Arc::clone(&clients), topics, starts, troubled: false };
         let (asks, received) = unbounded();
         thread::Builder::new().name("lookups".to_owned()).spawn(move || worker.run(&received, answer))?;
-        Ok((Self { asks, log_ends }, partitions))
+        Ok((Self { asks, log_ends, clients }, partitions))
     }
 
     pub(crate) fn ask(&self, ask: Ask) {
         match ask {
             Ask::Unfetched(unfetched) => self.log_ends.ask(unfetched),
             // The thread ends only with the process.
-            ask @ (Ask::Start { .. } | Ask::Log { .. }) => drop(self.asks.send(ask)),
+            ask @ (Ask::Start { .. } | Ask::Log { .. } | Ask::Trouble) => drop(self.asks.send(ask)),
         }
+    }
+}
+
+impl Lookups {
+    /// The supervisor's own clients go on with these properties, of which only secrets have changed.
+    pub(crate) fn take_secrets(&self, properties: &BTreeMap<String, String>) {
+        self.clients.take_secrets(properties);
     }
 }
 
@@ -127,20 +144,29 @@ impl Worker {
             if time >= topics_at {
                 topics_at = time + TOPICS_EVERY;
                 self.topics.look().map(Heard::Topics).into_iter().for_each(&answer);
+                let troubles = self.topics.troubles();
+                if !troubles.is_empty() || self.troubled {
+                    self.troubled = !troubles.is_empty();
+                    answer(Heard::Troubles(troubles));
+                }
             }
         }
     }
 
     fn asked(&mut self, asks: impl Iterator<Item = Ask>, answer: &impl Fn(Heard)) {
-        let (mut starts, mut logs) = (Vec::new(), Vec::new());
+        let (mut starts, mut logs, mut trouble) = (Vec::new(), Vec::new(), false);
         for ask in asks {
             match ask {
                 Ask::Start { partition, request, made_again } => {
                     starts.push(Asked { partition, request, made_again });
                 }
                 Ask::Log { partition, ticket } => logs.push((partition, ticket)),
+                Ask::Trouble => trouble = true,
                 Ask::Unfetched(_) => {}
             }
+        }
+        if trouble {
+            answer(Heard::Seen(self.clients.look_closer()));
         }
         if !logs.is_empty() {
             self.logs(logs, answer);

@@ -166,6 +166,18 @@ impl Topics {
         (partitions != before || !made_again.is_empty()).then_some(Changes { partitions, made_again })
     }
 
+    /// What the last look lacked that somebody must do something about.
+    pub(super) fn troubles(&self) -> BTreeSet<String> {
+        let trouble = |(topic, known): (&Topic, &Known)| {
+            let error = known.failing.as_ref()?;
+            if let KafkaError::Security(trouble) = error {
+                return Some(trouble.to_string());
+            }
+            error.is_ours().then(|| format!("topic {topic}: {error}"))
+        };
+        self.known.iter().filter_map(trouble).collect()
+    }
+
     /// Looks at the topics of partitions whose start is asked for: what it lacks for each topic that it can't tell about.
     pub(super) fn look_at(&mut self, topics: &BTreeSet<Topic>) -> BTreeMap<Topic, KafkaError> {
         let names: Vec<_> = topics.iter().cloned().collect();

@@ -1,5 +1,6 @@
 //! What the loop answers: status, and what operators ask for over the control socket.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use kafkavisor_driver::Happened;
 use kafkavisor_kafka::error::KafkaError;
 use kafkavisor_kafka::logs::Log;
 use kafkavisor_link::control::{Outcome, Request, Selector};
-use kafkavisor_supervisor_core::{Operation, Partition, Refusal, Stop, Ticket};
+use kafkavisor_supervisor_core::{Barred, Operation, Partition, Refusal, Stop, Ticket};
 use nix::unistd::getpid;
 use serde_json::json;
 
@@ -125,13 +126,14 @@ impl EventLoop {
     fn status(&self) -> Status {
         let (core, assignment, config) = (self.driver.core(), self.driver.assignment(), self.real.config());
         let moment = Moment { boottime: Boottime::now(), wall_millis: wall_millis() };
-        let partition = |(key, partition): (&TopicPartition, &Partition)| {
+        let partition = |(key, owned): (&TopicPartition, &Partition)| {
             let progress = self.real.pages.get(key).map(|entry| entry.page.progress());
             let end = self.ends.get(key).copied();
             let left_behind = self.real.workers.left_of(key);
             let partition =
-                status::Partition::of(key, partition, core.record(key), progress.as_ref(), end, moment);
-            status::Partition { left_behind, ..partition }
+                status::Partition::of(key, owned, core.record(key), progress.as_ref(), end, moment);
+            let reason = self.reason_of(owned).or(partition.reason);
+            status::Partition { reason, left_behind, ..partition }
         };
         let state = match (core.stopping(), core.settled()) {
             (true, _) => "stopping",
@@ -146,6 +148,7 @@ impl EventLoop {
             generation: core.generation().0,
             pid: u32::try_from(getpid().as_raw()).unwrap_or_default(),
             uptime_seconds: now().saturating_duration_since(self.started).as_secs_f64(),
+            troubles: self.all_troubles(),
             commit_errors_total: core.commit_errors(),
             assignment: status::Assignment {
                 mode: assignment.mode.to_owned(),
@@ -160,6 +163,27 @@ impl EventLoop {
             roll: core.roll().map(status::Roll::of),
             partitions: core.partitions().iter().map(partition).collect(),
         }
+    }
+
+    /// What a closer look found says more than what a worker could.
+    fn reason_of(&self, owned: &Partition) -> Option<String> {
+        match &owned.tenure.barred {
+            Some(Barred::Refused(_)) => self.troubles.seen.clone(),
+            Some(Barred::Denied(_)) | None => None,
+        }
+    }
+
+    fn all_troubles(&self) -> Vec<String> {
+        let of_partition = |(key, owned): (&TopicPartition, &Partition)| {
+            let barred = owned.tenure.barred.as_ref()?;
+            Some(match barred {
+                Barred::Denied(why) => format!("topic {}: {why}", key.topic),
+                Barred::Refused(why) => self.reason_of(owned).unwrap_or_else(|| why.clone()),
+            })
+        };
+        let of_partitions = self.driver.core().partitions().iter().filter_map(of_partition);
+        let all: BTreeSet<_> = of_partitions.chain(self.troubles.of_topics.iter().cloned()).collect();
+        all.into_iter().collect()
     }
 
     pub(super) fn log_everything(&self) {

@@ -1,7 +1,7 @@
 //! The loop: one event, one turn of the driver, and again. It never blocks on the network or the disk, and an event costs it what it
 //! concerns: what grows with the number of partitions is done on a beat.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor::membership::{Notice, Options};
 use kafkavisor_driver::{Driver, Happened, Start};
 use kafkavisor_kafka::offsets::MemberNode;
+use kafkavisor_link::message::{Ending, FromWorker};
 use kafkavisor_supervisor_core::{CommitAnswer, Partition, Stop, Ticket};
 use nix::sys::signal::Signal;
 
@@ -61,6 +62,16 @@ pub(crate) struct EventLoop {
     pub(crate) keeper: Option<Keeper>,
     pub(crate) published: Option<Published>,
     pub(crate) beat_at: Instant,
+    pub(crate) troubles: Troubles,
+}
+
+/// What keeps the instance from Kafka, beside what workers say.
+#[derive(Debug, Default)]
+pub(crate) struct Troubles {
+    /// As its own clients have it.
+    pub(super) of_topics: BTreeSet<String>,
+    /// What a closer look found when workers were not let in.
+    pub(super) seen: Option<String>,
 }
 
 /// What was last put together for those who look, when, and after how many answers to operators.
@@ -178,7 +189,12 @@ impl EventLoop {
                     Happened::Spawned { partition, pid }
                 }
                 News::SpawnFailed { partition, error } => Happened::SpawnFailed { partition, error },
-                News::Said { pid, message } => Happened::Said { pid, message },
+                News::Said { pid, message } => {
+                    if matches!(&message, FromWorker::Ended { ending: Ending::Refused { .. }, .. }) {
+                        self.real.lookups.ask(Ask::Trouble);
+                    }
+                    Happened::Said { pid, message }
+                }
                 News::Gone(Gone { partition, pid, exit, left }) => {
                     if !left.is_empty() {
                         let left: Vec<_> = left.into_iter().map(|left| left.name).collect();
@@ -214,6 +230,16 @@ impl EventLoop {
                 }
                 log::info!("the topics have {} partitions now", partitions.len());
                 self.real.member.partitions_changed(partitions);
+            }
+            KafkaHeard::Troubles(troubles) => {
+                if !troubles.is_empty() {
+                    self.real.read_secrets();
+                }
+                self.troubles.of_topics = troubles;
+            }
+            KafkaHeard::Seen(trouble) => {
+                self.troubles.seen = trouble.map(|trouble| trouble.to_string());
+                self.troubles.seen.iter().for_each(|trouble| log::error!("Kafka: {trouble}"));
             }
             KafkaHeard::Ends(ends) => self.ends.extend(ends),
             KafkaHeard::Log { partition, ticket, log } => self.log_known(partition, ticket, log),

@@ -17,7 +17,7 @@ use nix::sys::signal::Signal;
 
 use super::control::Control;
 use super::deployments::{Deployments, Files};
-use super::event_loop::{EventLoop, Sources, sink};
+use super::event_loop::{EventLoop, Sources, Troubles, sink};
 use super::group::eligible;
 use super::instance_id::instance_id;
 use super::pages::Pages;
@@ -121,6 +121,7 @@ pub(crate) fn run(
         keeper,
         published: None,
         beat_at: now(),
+        troubles: Troubles::default(),
     };
     let sources = Sources {
         signals,

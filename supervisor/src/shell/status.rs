@@ -24,6 +24,8 @@ pub(crate) struct Status {
     pub(crate) pid: u32,
     pub(crate) uptime_seconds: f64,
     pub(crate) commit_errors_total: u64,
+    /// What keeps it from Kafka, or from topics, in words that say what to do.
+    pub(crate) troubles: Vec<String>,
     pub(crate) assignment: Assignment,
     /// The last reload's replacement of workers.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,6 +107,8 @@ pub(crate) struct Partition {
     pub(crate) restarts: BTreeMap<String, u64>,
     pub(crate) dead_lettered_total: u64,
     pub(crate) last_exit: Option<String>,
+    /// Why nothing is delivered, where that is neither for a handler's failure nor at an operator's word.
+    pub(crate) reason: Option<String>,
     /// Why commits fail, while they do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) commit_error: Option<String>,
@@ -196,6 +200,7 @@ impl Partition {
             restarts: restarts.iter().map(|(reason, count)| (reason.name().to_owned(), *count)).collect(),
             dead_lettered_total: record.map_or(0, |record| record.dead_lettered),
             last_exit: owned.waiting().map(str::to_owned).or(last_exit),
+            reason: owned.reason().map(str::to_owned),
             commit_error: tenure.commit_error.clone(),
             left_behind: Vec::new(),
         }

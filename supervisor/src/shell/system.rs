@@ -161,9 +161,20 @@ impl Real {
         &configured.config
     }
 
+    /// Something is wrong with how we log in: what stands in files may have been changed.
+    pub(crate) fn read_secrets(&mut self) {
+        if let Some(configured) = self.configs.get_mut(&self.established) {
+            configured.read_secrets(&self.brokers, now());
+            self.lookups.take_secrets(&configured.kafka);
+        }
+    }
+
     fn start_of(&mut self, start: &WorkerStart) -> Result<ToWorker, String> {
         let configured = self.configs.get_mut(&start.config).ok_or("its configuration is gone")?;
         configured.read_secrets(&self.brokers, now());
+        if start.config == self.established {
+            self.lookups.take_secrets(&configured.kafka);
+        }
         let entry = self.pages.get(&start.partition).ok_or("it has no status page")?;
         let config = &configured.config;
         Ok(ToWorker::Start(Box::new(Start {

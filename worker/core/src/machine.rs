@@ -116,6 +116,10 @@ pub enum Event {
         dead_within: Duration,
     },
     StartLost(String),
+    /// A right on the topic is missing.
+    Denied(String),
+    /// A broker does not let us in, or we don't trust it.
+    Refused(String),
     /// A deadline may have passed.
     Woken,
     /// Time passed without us: stopped, suspended, starved.
@@ -437,6 +441,12 @@ impl Core {
             Event::LeaseEnded { dead_within } => self.lease_ended(now, dead_within),
             Event::StartLost(error) => {
                 self.stop(now, StopReason::Restart, PARK_WITHIN, Ending::StartLost { error })
+            }
+            Event::Denied(error) => {
+                self.stop(now, StopReason::Restart, PARK_WITHIN, Ending::Denied { error })
+            }
+            Event::Refused(error) => {
+                self.stop(now, StopReason::Restart, PARK_WITHIN, Ending::Refused { error })
             }
             Event::Woken => self.woken(now),
             Event::Overslept => {

@@ -9,6 +9,8 @@ use kafkavisor_types::ids::{Offset, TopicPartition};
 use kafkavisor_types::message::{Header, Message};
 use rdkafka::types::RDKafkaRespErr;
 
+use crate::error::KafkaError;
+
 use super::native::{Client, FetchError, RawMessage};
 use super::properties::consumer_properties;
 
@@ -26,6 +28,8 @@ pub enum Fetched<'a> {
     End(Offset),
     /// The place to read from is not in the log, or the topic is gone.
     StartLost(String),
+    /// A right on the topic is missing.
+    Denied(KafkaError),
 }
 
 /// Fetches one partition.
@@ -117,6 +121,9 @@ fn fetched<'a>(raw: &'a RawMessage, headers: &'a [Header<'a>]) -> Fetched<'a> {
             Fetched::Message { message, bytes }
         }
         RDKafkaRespErr::RD_KAFKA_RESP_ERR__PARTITION_EOF => Fetched::End(Offset(raw.offset())),
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED => {
+            Fetched::Denied(KafkaError::TopicDenied)
+        }
         _ => Fetched::StartLost(raw.error_text()),
     }
 }
@@ -127,6 +134,7 @@ fn tells_something(message: &RawMessage) -> bool {
     match message.error() {
         RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
         | RDKafkaRespErr::RD_KAFKA_RESP_ERR__PARTITION_EOF
+        | RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
         | RDKafkaRespErr::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET
         | RDKafkaRespErr::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE
         | RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION

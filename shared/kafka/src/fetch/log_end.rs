@@ -8,9 +8,6 @@ use std::ptr::{self, NonNull};
 use rdkafka::bindings as rd;
 use rdkafka::types::RDKafkaRespErr;
 
-/// Fetching begins at the latest then, whoever does not answer.
-const WITHIN_MS: i32 = 500;
-
 /// A question under way. Dropped before the handle it was asked with.
 #[derive(Debug)]
 pub(super) struct LogEnd {
@@ -19,11 +16,12 @@ pub(super) struct LogEnd {
 
 #[expect(unsafe_code, reason = "librdkafka's C interface")]
 impl LogEnd {
-    /// Asks; a byte is written to `wake` when there is an answer. None where librdkafka can't even ask.
+    /// Asks, for no longer than `within_ms`; a byte is written to `wake` when there is an answer. None where librdkafka can't even ask.
     pub(super) fn ask(
         rk: NonNull<rd::rd_kafka_t>,
         topic: &CStr,
         partition: i32,
+        within_ms: i32,
         wake: BorrowedFd<'_>,
     ) -> Option<Self> {
         // SAFETY: `rk` is live; the queue is freed by `drop`; the list and the options are freed here, and are copied by the
@@ -37,7 +35,7 @@ impl LogEnd {
             let mut error = [0 as c_char; 1];
             rd::rd_kafka_AdminOptions_set_request_timeout(
                 options,
-                WITHIN_MS,
+                within_ms,
                 error.as_mut_ptr(),
                 error.len(),
             );

@@ -6,4 +6,5 @@ mod native;
 mod properties;
 
 pub use consumer::{Consumer, Fetched};
+pub use native::FetchError;
 pub use properties::consumer_properties;

@@ -4,8 +4,8 @@
 //! message; its slices live as long as it does.
 
 use std::collections::BTreeMap;
-use std::ffi::{CStr, CString, c_char, c_int};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,6 +17,14 @@ use rdkafka::types::{RDKafkaRespErr, RDKafkaType};
 
 use super::log_end::LogEnd;
 use crate::tokens::{Attached, attach, board_in};
+use crate::trouble::{Signs, Trouble};
+
+/// Fetching begins at the latest then, whoever does not answer where the log ends.
+const LOG_END_WITHIN_MS: i32 = 500;
+/// Whether the leader answers at all is known after this: it may hold a fetch back for a while, and what is asked behind it.
+const DOUBT_WITHIN_MS: i32 = 7_000;
+/// ... where it has never answered, and nothing is held back.
+const FIRST_DOUBT_WITHIN_MS: i32 = 1_500;
 
 /// Messages taken from librdkafka at once.
 const BATCH: usize = 1000;
@@ -30,6 +38,9 @@ pub enum FetchError {
     /// The client can't be made.
     #[error("librdkafka can't be started: {0}")]
     Start(String),
+    /// The broker that leads the partition does not let us in, or we don't trust it.
+    #[error(transparent)]
+    Refused(Box<Trouble>),
 }
 
 /// A started consumer of one partition.
@@ -45,6 +56,11 @@ pub(super) struct Client {
     offset: i64,
     /// Fetching begins when this is answered.
     log_end: Option<LogEnd>,
+    /// What librdkafka said of brokers that it can't talk to, and whether the one that matters is among them. It knows where they are.
+    signs: Box<Signs>,
+    doubt: Option<LogEnd>,
+    properties: BTreeMap<String, String>,
+    waker: OwnedFd,
     /// The answer, good until a fetch tells.
     first_end: Option<i64>,
     /// Where librdkafka puts what is taken.
@@ -87,6 +103,23 @@ unsafe extern "C" fn log_line(
     }
 }
 
+/// librdkafka's errors that are no message's.
+#[expect(unsafe_code, reason = "called by librdkafka with a C string")]
+unsafe extern "C" fn note_error(
+    _: *mut rd::rd_kafka_t,
+    code: c_int,
+    reason: *const c_char,
+    signs: *mut c_void,
+) {
+    // SAFETY: librdkafka passes a valid C string that lives as long as this call, and the signs that the handle was made with.
+    let (reason, signs) = unsafe { (CStr::from_ptr(reason), &*signs.cast::<Signs>()) };
+    let reason = reason.to_string_lossy();
+    if now_and_then() {
+        log::warn!("librdkafka: {reason}");
+    }
+    signs.note_code(code, &reason);
+}
+
 #[expect(unsafe_code, reason = "librdkafka's C interface")]
 impl Client {
     /// Starts fetching `partition` of `topic` at `offset`; a byte is written to `wake` when the empty queue fills.
@@ -97,7 +130,9 @@ impl Client {
         offset: i64,
         wake: BorrowedFd<'_>,
     ) -> Result<Self, FetchError> {
-        let rk = Self::handle(properties)?;
+        let signs = Box::new(Signs::default());
+        let rk = Self::handle(properties, &signs)?;
+        let waker = wake.try_clone_to_owned().map_err(|error| FetchError::Start(error.to_string()))?;
         let attached = attach(board_in(properties), rk.as_ptr());
         let name = c_string(topic);
         // SAFETY: `rk` is a live handle and `name` a C string; a null configuration means the handle's defaults.
@@ -107,14 +142,32 @@ impl Client {
         let (Some(topic), Some(queue)) = (NonNull::new(topic), NonNull::new(queue)) else {
             return Err(FetchError::Start("no memory for a topic and a queue".to_owned()));
         };
-        let log_end = LogEnd::ask(rk, &name, partition, wake);
+        let log_end = LogEnd::ask(rk, &name, partition, LOG_END_WITHIN_MS, wake);
         let batch = vec![ptr::null_mut(); BATCH];
-        let mut client =
-            Self { attached, rk, topic, queue, name, partition, offset, log_end, first_end: None, batch };
+        let mut client = Self {
+            attached,
+            rk,
+            topic,
+            queue,
+            name,
+            partition,
+            offset,
+            log_end,
+            signs,
+            doubt: None,
+            properties: properties.clone(),
+            waker,
+            first_end: None,
+            batch,
+        };
         // SAFETY: the queue is live; `payload` is copied during the call; the descriptor outlives the client, whose owner has
         // both and drops the client first.
         unsafe {
             rd::rd_kafka_queue_io_event_enable(queue.as_ptr(), wake.as_raw_fd(), b"x".as_ptr().cast(), 1);
+            // What librdkafka wants to tell beside messages is worth waking up for, too.
+            let main = rd::rd_kafka_queue_get_main(rk.as_ptr());
+            rd::rd_kafka_queue_io_event_enable(main, wake.as_raw_fd(), b"x".as_ptr().cast(), 1);
+            rd::rd_kafka_queue_destroy(main);
         }
         if client.log_end.is_none() {
             client.begin()?;
@@ -129,7 +182,10 @@ impl Client {
         if failed == 0 { Ok(()) } else { Err(FetchError::Start(std::io::Error::last_os_error().to_string())) }
     }
 
-    fn handle(properties: &BTreeMap<String, String>) -> Result<NonNull<rd::rd_kafka_t>, FetchError> {
+    fn handle(
+        properties: &BTreeMap<String, String>,
+        signs: &Signs,
+    ) -> Result<NonNull<rd::rd_kafka_t>, FetchError> {
         let mut error = [0 as c_char; 512];
         // SAFETY: makes a new configuration, ours to free until rd_kafka_new takes it.
         let conf = unsafe { rd::rd_kafka_conf_new() };
@@ -145,8 +201,13 @@ impl Client {
                 return Err(FetchError::Property(text(&error)));
             }
         }
-        // SAFETY: `conf` is live; the callback is a function of the right type that lives for ever.
-        unsafe { rd::rd_kafka_conf_set_log_cb(conf, Some(log_line)) };
+        // SAFETY: `conf` is live; the callbacks are functions of the right types that live for ever; `signs` stands in a box that
+        // outlives the handle, and is shared.
+        unsafe {
+            rd::rd_kafka_conf_set_log_cb(conf, Some(log_line));
+            rd::rd_kafka_conf_set_error_cb(conf, Some(note_error));
+            rd::rd_kafka_conf_set_opaque(conf, ptr::from_ref(signs).cast_mut().cast());
+        }
         // SAFETY: `conf` is live and taken over on success; `error` is as long as is said.
         let rk = unsafe {
             rd::rd_kafka_new(RDKafkaType::RD_KAFKA_CONSUMER, conf, error.as_mut_ptr(), error.len())
@@ -171,11 +232,35 @@ impl Client {
     pub(super) fn serve(&mut self) -> Result<(), FetchError> {
         // SAFETY: `rk` is live.
         unsafe { rd::rd_kafka_poll(self.rk.as_ptr(), 0) };
+        if self.log_end.is_none() {
+            self.look_whether_refused()?;
+        }
         let Some(end) = self.log_end.as_ref().and_then(LogEnd::answer) else { return Ok(()) };
         self.log_end = None;
         // A start beyond the end is the fetch's to refuse.
         self.first_end = Some(end).filter(|end| *end >= self.offset);
         self.begin()
+    }
+
+    /// A broker that does not let us in need not be the one that leads the partition: that one is asked, and if it answers all is
+    /// well.
+    fn look_whether_refused(&mut self) -> Result<(), FetchError> {
+        let Some(trouble) = self.signs.last().and_then(|sign| sign.trouble(&self.properties)) else {
+            return Ok(());
+        };
+        let Some(doubt) = &self.doubt else {
+            let heard = self.high_watermark().is_some();
+            let within = if heard { DOUBT_WITHIN_MS } else { FIRST_DOUBT_WITHIN_MS };
+            self.doubt = LogEnd::ask(self.rk, &self.name, self.partition, within, self.waker.as_fd());
+            return Ok(());
+        };
+        let Some(end) = doubt.answer() else { return Ok(()) };
+        self.doubt = None;
+        if end >= 0 {
+            self.signs.forget();
+            return Ok(());
+        }
+        Err(FetchError::Refused(Box::new(trouble)))
     }
 
     /// The end of the partition as the last fetch had it; none before the first.
@@ -200,6 +285,7 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         self.log_end = None;
+        self.doubt = None;
         self.attached = None;
         // SAFETY: each is live and freed once, dependents first; no message of this queue is left, for its owner drops them
         // before the client.

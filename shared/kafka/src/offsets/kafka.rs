@@ -73,7 +73,8 @@ impl Writer {
         while self.client.poll(Duration::ZERO).is_some() {}
         let signs = self.client.context();
         let (brokers, properties) = (self.made_with.brokers(), self.made_with.properties());
-        signs.explain(&brokers, properties, now() + LOOK).map_or(error, KafkaError::Security)
+        let trouble = signs.explain(&brokers, properties, now() + LOOK);
+        trouble.map_or(error, |trouble| KafkaError::Security(Box::new(trouble)))
     }
 }
 

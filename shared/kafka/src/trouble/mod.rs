@@ -24,5 +24,5 @@ pub mod tls;
 mod wire;
 mod words;
 
-pub(crate) use signs::Signs;
+pub(crate) use signs::{Signs, look};
 pub use words::Trouble;

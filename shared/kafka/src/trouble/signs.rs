@@ -9,11 +9,11 @@ use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
 
 #[cfg(feature = "probe")]
-use super::probe::look;
+pub(crate) use super::probe::look;
 use super::words::Trouble;
 
 #[cfg(not(feature = "probe"))]
-fn look(_: &str, _: &BTreeMap<String, String>, _: Instant) -> Option<Trouble> {
+pub(crate) fn look(_: &str, _: &BTreeMap<String, String>, _: Instant) -> Option<Trouble> {
     None
 }
 
@@ -89,6 +89,16 @@ impl Signs {
     ) -> Option<Trouble> {
         let sign = self.last()?;
         look(brokers, properties, until).or_else(|| sign.trouble(properties))
+    }
+
+    /// What librdkafka says to a callback.
+    pub(crate) fn note_code(&self, code: i32, reason: &str) {
+        let sign = |code: Code| (code as i32, code);
+        let known = [Code::Authentication, Code::SaslAuthenticationFailed, Code::SSL, Code::AllBrokersDown];
+        let known = known.map(sign).into_iter().find(|(number, _)| *number == code);
+        if let Some(sign) = known.and_then(|(_, code)| Sign::of(code, reason)) {
+            self.note(sign);
+        }
     }
 
     fn note(&self, sign: Sign) {

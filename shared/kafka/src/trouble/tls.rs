@@ -97,6 +97,11 @@ pub enum TlsTrouble {
     File(#[from] FileError),
 }
 
+/// Which OpenSSL this runs with, librdkafka too: `OpenSSL 3.0.19 ...`.
+pub fn openssl_version() -> &'static str {
+    openssl::version::version()
+}
+
 /// What came of a look.
 #[derive(Debug)]
 pub enum Sight<T> {

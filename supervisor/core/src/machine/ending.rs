@@ -17,7 +17,7 @@ use crate::messages::{Action, Refusal};
 use crate::phase::{Phase, Purpose, Worker};
 use crate::poison::Surroundings;
 use crate::reason::{Reason, describe};
-use crate::tenure::DueDeadLetter;
+use crate::tenure::{Barred, DueDeadLetter};
 
 /// A worker that is gone: how it said it would end, how it did, and what its page holds.
 struct End {
@@ -131,7 +131,14 @@ impl Core {
     fn replaced(&mut self, now: Instant, key: &TopicPartition, reason: Reason, end: End) -> Vec<Action> {
         // An operator's word for where to go on outranks both.
         let ordered = self.partitions.get(key).is_some_and(|partition| partition.tenure.seek.is_some());
-        if !ordered && let Some(Ending::Parked { .. } | Ending::StartLost { .. }) = end.worker.ending {
+        if !ordered
+            && let Some(
+                Ending::Parked { .. }
+                | Ending::StartLost { .. }
+                | Ending::Denied { .. }
+                | Ending::Refused { .. },
+            ) = end.worker.ending
+        {
             hit!(replaced_worker_had_parked_or_lost_its_start);
             return self.recover(now, key, end);
         }
@@ -163,6 +170,16 @@ impl Core {
                 self.locate_later(now, key, how);
                 Vec::new()
             }
+            Some(Ending::Denied { .. }) => {
+                self.bar(key, Barred::Denied(how.clone()));
+                // Its start is looked up again and again, and known when the right is back.
+                self.locate_later(now, key, how);
+                Vec::new()
+            }
+            Some(Ending::Refused { .. }) => {
+                self.bar(key, Barred::Refused(how.clone()));
+                self.refused_by_kafka(now, key, &how)
+            }
             Some(
                 Ending::HandlerExit { .. }
                 | Ending::HandlerSignal { .. }
@@ -173,6 +190,28 @@ impl Core {
             )
             | None => self.failed(now, key, how, end),
         }
+    }
+
+    /// Kafka keeps us out: said once.
+    fn bar(&mut self, key: &TopicPartition, barred: Barred) {
+        self.record_mut(key).last_exit = Some(barred.why().to_owned());
+        let Some(partition) = self.partitions.get_mut(key) else { return };
+        if partition.tenure.barred.as_ref() != Some(&barred) {
+            log::error!("{key}: stopped: {}", barred.why());
+        }
+        partition.tenure.barred = Some(barred);
+    }
+
+    /// A broker does not let its worker in: another one is started after a while, with secrets that are read again.
+    fn refused_by_kafka(&mut self, now: Instant, key: &TopicPartition, why: &str) -> Vec<Action> {
+        let actions = self.roll_failed(now, key, why);
+        let chance = self.chance.f64();
+        let restart = self.settings_of(key).restart.clone();
+        self.record_mut(key).count_restart(Reason::WorkerExit);
+        let Some(partition) = self.partitions.get_mut(key) else { return actions };
+        let wait = partition.tenure.failures.barred(&restart, chance);
+        partition.enter(Phase::BackingOff { until: now + wait });
+        actions
     }
 
     fn parked(

@@ -35,6 +35,10 @@ impl Core {
                 if let Phase::Running { ready, .. } = partition.phase_mut() {
                     *ready = true;
                 }
+                partition.tenure.failures.let_in();
+                if partition.tenure.barred.take().is_some() {
+                    log::info!("{key}: Kafka lets us in again");
+                }
                 Vec::new()
             }
             FromWorker::CommitWanted => {

@@ -96,7 +96,9 @@ pub(in crate::commands) fn all(counts: &BTreeMap<Topic, i32>) -> BTreeSet<TopicP
 pub(in crate::commands) fn failure(error: OffsetsError) -> Failure {
     let message = error.to_string();
     match error {
-        OffsetsError::KafkaUnreachable { .. }
+        OffsetsError::KafkaRefuses { error, .. } if error.is_ours() => Failure::configuration(message),
+        OffsetsError::KafkaRefuses { .. }
+        | OffsetsError::KafkaUnreachable { .. }
         | OffsetsError::ZookeeperUnreachable { .. }
         | OffsetsError::Offsets(OffsetError::ZookeeperTimedOut { .. })
         | OffsetsError::Kafka { error: KafkaError::TimedOut, .. } => Failure::unreachable(message),
