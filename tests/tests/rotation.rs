@@ -1,0 +1,103 @@
+//! A secret that is changed while an instance runs: no restart of the supervisor is needed.
+
+use std::fs;
+use std::path::PathBuf;
+
+use kafkavisor_tests::checks::History;
+use kafkavisor_tests::environment::{certificate, secure};
+use kafkavisor_tests::instance::Builder;
+use kafkavisor_tests::message::numbered;
+use kafkavisor_tests::processes;
+use kafkavisor_tests::recorder::Recorder;
+use kafkavisor_tests::records::Records;
+use kafkavisor_tests::secure::{User, topic};
+use kafkavisor_tests::topic::Topic;
+use nix::sys::signal::Signal;
+use serde_json::json;
+use tempfile::TempDir;
+
+/// Somebody whose password is in a file.
+struct Login {
+    user: User,
+    folder: TempDir,
+}
+
+impl Login {
+    fn reading(topic: &Topic) -> Self {
+        let login = Self { user: User::reading(topic), folder: tempfile::tempdir().unwrap() };
+        login.write();
+        login
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("password")
+    }
+
+    /// As whoever rotates secrets does it: a new file over the old one.
+    fn write(&self) {
+        let new = self.folder.path().join("new");
+        fs::write(&new, format!("{}\n", self.user.password)).unwrap();
+        fs::rename(&new, self.file()).unwrap();
+    }
+
+    /// Another password, which is in the file as soon as Kafka knows it.
+    fn rotate(&mut self) {
+        self.user.rotate();
+        self.write();
+    }
+
+    fn builder(&self, topic: &Topic, records: &Records) -> Builder {
+        let kafka = json!({
+            "security.protocol": "SASL_SSL",
+            "ssl.ca.location": certificate("ca.pem"),
+            "sasl.mechanism": "SCRAM-SHA-512",
+            "sasl.username": self.user.name,
+            "sasl.password": {"file": self.file()},
+        });
+        Builder::of(topic)
+            .set("cluster.brokers", secure("SASL_TLS"))
+            .set("cluster.zookeeper", secure("ZOOKEEPER"))
+            .set("kafka", kafka)
+            .recorder(&Recorder::new(records))
+    }
+}
+
+#[test]
+fn workers_that_are_started_later_log_in_with_the_new_password() {
+    let (topic, records) = (topic(2), Records::new());
+    topic.produce(&numbered(2, 20));
+    let mut login = Login::reading(&topic);
+    let instance = login.builder(&topic, &records).start();
+    let before = instance.wait_consumed(&topic, 2);
+    login.rotate();
+    processes::signal(before.partition(0).worker_pid.unwrap(), Signal::SIGKILL);
+    instance.wait_for("another worker is ready", |status| {
+        status.is_ready(2) && status.partition(0).restarts_total == 1
+    });
+    topic.produce(&numbered(2, 20));
+    let after = instance.wait_consumed(&topic, 2);
+    // Kafka lets nobody in with the old one, and whoever is in stays so.
+    assert_eq!(after.partition(0).restarts_total, 1, "{}", instance.log());
+    assert_eq!(after.partition(1).worker_pid, before.partition(1).worker_pid);
+    instance.stop();
+    assert!(!instance.log().contains("refuses to let us in"), "{}", instance.log());
+    History::of(&records, &topic).assert_exactly_once();
+}
+
+#[test]
+fn hup_replaces_workers_that_have_the_old_password() {
+    let (topic, records) = (topic(2), Records::new());
+    topic.produce(&numbered(2, 20));
+    let mut login = Login::reading(&topic);
+    let instance = login.builder(&topic, &records).start();
+    instance.wait_consumed(&topic, 2);
+    login.rotate();
+    instance.signal(Signal::SIGHUP);
+    instance.wait_for_log("the roll is over: 2 of 2 workers are replaced");
+    topic.produce(&numbered(2, 20));
+    let status = instance.wait_consumed(&topic, 2);
+    assert!(status.partitions.iter().all(|p| p.restarts_total == 1), "{status:#?}");
+    instance.stop();
+    assert!(!instance.log().contains("refuses to let us in"), "{}", instance.log());
+    History::of(&records, &topic).assert_exactly_once();
+}
