@@ -79,14 +79,14 @@ impl Example {
 fn a_cluster_of_ones_own_with_scram() {
     let example = Example::read("secure-scram.yaml")
         .with("[kafka-1.example.com:9093, kafka-2.example.com:9093]", &format!("[{}]", secure("SASL_TLS")))
-        .with("zookeeper-1.example.com:2281,zookeeper-2.example.com:2281", &secure("ZOOKEEPER"))
+        .with("zookeeper-1.example.com:2281,zookeeper-2.example.com:2281", &secure("ZOOKEEPER_TLS"))
         .with("username: billing", "username: svc")
         .copies("ca.pem", "ca.pem")
         .copies("svc.pem", "billing.pem")
         .copies("svc.key", "billing.key")
         .holds("zookeeper-password", "svc-secret")
         .holds("kafka-password", "svc-secret");
-    example.without("zookeeper_").consumes(&[]);
+    example.consumes(&[]);
 }
 
 #[test]

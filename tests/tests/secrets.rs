@@ -97,9 +97,16 @@ fn a_password_and_a_key_are_nowhere_under_load() {
         "ssl.key.pem": {"file": key},
         "ssl.key.password": {"env": "KEY_PASSWORD"},
     });
-    let instance = builder(&topic, &records, &properties).variable("KEY_PASSWORD", &key_password).start();
+    let digest = unique("digest-password");
+    let digest_file = folder.path().join("digest");
+    fs::write(&digest_file, format!("{digest}\n")).unwrap();
+    let auth = json!({"username": "svc", "password": {"file": digest_file}, "acl": "open"});
+    let instance = builder(&topic, &records, &properties)
+        .set("cluster.zookeeper_auth", auth)
+        .variable("KEY_PASSWORD", &key_password)
+        .start();
     disturb(&instance, &topic);
-    let secrets = Secrets::new([user.password.as_str(), &key_password, &some_of_the_key]);
+    let secrets = Secrets::new([user.password.as_str(), &key_password, &some_of_the_key, &digest]);
     secrets.assert_in_no_process(&instance, &[instance.pid()]);
     secrets.assert_in_nothing_said(&instance);
     let status = instance.status().unwrap();
