@@ -10,6 +10,7 @@ use std::thread;
 #[derive(Debug)]
 pub struct Forwarder {
     address: SocketAddr,
+    server: Arc<Mutex<String>>,
     stopped: Arc<AtomicBool>,
     connections: Arc<Mutex<Vec<TcpStream>>>,
 }
@@ -19,15 +20,20 @@ impl Forwarder {
     pub fn to(server: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
-        let forwarder = Self { address, stopped: Arc::default(), connections: Arc::default() };
-        let (server, stopped, connections) =
-            (server.to_owned(), Arc::clone(&forwarder.stopped), Arc::clone(&forwarder.connections));
+        let server = Arc::new(Mutex::new(server.to_owned()));
+        let forwarder = Self { address, server, stopped: Arc::default(), connections: Arc::default() };
+        let (server, stopped, connections) = (
+            Arc::clone(&forwarder.server),
+            Arc::clone(&forwarder.stopped),
+            Arc::clone(&forwarder.connections),
+        );
         thread::spawn(move || {
             while let Ok((client, _)) = listener.accept() {
                 if stopped.load(Ordering::Acquire) {
                     return;
                 }
-                let Ok(server) = TcpStream::connect(&server) else { continue };
+                let server = server.lock().unwrap().clone();
+                let Ok(server) = TcpStream::connect(server) else { continue };
                 connections.lock().unwrap().extend([&client, &server].map(|end| end.try_clone().unwrap()));
                 both_ways(client, server);
             }
@@ -40,11 +46,21 @@ impl Forwarder {
         self.address.to_string()
     }
 
+    /// Another server is behind its address from here on, and what was connected is not any more.
+    pub fn turn_to(&self, server: &str) {
+        server.clone_into(&mut self.server.lock().unwrap());
+        self.cut();
+    }
+
     /// Nobody listens at its address any more, and what was connected is not.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
         // Wakes the one that accepts, which then lets go of the address.
         drop(TcpStream::connect(self.address));
+        self.cut();
+    }
+
+    fn cut(&self) {
         for connection in self.connections.lock().unwrap().drain(..) {
             // It may have ended of itself.
             let _ = connection.shutdown(Shutdown::Both);

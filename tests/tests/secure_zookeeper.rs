@@ -6,11 +6,13 @@ use std::path::Path;
 use kafkavisor_tests::checks::History;
 use kafkavisor_tests::command::run;
 use kafkavisor_tests::environment::{self, secure, unique};
+use kafkavisor_tests::forwarder::Forwarder;
 use kafkavisor_tests::instance::{Builder, Instance};
 use kafkavisor_tests::kazoo::{KazooMember, folder_of};
 use kafkavisor_tests::message::numbered;
 use kafkavisor_tests::recorder::Recorder;
 use kafkavisor_tests::records::Records;
+use kafkavisor_tests::status::Status;
 use kafkavisor_tests::topic::Topic;
 use kafkavisor_tests::waiting::{until, until_equal};
 use kafkavisor_tests::zookeeper::{classic_offset, classic_path, is_open, set_rights, write_node};
@@ -172,6 +174,30 @@ fn each_trouble_with_tls_has_its_own_name_at_the_start() {
     let stranger =
         tls("certificate", "unknown-ca.pem").set("cluster.zookeeper_tls.key", certificate("unknown-ca.key"));
     refused(&stranger, &["refuses our client certificate", "cluster.zookeeper_tls.certificate"]);
+}
+
+#[test]
+fn a_trouble_with_tls_that_comes_while_it_runs_is_shown_until_it_is_mended() {
+    let (topic, records) = (topic(1), Records::new());
+    let forwarder = Forwarder::to(&secure("ZOOKEEPER_TLS"));
+    let builder = secured(&topic, "open", "").set("cluster.zookeeper", forwarder.address());
+    let instance = builder.recorder(&Recorder::new(&records)).start();
+    instance.wait_ready(1);
+    forwarder.turn_to(&secure("EXPIRED"));
+    let why = "has expired";
+    let in_trouble =
+        |status: &Status| status.assignment.trouble.as_ref().is_some_and(|said| said.contains(why));
+    instance.wait_for("it is shown", in_trouble);
+    let shown = instance.ask("status", &[]);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains(why), "{shown:?}");
+    instance.wait_for_log("is lost");
+    instance.wait_for("it is still shown", in_trouble);
+    forwarder.turn_to(&secure("ZOOKEEPER_TLS"));
+    let status = instance.wait_ready(1);
+    assert_eq!(status.assignment.trouble, None);
+    topic.produce(&numbered(1, 20));
+    instance.wait_consumed(&topic, 1);
+    instance.stop();
 }
 
 #[test]
