@@ -98,7 +98,10 @@ fn a_partition_without_a_leader_delays_no_other() {
     until_within(Duration::from_secs(10), "the partition that is led is read", || {
         // It may not have its partitions yet.
         instance.status().filter(|status| {
-            status.partitions.iter().any(|partition| partition.partition == 0 && partition.committed == Some(20))
+            status
+                .partitions
+                .iter()
+                .any(|partition| partition.partition == 0 && partition.committed == Some(20))
         })
     });
     let status = instance.status().unwrap();
