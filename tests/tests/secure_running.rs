@@ -83,6 +83,33 @@ fn a_right_that_goes_stops_that_topic_alone_until_it_comes_back() {
     }
 }
 
+#[test]
+fn a_right_on_the_group_that_goes_is_said_and_nothing_is_lost() {
+    let (topic, records) = (topic(1), Records::new());
+    let user = User::new();
+    let builder = instance(&topic, &[0], "SASL_TLS", user.scram()).recorder(&Recorder::new(&records));
+    let group = format!("group:{}", builder.group_name());
+    user.allow("read", &format!("topic:{}", topic.name));
+    user.allow("read", &group);
+    let running = builder.start();
+    topic.produce(&numbered(1, 10));
+    running.wait_consumed(&topic, 1);
+
+    user.revoke("read", &group);
+    topic.produce(&numbered(1, 10));
+    let words = "not allowed to use the group";
+    let status = running.wait_for_within(LONG, "commits are refused, and that is said", |status| {
+        status.partition(0).reason.as_ref().is_some_and(|reason| reason.contains(words))
+            && status.troubles.iter().any(|trouble| trouble.contains(words))
+    });
+    println!("{:?}, {:?}", status.troubles, status.partition(0).reason);
+    user.allow("read", &group);
+    wait_over(&running);
+    running.wait_consumed(&topic, 1);
+    running.stop();
+    History::of(&records, &topic).assert_exactly_once();
+}
+
 /// An instance whose password stands in a file, which is in its folder.
 fn with_password_in_a_file(topic: &Topic, user: &User, records: &Records) -> Instance {
     let folder = tempfile::tempdir().unwrap().keep();

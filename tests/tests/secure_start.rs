@@ -216,6 +216,28 @@ fn a_listener_that_is_taken_for_another() {
 }
 
 #[test]
+fn commands_that_look_at_kafka_say_the_same_words() {
+    let brokers = secure("TLS");
+    let commands: [&[&str]; 4] = [
+        &["lag", "-b", &brokers, "-g", "g"],
+        &["offsets", "get", "-b", &brokers, "-g", "g"],
+        &["members", "-b", &brokers, "-g", "g"],
+        &["topics", "-b", &brokers],
+    ];
+    for command in commands {
+        let said = command::run(command).exits(78).saying(&["speaks TLS", "`kafka.security.protocol`"]);
+        println!("{command:?}: {}", said.err);
+    }
+}
+
+#[test]
+fn what_is_carried_is_said() {
+    let said = command::run(["--version"]).exits(0);
+    println!("{}", said.out);
+    assert!(said.out.contains("\nlibrdkafka 2.") && said.out.contains("\nOpenSSL "), "{said:?}");
+}
+
+#[test]
 fn a_right_that_is_missing_is_named() {
     let topic = topic(1);
     let of_topic = format!("topic:{}", topic.name);

@@ -76,6 +76,11 @@ impl KafkaError {
         }
     }
 
+    /// Whether a right is missing, or we and the brokers don't come together.
+    pub fn is_security(&self) -> bool {
+        matches!(self, Self::TopicDenied | Self::GroupDenied | Self::Security(_))
+    }
+
     /// What a code says; none where nothing is wrong.
     pub(crate) fn of(code: RDKafkaRespErr) -> Option<Self> {
         (code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR).then(|| Self::from(Code::from(code)))

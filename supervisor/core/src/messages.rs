@@ -46,13 +46,15 @@ pub struct CommitAnswer {
 pub enum NotCommitted {
     /// It may be, if it is tried again.
     Failed(String),
+    /// Not before somebody gives a right, or changes how we log in.
+    Barred(String),
     /// There is no such partition, as Kafka says: nothing can be committed of it.
     Gone(String),
 }
 
 impl NotCommitted {
     pub(crate) fn why(&self) -> &str {
-        let (Self::Failed(why) | Self::Gone(why)) = self;
+        let (Self::Failed(why) | Self::Barred(why) | Self::Gone(why)) = self;
         why
     }
 }

@@ -98,6 +98,8 @@ pub struct Tenure {
     /// None before its start is known.
     pub place: Option<Place>,
     pub commit_error: Option<String>,
+    /// ... and it is for somebody to do something about.
+    pub commits_barred: bool,
     /// Until a worker has heard of Kafka again.
     pub barred: Option<Barred>,
     /// How many commits in a row were answered that there is no such partition.
@@ -133,6 +135,7 @@ impl Tenure {
             config,
             place: None,
             commit_error: None,
+            commits_barred: false,
             barred: None,
             gone: 0,
             failures: Failures::default(),

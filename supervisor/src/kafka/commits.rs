@@ -66,10 +66,10 @@ pub(super) enum CommitError {
 impl CommitError {
     fn told(&self) -> NotCommitted {
         let why = self.to_string();
-        if matches!(self, Self::Store(OffsetError::Gone)) {
-            NotCommitted::Gone(why)
-        } else {
-            NotCommitted::Failed(why)
+        match self {
+            Self::Store(OffsetError::Gone) => NotCommitted::Gone(why),
+            Self::Store(OffsetError::Kafka(error)) if error.is_security() => NotCommitted::Barred(why),
+            Self::Store(_) | Self::NotOurs | Self::JustBegun => NotCommitted::Failed(why),
         }
     }
 }

@@ -181,8 +181,18 @@ impl EventLoop {
                 Barred::Refused(why) => self.reason_of(owned).unwrap_or_else(|| why.clone()),
             })
         };
+        let of_commit = |owned: &Partition| {
+            let tenure = &owned.tenure;
+            tenure
+                .commit_error
+                .as_ref()
+                .filter(|_| tenure.commits_barred)
+                .map(|error| format!("commits: {error}"))
+        };
+        let of_commits = self.driver.core().partitions().values().filter_map(of_commit);
         let of_partitions = self.driver.core().partitions().iter().filter_map(of_partition);
-        let all: BTreeSet<_> = of_partitions.chain(self.troubles.of_topics.iter().cloned()).collect();
+        let all: BTreeSet<_> =
+            of_partitions.chain(of_commits).chain(self.troubles.of_topics.iter().cloned()).collect();
         all.into_iter().collect()
     }
 

@@ -80,6 +80,7 @@ impl Core {
         let requested = partition.tenure.place.as_mut().and_then(|place| place.requested.take());
         let asked = requested == Some(offset);
         partition.tenure.note_gone(matches!(error, Some(NotCommitted::Gone(_))));
+        partition.tenure.commits_barred = matches!(error, Some(NotCommitted::Barred(_)));
         if !asked {
             hit!(answer_to_what_was_asked_before);
         }
