@@ -231,13 +231,6 @@ fn commands_that_look_at_kafka_say_the_same_words() {
 }
 
 #[test]
-fn what_is_carried_is_said() {
-    let said = command::run(["--version"]).exits(0);
-    println!("{}", said.out);
-    assert!(said.out.contains("\nlibrdkafka 2.") && said.out.contains("\nOpenSSL "), "{said:?}");
-}
-
-#[test]
 fn a_right_that_is_missing_is_named() {
     let topic = topic(1);
     let of_topic = format!("topic:{}", topic.name);

@@ -22,11 +22,6 @@ impl KafkaProperties {
         self.0.insert(name.into(), Secret::text(value));
     }
 
-    /// Takes a property out.
-    pub fn remove(&mut self, name: &str) {
-        self.0.remove(name);
-    }
-
     /// The names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)

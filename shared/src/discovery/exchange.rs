@@ -1,9 +1,8 @@
 //! One HTTP exchange: bounded in time and size, tried twice, redirections not followed.
 
-use std::error::Error as _;
 use std::time::Duration;
 
-use kafkavisor_types::text::bounded;
+use kafkavisor_types::text::{bounded, innermost};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Client, Method, redirect};
 use serde_json::Value;
@@ -44,7 +43,7 @@ pub(super) fn client(client_id: &str) -> Result<Client, String> {
         .redirect(redirect::Policy::none())
         .user_agent(agent)
         .pool_max_idle_per_host(0);
-    client.build().map_err(|error| reasons(&error))
+    client.build().map_err(|error| innermost(&error))
 }
 
 /// The answer, of the second try where the first brings none or one of a server in trouble (5xx).
@@ -84,7 +83,7 @@ async fn whole(client: &Client, request: &Request) -> Result<Answer, Fault> {
 
 /// Whether somebody was reached: who hangs up, or says something that is no HTTP, was.
 fn fault(error: &reqwest::Error) -> Fault {
-    let reason = reasons(error);
+    let reason = innermost(error);
     if error.is_connect() || error.is_builder() { Fault::Unreached(reason) } else { Fault::NoAnswer(reason) }
 }
 
@@ -96,15 +95,4 @@ pub(super) fn for_people(body: &[u8]) -> String {
     });
     let text = said.map_or_else(|| String::from_utf8_lossy(body).trim().to_owned(), str::to_owned);
     if text.is_empty() { text } else { format!(" ({})", bounded(text.as_bytes(), text.len(), SHOWN)) }
-}
-
-/// An error with what is behind it: the outermost says only that sending failed.
-fn reasons(error: &reqwest::Error) -> String {
-    let mut source = error.source();
-    let mut innermost = error.to_string();
-    while let Some(error) = source {
-        innermost = error.to_string();
-        source = error.source();
-    }
-    innermost
 }

@@ -23,6 +23,15 @@ pub fn shown(text: &str) -> String {
     bounded(text.as_bytes(), text.len(), SHOWN)
 }
 
+/// The innermost reason of an error: what is around it says only what was tried.
+pub fn innermost(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
 /// What somebody has named (a file, an address, a group), as it is repeated to them: on one line, and whole.
 pub fn named(what: impl std::fmt::Display) -> String {
     escaped(&what.to_string(), &[]).into_owned()

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kafkavisor::clock::now;
-use kafkavisor_link::inherited::Birth;
+use kafkavisor_link::inherited::{Birth, without_service_manager};
 use kafkavisor_link::process::{Exit, end_group, ended_pid, reap};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -127,11 +127,7 @@ impl Program {
         let mut command = Command::new(program);
         command.args(arguments).process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        for name in
-            ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"]
-        {
-            command.env_remove(name);
-        }
+        without_service_manager(&mut command);
         secrecy::take_out(&mut command);
         Birth { at_our_end: Signal::SIGKILL, leaves_signals: false, descriptors: None }.of(&mut command);
         // Held until it is known: the loop must not find it ended before.

@@ -2,13 +2,12 @@
 //! librdkafka, for a thousand workers would each ask by themselves.
 
 use std::collections::BTreeMap;
-use std::error::Error as _;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use kafkavisor::config::KafkaProperties;
-use kafkavisor::text;
+use kafkavisor::text::{self, innermost};
 use kafkavisor::token::Token;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Certificate, Client, redirect};
@@ -113,7 +112,7 @@ impl Oidc {
     }
 
     async fn exchange(&self) -> Result<Vec<u8>, OidcError> {
-        let broken = |error: reqwest::Error| OidcError::NotReached(reasons(&error));
+        let broken = |error: reqwest::Error| OidcError::NotReached(innermost(&error));
         let login = STANDARD.encode(format!("{}:{}", encoded(&self.client_id), encoded(&self.client_secret)));
         let mut form = "grant_type=client_credentials".to_owned();
         if let Some(scope) = &self.scope {
@@ -152,12 +151,12 @@ impl Oidc {
             let failed = |error: String| OidcError::Ca { path: path.to_owned(), error };
             let bundle = bundle.map_err(|error| failed(error.to_string()))?;
             for certificate in
-                Certificate::from_pem_bundle(&bundle).map_err(|error| failed(reasons(&error)))?
+                Certificate::from_pem_bundle(&bundle).map_err(|error| failed(innermost(&error)))?
             {
                 client = client.add_root_certificate(certificate);
             }
         }
-        client.build().map_err(|error| OidcError::NotReached(reasons(&error)))
+        client.build().map_err(|error| OidcError::NotReached(innermost(&error)))
     }
 
     fn token(&self, body: &[u8], now: i64) -> Result<Token, OidcError> {
@@ -219,17 +218,6 @@ fn said(body: &[u8]) -> String {
     let words = ["error", "error_description"].iter().filter_map(|key| answer.get(key)?.as_str());
     let words = words.collect::<Vec<_>>().join(": ");
     if words.is_empty() { words } else { format!(" ({})", text::shown(&words)) }
-}
-
-/// An error with what is behind it.
-fn reasons(error: &reqwest::Error) -> String {
-    let mut innermost = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        innermost = error.to_string();
-        source = error.source();
-    }
-    innermost
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use kafkavisor_link::inherited::Birth;
+use kafkavisor_link::inherited::{Birth, without_service_manager};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::Signal;
@@ -69,11 +69,7 @@ impl Spec {
             self.command.split_first().ok_or_else(|| io::Error::other("the handler's command is empty"))?;
         let mut command = Command::new(program);
         command.args(arguments).envs(self.environment.iter().map(|(k, v)| (k, v))).process_group(0);
-        for name in
-            ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"]
-        {
-            command.env_remove(name);
-        }
+        without_service_manager(&mut command);
         Ok(command)
     }
 

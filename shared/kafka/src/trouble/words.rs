@@ -118,7 +118,6 @@ impl Trouble {
 fn who_are_we(mechanism: &str) -> &'static str {
     match mechanism {
         "OAUTHBEARER" => "look at the token, `oauth.token_command` or `kafka.sasl.oauthbearer.*`",
-        "GSSAPI" => "look at `kafka.sasl.kerberos.*`",
         _ => "look at `kafka.sasl.username` and `kafka.sasl.password`",
     }
 }
