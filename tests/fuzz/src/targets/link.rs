@@ -46,8 +46,12 @@ mod tests {
 
     /// Else the corpus would say nothing of the longest message any more.
     #[test]
-    fn the_kept_start_is_understood() {
-        let (words, bad) = understood::<ToWorker>(&[include_bytes!("../../corpus/worker-link/start")]);
-        assert!(!bad && words.len() == 1, "put a line as it is now into corpus/worker-link/start");
+    fn the_kept_start_is_what_is_sent_now() {
+        let kept: &[u8] = include_bytes!("../../corpus/worker-link/start");
+        let (words, bad) = understood::<ToWorker>(&[kept]);
+        let now = "put a line as it is now into corpus/worker-link/start";
+        assert!(!bad && words.len() == 1, "{now}");
+        let [kept, again] = [kept, &words[0]].map(|line| serde_json::from_slice::<serde_json::Value>(line).expect("JSON"));
+        assert_eq!(kept, again, "{now}");
     }
 }
