@@ -17,6 +17,7 @@ use kafkavisor::ids::{Offset, Topic, TopicPartition};
 use kafkavisor::protocol::Message;
 use kafkavisor_kafka::dead_letter::{Origin, producer_config};
 use kafkavisor_kafka::fetch::{Consumer, Fetched};
+use kafkavisor_kafka::properties::reason;
 use kafkavisor_kafka::tokens::{attach, board_in};
 use kafkavisor_link::message::{DeadLetter, Start};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -141,7 +142,7 @@ impl Office {
     fn produce(&self, topic: &Topic, dead_letter: &DeadLetter, message: &Message<'_>) -> Result<(), String> {
         let producer: BaseProducer<Confirmations> = producer_config(&self.kafka)
             .create_with_context(Confirmations)
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| reason(&error))?;
         let _attached = attach(board_in(&self.kafka), producer.client().native_ptr());
         let headers = self.headers(dead_letter, message);
         loop {

@@ -13,7 +13,7 @@ use rdkafka::metadata::Metadata;
 use crate::admin::{Described, add_brokers, describe, set_credentials};
 use crate::error::KafkaError;
 use crate::patience::patiently;
-use crate::properties::client_config;
+use crate::properties::{client_config, reason};
 use crate::tokens::{Attached, attach_of};
 use crate::trouble::{Signs, Trouble, look};
 
@@ -71,7 +71,7 @@ impl Clients {
         let config = client_config(properties, group);
         let client: BaseConsumer<Signs> = config
             .create_with_context(Signs::default())
-            .map_err(|error| KafkaError::Configuration(error.to_string()))?;
+            .map_err(|error| KafkaError::Configuration(reason(&error)))?;
         let attached = attach_of(&config, client.client().native_ptr());
         let current = RwLock::new(Current { properties: properties.clone() });
         Ok(Self { _attached: attached, client, current, named: RwLock::default() })

@@ -15,7 +15,7 @@ use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
 
 use crate::clients::Clients;
 use crate::error::KafkaError;
-use crate::properties::client_config;
+use crate::properties::{client_config, reason};
 use crate::tokens::attach_of;
 
 /// Partitions read at once, so that what is fetched of them stays small.
@@ -81,7 +81,7 @@ impl Reader {
         let client: BaseConsumer = match config.create() {
             Ok(client) => client,
             Err(error) => {
-                log::warn!("failed to read the oldest messages that wait: {error}");
+                log::warn!("failed to read the oldest messages that wait: {}", reason(&error));
                 return heads;
             }
         };

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kafkavisor_types::ids::Group;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
 
 /// A broker that does not answer must not hold the next request back for a minute.
 const SOCKET_TIMEOUT_MS: u64 = 10_000;
@@ -33,4 +34,27 @@ pub fn client_config(properties: &BTreeMap<String, String>, group: Option<&Group
     // What concerns us comes back as an error of a request; a broker that is down would fill the log otherwise.
     client.set_log_level(RDKafkaLogLevel::Critical);
     client
+}
+
+/// Why a client could not be made, in librdkafka's words alone: those of its crate hold the property's value, which may be a secret.
+pub fn reason(error: &KafkaError) -> String {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others don't come from making a client")]
+    match error {
+        KafkaError::ClientConfig(_, description, ..) => description.clone(),
+        KafkaError::ClientCreation(description) => description.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::Clients;
+
+    #[test]
+    fn no_value_of_a_property_that_is_refused_is_said() {
+        let properties = BTreeMap::from([("sasl.oauthbearer.client.secret".to_owned(), "hush".to_owned())]);
+        let error = Clients::outside(&properties).unwrap_err().to_string();
+        assert!(error.contains("sasl.oauthbearer.client.secret") && !error.contains("hush"), "{error}");
+    }
 }

@@ -61,7 +61,7 @@ impl KafkaClient {
         let properties = client_properties(&cluster.broker_list, properties);
         let unreachable = |error| {
             let brokers = brokers.clone();
-            if let KafkaError::Security(_) = error {
+            if let KafkaError::Security(_) | KafkaError::Configuration(_) = error {
                 OffsetsError::KafkaRefuses { brokers, error }
             } else {
                 OffsetsError::KafkaUnreachable { brokers, within, error }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use kafkavisor::config::Draft;
 use kafkavisor_kafka::dead_letter::producer_config;
 use kafkavisor_kafka::fetch::consumer_properties;
-use kafkavisor_kafka::properties::{client_config, client_properties};
+use kafkavisor_kafka::properties::{client_config, client_properties, reason};
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::BaseConsumer;
@@ -98,14 +98,4 @@ fn without_brokers(theirs: &Properties) -> Properties {
     let mut properties = client_properties(&[], theirs);
     properties.remove("bootstrap.servers");
     properties
-}
-
-/// What librdkafka says, in its words alone.
-fn reason(error: &KafkaError) -> String {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the others don't come from making a client")]
-    match error {
-        KafkaError::ClientConfig(_, description, ..) => description.clone(),
-        KafkaError::ClientCreation(description) => description.clone(),
-        other => other.to_string(),
-    }
 }

@@ -14,7 +14,7 @@ use crate::admin::{Described, Element, elements, write_offsets};
 use crate::clients::{Clients, Current, LOOK};
 use crate::error::KafkaError;
 use crate::list;
-use crate::properties::client_config;
+use crate::properties::{client_config, reason};
 use crate::tokens::{Attached, attach_of};
 use crate::trouble::Signs;
 
@@ -60,7 +60,7 @@ impl Writer {
         config.set("socket.timeout.ms", theirs.unwrap_or(u64::MAX).min(SOCKET_TIMEOUT_MS).to_string());
         let client: BaseConsumer<Signs> = config
             .create_with_context(Signs::default())
-            .map_err(|error| KafkaError::Configuration(error.to_string()))?;
+            .map_err(|error| KafkaError::Configuration(reason(&error)))?;
         let attached = attach_of(&config, client.client().native_ptr());
         Ok(Self { _attached: attached, client, made_with: with })
     }
