@@ -6,7 +6,8 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use kafkavisor_tests::environment::{certificate, secure};
+use kafkavisor_tests::command::{Said, run};
+use kafkavisor_tests::environment::{certificate, secure, unique};
 use kafkavisor_tests::instance::Builder;
 use kafkavisor_tests::message::numbered;
 use kafkavisor_tests::processes;
@@ -146,11 +147,17 @@ fn a_program_that_fails_while_it_runs_is_said_and_asked_again() {
     instance.stop();
 }
 
+/// Its configuration in a file.
+fn written(builder: &Builder, folder: &Path) -> PathBuf {
+    let file = folder.join("k.yaml");
+    fs::write(&file, builder.text()).unwrap();
+    file
+}
+
 /// What `run` says, and its exit code.
 fn refused(builder: &Builder) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("k.yaml");
-    fs::write(&file, builder.text()).unwrap();
+    let file = written(builder, folder.path());
     let output = std::process::Command::new(kafkavisor_tests::environment::kafkavisor())
         .args(["run", "-c"])
         .arg(&file)
@@ -160,19 +167,17 @@ fn refused(builder: &Builder) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-#[test]
-fn without_a_first_token_it_does_not_start_and_says_why() {
-    let folder = tempfile::tempdir().unwrap();
-    let topic = topic(1);
-    let broken = token_program(folder.path(), 10);
-    fs::write(folder.path().join("broken"), "").unwrap();
-    let command = |words: Value| builder(&topic, &json!({})).set("oauth", json!({"token_command": words}));
+/// Whoever gives no token, the exit code, and what is said.
+fn without_token(topic: &Topic, folder: &Path) -> [(Builder, i32, &'static str); 6] {
+    let broken = token_program(folder, 10);
+    fs::write(folder.join("broken"), "").unwrap();
+    let command = |words: Value| builder(topic, &json!({})).set("oauth", json!({"token_command": words}));
     let with = |key: &str, value: &str| {
         let mut properties = provider("svc", 300);
         properties[key] = json!(value);
-        builder(&topic, &properties).set("cluster.connect_timeout", "3s")
+        builder(topic, &properties).set("cluster.connect_timeout", "3s")
     };
-    let cases = [
+    [
         (command(json!([broken])), 78, "exited with status 1: the vault is sealed"),
         (command(json!(["/no/such/program"])), 78, "(/no/such/program) can't be started"),
         (command(json!(["echo", "a.b.c"])), 78, "has printed no token: it is no JSON object such as"),
@@ -183,10 +188,68 @@ fn without_a_first_token_it_does_not_start_and_says_why() {
         ),
         (with("sasl.oauthbearer.token.endpoint.url", "http://127.0.0.1:1/token"), 69, "was not reached"),
         (with("sasl.oauthbearer.grant.type", "jwt-bearer"), 78, "not available: use `client_credentials`"),
-    ];
-    for (builder, code, words) in cases {
+    ]
+}
+
+#[test]
+fn without_a_first_token_it_does_not_start_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let topic = topic(1);
+    for (builder, code, words) in without_token(&topic, folder.path()) {
         let (exit, said) = refused(&builder.handler(["cat"]));
         assert!(exit == Some(code) && said.contains(words), "{exit:?}, not {code}: {said}");
         assert!(!said.contains("svc-secret"), "{said}");
     }
+}
+
+/// A command of somebody at this file, on the listener that wants a token.
+fn command(words: &[&str], file: &Path, more: &[&str]) -> Said {
+    let (brokers, file) = (secure("SASL_TLS"), file.display().to_string());
+    run(words.iter().chain(&["-b", &brokers, "-c", &file]).chain(more))
+}
+
+#[test]
+fn commands_show_a_token_of_a_provider_or_of_a_program() {
+    let (topic, group) = (topic(2), unique("group"));
+    let folder = tempfile::tempdir().unwrap();
+    let program = json!({"token_command": [token_program(folder.path(), 300)]});
+    for login in
+        [builder(&topic, &provider("svc", 300)), builder(&topic, &json!({})).set("oauth", program.clone())]
+    {
+        let file = written(&login, folder.path());
+        let saved = folder.path().join("saved").display().to_string();
+        let of_group = |words: &[&str], more: &[&str]| {
+            command(words, &file, &[&["-g", &group][..], more].concat()).exits(0).json()
+        };
+        let first = format!("{}:0=4", topic.name);
+        let whole = ["-t", topic.name.as_str(), "--json"];
+        let set = of_group(&["offsets", "set"], &[&first, "--json"]);
+        assert_eq!(set[0]["after"], 4, "{set}");
+        assert_eq!(of_group(&["offsets", "get"], &whole)[0]["committed"], 4);
+        assert_eq!(of_group(&["lag"], &whole)[0]["lag"], 1);
+        let _done = command(&["offsets", "save"], &file, &["-g", &group, &saved]).exits(0);
+        assert_eq!(of_group(&["offsets", "advance"], &whole)[0]["after"], 5);
+        assert_eq!(of_group(&["offsets", "restore"], &[&saved, "--json"])[0]["after"], 4);
+        assert_eq!(of_group(&["offsets", "rewind"], &whole)[0]["after"], 0);
+        assert_eq!(of_group(&["members"], &whole)["members"], json!([]));
+        let topics = command(&["topics"], &file, &[&topic.name, "--json"]).exits(0).json();
+        assert_eq!(topics[0]["partitions"], 2, "{topics}");
+        let asked = times(folder.path());
+        assert!(asked == 0 || asked == 9, "each asks once: {asked}");
+    }
+}
+
+#[test]
+fn commands_say_why_there_is_no_token_as_the_start_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let topic = topic(1);
+    for (builder, code, words) in without_token(&topic, folder.path()) {
+        let file = written(&builder, folder.path());
+        for said in [command(&["lag"], &file, &["-g", "g"]), command(&["topics"], &file, &[])] {
+            let said = said.exits(code).saying(&[words]);
+            assert!(!said.err.contains("svc-secret"), "{said:?}");
+        }
+    }
+    let file = written(&builder(&topic, &json!({"no.such": 1})), folder.path());
+    let _said = command(&["members"], &file, &["-g", "g"]).exits(78).saying(&["k.yaml:", "`kafka.no.such`"]);
 }

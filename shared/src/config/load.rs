@@ -23,7 +23,7 @@ use super::logging::{self, Admin, Log, Metrics};
 use super::offsets::{self, Offsets};
 use super::properties::KafkaProperties;
 use super::reader::{Field, Section, Setting, needed};
-use super::security::{self, OAuth, ZookeeperAuth, ZookeeperTls};
+use super::security::{self, Identity, OAuth};
 use super::source::{CONFIGURATION, Source};
 use super::topics::{self, Names};
 
@@ -88,61 +88,14 @@ impl Config {
         Draft::of(file, flags).finish()
     }
 
-    /// The environment variables that hold secrets: nobody that is started is to get them.
-    pub fn secret_variables(&self) -> impl Iterator<Item = &str> {
-        let password = self.cluster.zookeeper_auth.as_ref().and_then(|auth| auth.password.variable());
-        self.kafka.variables().chain(password)
-    }
-
-    /// Whether a process that runs by it holds what nobody should read: secrets, private keys, tokens.
-    pub fn holds_secrets(&self) -> bool {
-        let key = self.cluster.zookeeper_tls.as_ref().is_some_and(|tls| tls.key.is_some());
-        let password = self.cluster.zookeeper_auth.is_some();
-        key || password || self.oauth.is_some() || self.kafka.holds_secrets()
-    }
-}
-
-/// What a configuration file says about finding clusters, for commands that need nothing else of it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Finding {
-    /// Whom to ask.
-    pub discovery: Discovery,
-    /// Properties for librdkafka, by name.
-    pub kafka: KafkaProperties,
-    /// Who we are to ZooKeeper.
-    pub zookeeper_auth: Option<ZookeeperAuth>,
-    /// How ZooKeeper is spoken to over TLS.
-    pub zookeeper_tls: Option<ZookeeperTls>,
-}
-
-impl Finding {
-    /// Reads `discovery`, `kafka`, `consumer`, and of `cluster` who we are to ZooKeeper; what else `file` holds is checked when it
-    /// is run. Fails with every error in them.
-    pub fn load(file: &Source) -> Result<Self, Errors> {
-        let mut problems = Problems::default();
-        let mut finding = None;
-        match document::parse(&file.text, CONFIGURATION) {
-            Ok(tree) => {
-                let root =
-                    tree.as_ref().map_or(Some(Section::default()), |node| root_section(node, &mut problems));
-                finding = root.map(|root| Self::read(&root, &mut problems));
-            }
-            Err((place, message)) => problems.at(place, message),
+    /// Who we are to Kafka and to ZooKeeper.
+    pub fn identity(&self) -> Identity<'_> {
+        Identity {
+            kafka: &self.kafka,
+            oauth: self.oauth.as_ref(),
+            zookeeper_auth: self.cluster.zookeeper_auth.as_ref(),
+            zookeeper_tls: self.cluster.zookeeper_tls.as_ref(),
         }
-        match finding {
-            Some(finding) if problems.is_empty() => Ok(finding),
-            _ => Err(problems.into_errors(Some(file.name.clone()))),
-        }
-    }
-
-    fn read(root: &Section<'_>, p: &mut Problems) -> Self {
-        let discovery = discovery::read(root, p);
-        let mut kafka = kafka::read(root, p);
-        if let Some(consumer) = consumer::read(root, p) {
-            consumer.add_properties(&mut kafka);
-        }
-        let (zookeeper_auth, zookeeper_tls) = cluster::read_security(root, p);
-        Self { discovery, kafka, zookeeper_auth, zookeeper_tls }
     }
 }
 
@@ -169,7 +122,7 @@ pub(super) fn build(file: Option<&Source>, flags: &Flags, draft: &mut Draft) {
 }
 
 /// The whole file as a section; a file of comments only is an empty one.
-fn root_section<'a>(node: &'a Node, p: &mut Problems) -> Option<Section<'a>> {
+pub(super) fn root_section<'a>(node: &'a Node, p: &mut Problems) -> Option<Section<'a>> {
     match &node.value {
         Value::Map(_) => Some(Field { path: String::new(), key: node.place, node }.section(KEYS, p)),
         Value::Null => Some(Section::default()),

@@ -13,6 +13,7 @@
 //! | `address` | addresses of servers |
 //! | `consumer`, `became` | yelp_kafka's settings, which are defaults of other sections, and what each has become |
 //! | `flags`, `load`, `assigned` | the command line, and the rules between sections |
+//! | `finding` | the part of a file that commands need |
 //! | `draft`, `places` | what was read, for checks that ask the machine or a library, and where each key stands |
 //! | `unavailable` | what is refused because it is not built yet: one table |
 //! | `render` | the resolved configuration as YAML and JSON, secrets masked |
@@ -28,6 +29,7 @@ pub(crate) mod document;
 mod draft;
 pub(crate) mod errors;
 mod executable;
+mod finding;
 mod flags;
 mod handler;
 mod kafka;
@@ -63,15 +65,16 @@ pub(crate) use document::shown;
 pub use draft::Draft;
 pub use errors::{Error, Errors, Place};
 pub use executable::{HandlerError, find_executable};
+pub use finding::Finding;
 pub use flags::Flags;
 pub use handler::{Batch, Delimiter, Handler, MaxInFlight, Poison, PoisonAction, Protocol};
 pub use lifecycle::{Restart, Stop};
-pub use load::{Config, Finding};
+pub use load::Config;
 pub use logging::{Admin, Log, LogFormat, MAX_SOCKET_PATH, Metrics};
 pub(crate) use offsets::RESETS;
 pub use offsets::{Offsets, Reset};
 pub use properties::KafkaProperties;
 pub use secret::{Origin, Secret, SecretError};
-pub use security::{Acl, OAuth, ZookeeperAuth, ZookeeperTls};
+pub use security::{Acl, Identity, OAuth, ZookeeperAuth, ZookeeperTls};
 pub use source::Source;
 pub(crate) use words::nearest;

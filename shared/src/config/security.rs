@@ -65,6 +65,33 @@ pub struct OAuth {
     pub token_command: Vec<String>,
 }
 
+/// Who we are to Kafka and to ZooKeeper.
+#[derive(Debug, Clone, Copy)]
+pub struct Identity<'a> {
+    /// Properties for librdkafka.
+    pub kafka: &'a KafkaProperties,
+    /// Where tokens come from, if not from an identity provider that the properties name.
+    pub oauth: Option<&'a OAuth>,
+    /// Our name at ZooKeeper.
+    pub zookeeper_auth: Option<&'a ZookeeperAuth>,
+    /// How ZooKeeper is spoken to over TLS.
+    pub zookeeper_tls: Option<&'a ZookeeperTls>,
+}
+
+impl<'a> Identity<'a> {
+    /// The environment variables that hold secrets: nobody that is started is to get them.
+    pub fn secret_variables(&self) -> impl Iterator<Item = &'a str> {
+        let password = self.zookeeper_auth.and_then(|auth| auth.password.variable());
+        self.kafka.variables().chain(password)
+    }
+
+    /// Whether a process that runs by it holds what nobody should read: secrets, private keys, tokens.
+    pub fn holds_secrets(&self) -> bool {
+        let key = self.zookeeper_tls.is_some_and(|tls| tls.key.is_some());
+        key || self.zookeeper_auth.is_some() || self.oauth.is_some() || self.kafka.holds_secrets()
+    }
+}
+
 pub(super) fn read_zookeeper_auth(cluster: &Section<'_>, p: &mut Problems) -> Option<ZookeeperAuth> {
     let field = cluster.get("zookeeper_auth")?;
     let section = field.section(AUTH_KEYS, p);

@@ -37,9 +37,8 @@ pub(crate) fn checked(file: Option<&Path>, flags: &Flags, worker: Option<&Path>)
         resolved(&command).map_err(|message| draft.refuse_value("handler.command", &message)).ok()
     });
     let worker = worker_binary(worker).map_err(|message| draft.refuse(&message)).ok();
-    properties::check(&mut draft);
+    check_identity(&mut draft);
     places::check(&mut draft);
-    zookeeper::check(&mut draft);
     if let Some(Err(message)) = draft.fixed_partitions.map(too_low_for) {
         draft.refuse_value("assignment.partitions", &message);
     }
@@ -52,6 +51,12 @@ pub(crate) fn checked(file: Option<&Path>, flags: &Flags, worker: Option<&Path>)
         (Some(command), Some(worker)) => Ok(Checked { config, command, worker, consumer }),
         _ => Err(Failure::bug("a configuration without a handler was taken for a right one".to_owned())),
     }
+}
+
+/// What of these checks a command asks about the part of a file that it needs.
+pub(crate) fn check_identity(draft: &mut Draft) {
+    properties::check(draft);
+    zookeeper::check(draft);
 }
 
 /// The handler's command with its program found: what is missing is said now, and is no crash loop later.

@@ -49,7 +49,7 @@ pub(super) fn check(draft: &mut Draft) {
     if let Err((name, message)) = TokenSource::of(&draft.kafka, None) {
         draft.refuse_property(&name, &message);
     }
-    let mut properties = tokens::for_clients(draft.kafka.texts());
+    let mut properties = tokens::for_clients(&draft.kafka);
     for (name, value) in properties.clone() {
         if let Err(error) = ClientConfig::from_iter([(name.clone(), value)]).create_native_config() {
             properties.remove(&name);

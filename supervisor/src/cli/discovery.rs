@@ -31,7 +31,7 @@ Examples:
 /// Where to look.
 #[derive(Debug, Args)]
 pub(crate) struct WhereArgs {
-    /// Configuration file (YAML): its `discovery`, and `kafka` for topics
+    /// Configuration file (YAML): its `discovery`, and `kafka` and `oauth` for topics
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// The discovery service's root [default: `discovery.url`, else as `discovery.services` has it]

@@ -71,7 +71,7 @@ pub(crate) enum OffsetsCommand {
 /// Which group, and where its offsets are.
 #[derive(Debug, Args)]
 pub(crate) struct GroupArgs {
-    /// Configuration file (YAML): its `kafka`, `cluster.zookeeper_auth` and `cluster.zookeeper_tls`, for security
+    /// Configuration file (YAML): its `kafka`, `oauth`, `cluster.zookeeper_auth` and `cluster.zookeeper_tls`, for security
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Kafka brokers, HOST:PORT[,HOST:PORT...]
@@ -183,7 +183,7 @@ pub(crate) struct RestoreArgs {
 /// `members`.
 #[derive(Debug, Args)]
 pub(crate) struct MembersArgs {
-    /// Configuration file (YAML): its `kafka`, `cluster.zookeeper_auth` and `cluster.zookeeper_tls`, for security
+    /// Configuration file (YAML): its `kafka`, `oauth`, `cluster.zookeeper_auth` and `cluster.zookeeper_tls`, for security
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// ZooKeeper, HOST:PORT[,HOST:PORT...][/CHROOT]

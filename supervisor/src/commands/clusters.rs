@@ -5,7 +5,7 @@ use crate::cli::ClustersArgs;
 use crate::exit::{Exit, Failure};
 
 pub(super) fn run(args: &ClustersArgs) -> Result<Exit, Failure> {
-    let discovery = discovery::discovery(&args.places)?;
+    let (discovery, _) = discovery::discovery(&args.places)?;
     let clusters = discovery::clusters(&discovery, &args.cluster_type, &args.which)?;
     let rows = clusters.iter().map(|cluster| {
         [

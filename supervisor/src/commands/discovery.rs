@@ -1,37 +1,31 @@
 //! What `clusters`, `topics` and `logs` have in common: where they look, how they fail, what they print.
 
-use std::path::Path;
-
-use kafkavisor::config::{Finding, LogFormat, Source};
+use kafkavisor::config::{Finding, LogFormat};
 use kafkavisor::discovery::{ClusterConfig, Discovery, DiscoveryError, ServiceError, Settings};
 use kafkavisor_link::logging;
 use log::LevelFilter;
 use serde::Serialize;
 
+use super::identity::finding;
 use crate::cli::{WhereArgs, WhichClusterArgs};
 use crate::exit::{Exit, Failure};
+use crate::tokens;
 
 /// In whose name is asked.
 const CLIENT_ID: &str = "kafkavisor";
 
-/// Looks where file and flags say.
-pub(super) fn discovery(places: &WhereArgs) -> Result<Discovery, Failure> {
+/// Looks where file and flags say, as who the file says we are.
+pub(super) fn discovery(places: &WhereArgs) -> Result<(Discovery, Finding), Failure> {
     // Who answers in place of whom is said.
     logging::start(LevelFilter::Warn, LogFormat::Text, "", 0);
     let finding = finding(places.config.as_deref())?;
     let client_id = finding.kafka.get("client.id").unwrap_or(CLIENT_ID).to_owned();
-    let mut settings = Settings { kafka: finding.kafka, ..Settings::from(&finding.discovery) };
+    let kafka = tokens::for_clients(&finding.kafka).into_iter().collect();
+    let mut settings = Settings { kafka, ..Settings::from(&finding.discovery) };
     if let Some(url) = &places.discovery {
         settings = settings.with_url(url).map_err(|error| Failure::usage(format!("--discovery: {error}")))?;
     }
-    Ok(Discovery::with(settings, &client_id))
-}
-
-/// What the file of `-c` says about finding clusters, and about who we are to them.
-pub(super) fn finding(file: Option<&Path>) -> Result<Finding, Failure> {
-    let Some(path) = file else { return Ok(Finding::default()) };
-    let finding = Source::read(path).and_then(|source| Finding::load(&source));
-    finding.map_err(|errors| Failure::configuration(errors.to_string()))
+    Ok((Discovery::with(settings, &client_id), finding))
 }
 
 /// The clusters that are meant.

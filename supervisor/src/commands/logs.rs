@@ -7,7 +7,7 @@ use crate::cli::LogsArgs;
 use crate::exit::{Exit, Failure};
 
 pub(super) fn run(args: &LogsArgs) -> Result<Exit, Failure> {
-    let discovery = discovery::discovery(&args.places)?;
+    let (discovery, _) = discovery::discovery(&args.places)?;
     if args.regions {
         let regions = discovery.all_logs_regions().map_err(discovery::failure)?;
         return discovery::print(

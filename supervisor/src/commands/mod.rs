@@ -5,6 +5,7 @@ mod clusters;
 mod demo;
 mod discovery;
 mod find;
+mod identity;
 mod lag;
 mod logs;
 mod members;

@@ -6,6 +6,7 @@ use kafkavisor::text::named;
 use serde::Serialize;
 
 use super::discovery;
+use super::identity::log_in;
 use crate::cli::TopicsArgs;
 use crate::exit::{Exit, Failure};
 
@@ -20,8 +21,9 @@ struct Found {
 pub(super) fn run(args: &TopicsArgs) -> Result<Exit, Failure> {
     let pattern = args.regex.as_deref().map(Pattern::new).transpose();
     let pattern = pattern.map_err(|error| Failure::usage(error.to_string()))?;
-    let discovery = discovery::discovery(&args.places)?;
+    let (discovery, who) = discovery::discovery(&args.places)?;
     let clusters = clusters(&discovery, args)?;
+    log_in(&who)?;
     let (mut all, mut reached, mut away) = (Vec::new(), Vec::new(), Vec::new());
     for cluster in &clusters {
         let topics = match discovery.discover_topics(cluster) {

@@ -31,6 +31,6 @@ pub(crate) use topics::Changes;
 
 /// The properties of every client of this instance that begins with these brokers.
 pub(crate) fn client_properties(brokers: &[String], config: &Config) -> BTreeMap<String, String> {
-    let theirs = tokens::for_clients(config.kafka.texts());
+    let theirs = tokens::for_clients(&config.kafka);
     kafkavisor_kafka::properties::client_properties(brokers, &theirs)
 }

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use kafkavisor::config::Config;
+use kafkavisor::config::Identity;
 use kafkavisor_link::core_dumps;
 
 /// The variables that have held a secret by any configuration since our start.
 static VARIABLES: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// To be called before anything is done by the configuration.
-pub(crate) fn keep(config: &Config) {
-    known().extend(config.secret_variables().map(str::to_owned));
-    if !config.holds_secrets() {
+/// To be called before anything is done by a configuration that says we are this.
+pub(crate) fn keep(identity: Identity<'_>) {
+    known().extend(identity.secret_variables().map(str::to_owned));
+    if !identity.holds_secrets() {
         return;
     }
     match core_dumps::off() {

@@ -253,7 +253,7 @@ impl EventLoop {
             Ok(New { config, files }) => {
                 let (config, changed) = reload::apply(self.real.config(), config);
                 if let Some(keeper) = &self.keeper {
-                    keeper.ask_with(Settings::from(&config));
+                    keeper.ask_with(Settings::from(config.identity()));
                 }
                 changed.kept_line().inspect(|line| log::warn!("{line}"));
                 changed.kafka_line().inspect(|line| log::warn!("{line}"));

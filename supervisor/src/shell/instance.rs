@@ -42,7 +42,7 @@ pub(crate) fn run(
     load: Load,
     signals: Receiver<Signal>,
 ) -> Result<Exit, Failure> {
-    secrecy::keep(&config);
+    secrecy::keep(config.identity());
     let directory =
         RuntimeDirectory::take(&config.name).map_err(|e| Failure::configuration(e.to_string()))?;
     let runtime = start_runtime("async")?;
@@ -145,5 +145,5 @@ pub(crate) fn run(
 fn keep_asking(config: &Config, token: Option<&Token>) -> io::Result<(Option<Keeper>, Receiver<Told>)> {
     let Some(token) = token else { return Ok((None, never())) };
     let (tokens_in, told) = unbounded();
-    Ok((Some(Keeper::start(Settings::from(config), token, sink(tokens_in))?), told))
+    Ok((Some(Keeper::start(Settings::from(config.identity()), token, sink(tokens_in))?), told))
 }

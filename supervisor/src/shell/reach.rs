@@ -51,7 +51,7 @@ pub(super) fn reach_all(
 ) -> Result<Reached, Failure> {
     let until = deadline(config);
     let servers = cluster::servers(config, until)?;
-    let token = first_token(config, until)?;
+    let token = tokens::log_in(config.identity(), until)?;
     let clients = Arc::new(reach_kafka(config, &servers, until)?);
     let connection = reach_zookeeper(config, &servers, runtime, until)?;
     let in_kafka = KafkaOffsets::new(Arc::clone(&clients), &config.group)
@@ -96,11 +96,11 @@ fn check_rights(
 
 /// Finds and connects to Kafka and ZooKeeper as `run` would, and lets go again; where they are.
 pub(crate) fn reach(config: &Config) -> Result<Servers, Failure> {
-    secrecy::keep(config);
+    secrecy::keep(config.identity());
     let runtime = start_runtime("async")?;
     let until = deadline(config);
     let servers = cluster::servers(config, until)?;
-    first_token(config, until)?;
+    tokens::log_in(config.identity(), until)?;
     let clients = reach_kafka(config, &servers, until)?;
     let partitions = look_at_topics(config, &servers, &clients, until)?;
     let offsets = reach_offsets(config, &servers, until)?;
@@ -146,18 +146,6 @@ pub(super) fn start_runtime(name: &str) -> Result<Handle, Failure> {
     let drive = move || runtime.block_on(std::future::pending::<()>());
     thread::Builder::new().name(name.to_owned()).spawn(drive).map_err(bug)?;
     Ok(handle)
-}
-
-/// The first token, which our own clients have from here on.
-fn first_token(config: &Config, until: Instant) -> Result<Option<Token>, Failure> {
-    let token = tokens::first(&tokens::Settings::from(config), until).map_err(|error| {
-        let message = error.to_string();
-        if error.is_unreachable() { Failure::unreachable(message) } else { Failure::configuration(message) }
-    })?;
-    if let Some(token) = &token {
-        tokens::board().give(token);
-    }
-    Ok(token)
 }
 
 fn reach_kafka(config: &Config, servers: &Servers, until: Instant) -> Result<Clients, Failure> {

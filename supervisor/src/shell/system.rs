@@ -132,7 +132,7 @@ impl Real {
             commit_interval: config.offsets.commit_interval,
             worked: self.deployments.worked(&deployment),
         };
-        secrecy::keep(&config);
+        secrecy::keep(config.identity());
         let kafka = client_properties(&self.brokers, &config);
         self.configs
             .insert(number, Configured { config, kafka, read_at: now(), unreadable: Vec::new(), deployment });
@@ -187,7 +187,7 @@ impl Real {
             handler: config.handler.clone(),
             restart: config.restart.clone(),
             kafka: configured.kafka.clone(),
-            secret: config.holds_secrets(),
+            secret: config.identity().holds_secrets(),
             commit_messages: config.offsets.commit_messages,
             log: config.log.clone(),
             token: self.token.clone(),

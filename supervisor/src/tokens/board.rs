@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+use kafkavisor::config::KafkaProperties;
 use kafkavisor_kafka::tokens::Tokens;
 
 use super::oidc;
@@ -13,8 +14,9 @@ pub(crate) fn board() -> &'static Tokens {
     BOARD.get_or_init(Tokens::new)
 }
 
-/// The properties as clients take them: what says where tokens come from is ours to read, and tokens come over the board.
-pub(crate) fn for_clients(mut properties: BTreeMap<String, String>) -> BTreeMap<String, String> {
+/// The one way from what is configured to what a client of this process is made of: what says where tokens come from is ours to read, and tokens come over the board.
+pub(crate) fn for_clients(configured: &KafkaProperties) -> BTreeMap<String, String> {
+    let mut properties = configured.texts();
     let bearer = ["sasl.mechanism", "sasl.mechanisms"]
         .iter()
         .any(|name| properties.get(*name).is_some_and(|mechanism| mechanism == "OAUTHBEARER"));

@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};
 use kafkavisor::clock::{now, wall_millis};
-use kafkavisor::config::{Config, KafkaProperties, OAuth};
+use kafkavisor::config::{Identity, KafkaProperties, OAuth};
 use kafkavisor::token::Token;
 use tokio::runtime::Builder;
 
+use super::board::board;
 use super::source::{TokenError, TokenSource};
 use super::token::{ask_again_in, try_again_in};
+use crate::exit::Failure;
 
 /// Longest that one question may take.
 const WITHIN: Duration = Duration::from_secs(30);
@@ -25,9 +27,9 @@ pub(crate) struct Settings {
     oauth: Option<OAuth>,
 }
 
-impl From<&Config> for Settings {
-    fn from(config: &Config) -> Self {
-        Self { kafka: config.kafka.clone(), oauth: config.oauth.clone() }
+impl From<Identity<'_>> for Settings {
+    fn from(identity: Identity<'_>) -> Self {
+        Self { kafka: identity.kafka.clone(), oauth: identity.oauth.cloned() }
     }
 }
 
@@ -41,9 +43,19 @@ impl Settings {
     }
 }
 
-/// The first token, where Kafka wants any: until `until` whoever is not reached is asked again.
-pub(crate) fn first(settings: &Settings, until: Instant) -> Result<Option<Token>, TokenError> {
-    let Some(source) = settings.clone().source() else { return Ok(None) };
+/// Puts the first token up on the board, where Kafka wants any: all clients of this process have it from here on.
+pub(crate) fn log_in(identity: Identity<'_>, until: Instant) -> Result<Option<Token>, Failure> {
+    let token = first(identity.into(), until).map_err(|error| {
+        let message = error.to_string();
+        if error.is_unreachable() { Failure::unreachable(message) } else { Failure::configuration(message) }
+    })?;
+    token.iter().for_each(|token| board().give(token));
+    Ok(token)
+}
+
+/// Asks for it: until `until` whoever is not reached is asked again.
+fn first(mut settings: Settings, until: Instant) -> Result<Option<Token>, TokenError> {
+    let Some(source) = settings.source() else { return Ok(None) };
     let runtime = Builder::new_current_thread().enable_all().build().map_err(TokenError::Runtime)?;
     loop {
         let left = until.saturating_duration_since(now());

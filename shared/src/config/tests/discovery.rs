@@ -161,20 +161,22 @@ fn what_discovery_says_is_checked_like_a_file() {
 #[test]
 fn a_command_needs_no_more_of_a_file_than_whom_to_ask() {
     let finding =
-        Finding::load(&source("discovery: {region: r}\nkafka: {sasl.password: {file: /no/such}}\n"));
+        Finding::load(&source("discovery: {region: r}\nkafka: {sasl.password: {file: /no/such}}\n"), |_| {});
     assert!(finding.unwrap_err().to_string().starts_with("k.yaml:2:31: "));
-    let finding =
-        Finding::load(&source("discovery: {region: r}\nconsumer: {client_id: billing}\nhandler: 5\n"))
-            .unwrap();
+    let finding = Finding::load(
+        &source("discovery: {region: r}\nconsumer: {client_id: billing}\nhandler: 5\n"),
+        |_| {},
+    )
+    .unwrap();
     assert_eq!(
         (finding.discovery.region.to_str(), finding.kafka.get("client.id").unwrap()),
         (Some("r"), "billing")
     );
-    assert_eq!(Finding::load(&source("")).unwrap(), Finding::default());
+    assert_eq!(Finding::load(&source(""), |_| {}).unwrap(), Finding::default());
     for (text, place) in
         [("discovry: {}", "k.yaml:1:1: "), ("discovery: [", "k.yaml:2:"), ("- a", "k.yaml:1:1: ")]
     {
-        let errors = Finding::load(&source(text)).unwrap_err().to_string();
+        let errors = Finding::load(&source(text), |_| {}).unwrap_err().to_string();
         assert!(errors.starts_with(place), "{errors}");
     }
 }

@@ -37,7 +37,7 @@ fn a_secret_is_a_text_or_stands_in_a_file_or_a_variable() {
     let config = load(&with_kafka("{sasl.password: {env: PATH}, ssl.key.password: plain}"));
     assert_eq!(config.kafka.get("sasl.password"), Some(path.as_str()));
     assert_eq!(config.kafka.get("ssl.key.password"), Some("plain"));
-    assert_eq!(config.secret_variables().collect::<Vec<_>>(), ["PATH"]);
+    assert_eq!(config.identity().secret_variables().collect::<Vec<_>>(), ["PATH"]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ mod zookeeper;
 
 pub(super) use zookeeper::in_zookeeper;
 
-use super::discovery::finding;
+use super::identity::finding;
 use crate::cli::MembersArgs;
 use crate::exit::{Exit, Failure};
 

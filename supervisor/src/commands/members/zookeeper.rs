@@ -11,7 +11,7 @@ use kafkavisor::membership::zookeeper::observer::{GroupSeen, MemberSeen, Observe
 use kafkavisor::partitioner::group_path::{GroupFolder, TopicsRepr};
 use tokio::runtime::Builder;
 
-use super::super::offsets::target::WITHIN;
+use super::super::identity::WITHIN;
 use super::print::{Member, Members};
 use crate::exit::Failure;
 

@@ -1,19 +1,15 @@
 //! Which group is meant, where its offsets are, and that Kafka is reached.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use kafkavisor::cluster_config::ClusterConfig;
 use kafkavisor::config::{Finding, ZookeeperAddress};
 use kafkavisor::ids::{Group, Topic, TopicPartition};
 use kafkavisor::offsets::{KafkaClient, KafkaError, OffsetError, OffsetStorage, OffsetsError};
 
-use super::super::discovery::finding;
+use super::super::identity::{WITHIN, finding, log_in};
 use crate::cli::GroupArgs;
 use crate::exit::Failure;
-
-/// As long as `cluster.connect_timeout` is unless told otherwise; no request takes longer.
-pub(in crate::commands) const WITHIN: Duration = Duration::from_secs(10);
 
 /// A group on a Kafka that was reached.
 #[derive(Debug)]
@@ -79,7 +75,7 @@ pub(in crate::commands) fn connect(
 ) -> Result<KafkaClient, Failure> {
     let zookeeper = zookeeper.map(ToString::to_string).unwrap_or_default();
     let cluster = ClusterConfig::new("", "", brokers.to_vec(), zookeeper);
-    let client = KafkaClient::connect(&cluster, &who.kafka.texts(), WITHIN).map_err(failure)?;
+    let client = KafkaClient::connect(&cluster, &log_in(who)?, WITHIN).map_err(failure)?;
     Ok(client.zookeeper_as(who.zookeeper_auth.clone(), who.zookeeper_tls.clone()))
 }
 
