@@ -1,7 +1,5 @@
 //! How the command ends: its exit codes, which scripts rely on, and the one way to fail.
 
-use std::process::ExitCode;
-
 /// Exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -19,12 +17,6 @@ pub(crate) enum Exit {
     CutShort = 75,
     /// A file, a combination, a handler, an address, a name.
     Configuration = 78,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
-    }
 }
 
 /// Why a command failed, for the person who gave it.

@@ -21,15 +21,18 @@ mod processes;
 mod shell;
 mod tokens;
 
-use std::process::ExitCode;
-
 use clap::Parser;
 use clap::error::ErrorKind;
+use kafkavisor_link::ending;
 
 use crate::cli::Cli;
 use crate::exit::Exit;
 
-fn main() -> ExitCode {
+fn main() {
+    ending::end(exit() as u8)
+}
+
+fn exit() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -37,16 +40,11 @@ fn main() -> ExitCode {
             // Nothing else can be done when even this can't be written.
             let _unwritable = error.print();
             let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            return if asked { Exit::Clean } else { Exit::Usage }.into();
+            return if asked { Exit::Clean } else { Exit::Usage };
         }
     };
-    let exit = match commands::run(cli.command) {
-        Ok(exit) => exit,
-        Err(failure) => {
-            commands::note(&failure.message);
-            failure.exit
-        }
-    };
-    log::logger().flush();
-    exit.into()
+    commands::run(cli.command).unwrap_or_else(|failure| {
+        commands::note(&failure.message);
+        failure.exit
+    })
 }

@@ -1,5 +1,7 @@
 //! Stopping: a drain repeats nothing, and ends in time whatever the handler does.
 
+use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 use kafkavisor::clock;
@@ -170,4 +172,42 @@ fn other_signals_do_not_stop_it() {
     });
     instance.stop();
     History::of(&records, &topic).assert_exactly_once();
+}
+
+/// Puts a file named after the process into a folder when the C library runs what was left with `atexit`.
+const AT_EXIT: &str = r#"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+static void leave(void) {
+  char path[4096];
+  snprintf(path, sizeof path, "%s/%s", getenv("AT_EXIT"), program_invocation_short_name);
+  creat(path, 0600);
+}
+__attribute__((constructor)) static void arrive(void) { atexit(leave); }
+"#;
+
+/// OpenSSL frees at exit what librdkafka's threads read: now and then a process that had stopped as it should died of SIGSEGV.
+#[test]
+fn its_end_runs_nothing_beneath_the_threads_of_libraries() {
+    let (topic, records) = (Topic::new(1), Records::new());
+    let folder = tempfile::tempdir().unwrap();
+    let (source, library) = (folder.path().join("at_exit.c"), folder.path().join("at_exit.so"));
+    fs::write(&source, AT_EXIT).unwrap();
+    let mut cc = Command::new("cc");
+    let built =
+        cc.args(["-D_GNU_SOURCE", "-shared", "-fPIC", "-o"]).args([&library, &source]).status().unwrap();
+    assert!(built.success());
+    let left = folder.path().join("left");
+    fs::create_dir(&left).unwrap();
+    let instance = Builder::of(&topic)
+        .recorder(&Recorder::new(&records))
+        .variable("LD_PRELOAD", library)
+        .variable("AT_EXIT", &left)
+        .start();
+    instance.wait_ready(1);
+    instance.stop();
+    let left: Vec<_> = fs::read_dir(&left).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["kafkavisor-test-recorder"], "the handler alone ends by an orderly exit");
 }

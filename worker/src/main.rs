@@ -17,13 +17,12 @@ mod handler;
 mod link;
 mod turn;
 
-use std::process::ExitCode;
 use std::time::Duration;
 
 use kafkavisor_link::message::{Ending, FromWorker, Start, ToWorker};
 use kafkavisor_link::panics;
 use kafkavisor_link::process::become_subreaper;
-use kafkavisor_link::{core_dumps, logging};
+use kafkavisor_link::{core_dumps, ending, logging};
 use nix::unistd::getpid;
 
 use crate::link::Link;
@@ -40,12 +39,17 @@ const UNABLE: u8 = 70;
 /// What is waited for at most until the supervisor has heard how it ended.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-fn main() -> ExitCode {
+fn main() {
     panics::end_the_process();
+    ending::end(work())
+}
+
+/// Until it has ended: its exit status.
+fn work() -> u8 {
     if std::env::args().skip(1).any(|argument| argument == "--help" || argument == "-h") {
         // Whoever asked may have gone.
         let _nobody_reads = std::io::Write::write_all(&mut std::io::stdout(), HELP.as_bytes());
-        return ExitCode::SUCCESS;
+        return 0;
     }
     let Some((mut link, start)) = told() else {
         // There is no log yet and nobody else to tell.
@@ -53,7 +57,7 @@ fn main() -> ExitCode {
             &mut std::io::stderr(),
             b"kafkavisor-worker is started by kafkavisor; run `kafkavisor run --help`\n",
         );
-        return ExitCode::from(USAGE);
+        return USAGE;
     };
     logging::start(start.log.level, start.log.format, &format!("{} ", start.partition), getpid().as_raw());
     if start.secret
@@ -74,8 +78,7 @@ fn main() -> ExitCode {
     };
     link.say(FromWorker::Ended { ending, stderr });
     link.finish(LAST_WORDS.min(lease_left));
-    log::logger().flush();
-    ExitCode::from(status)
+    status
 }
 
 fn told() -> Option<(Link, Start)> {

@@ -9,6 +9,7 @@
 //! | [`process`] | ending and reaping groups and descendants |
 //! | [`inherited`] | what children inherit, and what our parent left us |
 //! | [`core_dumps`] | none of a process that holds secrets |
+//! | [`ending`] | at once, whatever the threads are about |
 //! | [`panics`] | a thread that panics ends its process |
 //! | [`truncation`] | pages whose file is cut short |
 //! | [`logging`] | log lines that never block the loop that writes them |
@@ -16,6 +17,7 @@
 pub mod attempts;
 pub mod control;
 pub mod core_dumps;
+pub mod ending;
 pub mod inherited;
 pub mod logging;
 pub mod message;

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::io::Write;
 use std::panic::{PanicHookInfo, set_hook};
 
-use nix::libc;
+use crate::ending;
 
 /// The exit status of a process that met a bug of its own.
 const BUG: i32 = 70;
@@ -19,7 +19,7 @@ pub fn end_the_process() {
     set_hook(Box::new(|panic| {
         report(panic);
         if !ALONE.get() {
-            end();
+            ending::at_once(BUG);
         }
     }));
 }
@@ -40,13 +40,6 @@ fn report(panic: &PanicHookInfo<'_>) {
         let _unwritable =
             writeln!(std::io::stderr(), "thread {name} has met a bug, please report it: {panic}");
     }
-}
-
-/// Without a look back: what other threads hold, and what runs at an orderly exit, may never come to an end now.
-#[expect(unsafe_code, reason = "std only knows the orderly exit")]
-fn end() -> ! {
-    // SAFETY: it ends the process, and nothing of it is used afterwards.
-    unsafe { libc::_exit(BUG) }
 }
 
 #[cfg(test)]

@@ -51,7 +51,8 @@ mod tests {
         let (words, bad) = understood::<ToWorker>(&[kept]);
         let now = "put a line as it is now into corpus/worker-link/start";
         assert!(!bad && words.len() == 1, "{now}");
-        let [kept, again] = [kept, &words[0]].map(|line| serde_json::from_slice::<serde_json::Value>(line).expect("JSON"));
+        let [kept, again] =
+            [kept, &words[0]].map(|line| serde_json::from_slice::<serde_json::Value>(line).expect("JSON"));
         assert_eq!(kept, again, "{now}");
     }
 }
