@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use kafkavisor_tests::command::{Said, run};
 use kafkavisor_tests::environment::{certificate, secure, unique};
@@ -139,11 +140,18 @@ fn a_program_that_fails_while_it_runs_is_said_and_asked_again() {
         status.is_ready(1) && status.partition(0).restarts_total == 1
     });
     instance.wait_for_log("the last token has expired");
+    instance.wait_for("it stands above all else", |status| {
+        status
+            .troubles
+            .first()
+            .is_some_and(|first| first.contains("the vault is sealed; the last token has expired"))
+    });
     fs::remove_file(folder.path().join("broken")).unwrap();
     let often = times(folder.path());
     until("it is asked again", || (times(folder.path()) > often).then_some(()));
     topic.produce(&numbered(1, 10));
     instance.wait_consumed(&topic, 1);
+    instance.wait_for("nothing is wrong any more", |status| status.troubles.is_empty());
     instance.stop();
 }
 
@@ -168,7 +176,7 @@ fn refused(builder: &Builder) -> (Option<i32>, String) {
 }
 
 /// Whoever gives no token, the exit code, and what is said.
-fn without_token(topic: &Topic, folder: &Path) -> [(Builder, i32, &'static str); 6] {
+fn without_token(topic: &Topic, folder: &Path) -> [(Builder, i32, &'static str); 7] {
     let broken = token_program(folder, 10);
     fs::write(folder.join("broken"), "").unwrap();
     let command = |words: Value| builder(topic, &json!({})).set("oauth", json!({"token_command": words}));
@@ -178,8 +186,13 @@ fn without_token(topic: &Topic, folder: &Path) -> [(Builder, i32, &'static str);
         builder(topic, &properties).set("cluster.connect_timeout", "3s")
     };
     [
-        (command(json!([broken])), 78, "exited with status 1: the vault is sealed"),
-        (command(json!(["/no/such/program"])), 78, "(/no/such/program) can't be started"),
+        (command(json!([broken])).set("cluster.connect_timeout", "2s"), 69, "status 1: the vault is sealed"),
+        (
+            command(json!(["sleep", "60"])).set("cluster.connect_timeout", "2s"),
+            69,
+            "(sleep) has not ended within 2.0s",
+        ),
+        (command(json!(["/no/such/program"])), 78, "token_command`: /no/such/program does not exist"),
         (command(json!(["echo", "a.b.c"])), 78, "has printed no token: it is no JSON object such as"),
         (
             with("sasl.oauthbearer.client.secret", "wrong"),
@@ -199,6 +212,53 @@ fn without_a_first_token_it_does_not_start_and_says_why() {
         let (exit, said) = refused(&builder.handler(["cat"]));
         assert!(exit == Some(code) && said.contains(words), "{exit:?}, not {code}: {said}");
         assert!(!said.contains("svc-secret"), "{said}");
+    }
+}
+
+/// What a provider answers that has trouble of its own: the first time; from then on it says nothing.
+fn troubled(status: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut asking = Vec::new();
+        for (count, stream) in listener.incoming().enumerate() {
+            let mut stream = stream.unwrap();
+            if count == 0 {
+                let _whole = stream.read(&mut [0; 4096]).unwrap();
+                write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").unwrap();
+            }
+            asking.push(stream);
+        }
+    });
+    address
+}
+
+#[test]
+fn why_a_provider_gave_no_token_is_said_and_not_that_the_last_question_was_cut_short() {
+    let topic = topic(1);
+    for status in ["503 Service Unavailable", "429 Too Many Requests"] {
+        let mut properties = provider("svc", 300);
+        properties["sasl.oauthbearer.token.endpoint.url"] =
+            json!(format!("http://{}/token", troubled(status)));
+        let (exit, said) =
+            refused(&builder(&topic, &properties).set("cluster.connect_timeout", "2s").handler(["cat"]));
+        let number = &status[..3];
+        assert!(
+            exit == Some(69) && said.trim_end().ends_with(&format!("it answers {number}")),
+            "{exit:?}: {said}"
+        );
+    }
+}
+
+#[test]
+fn check_looks_for_the_program_that_prints_tokens() {
+    let folder = tempfile::tempdir().unwrap();
+    let builder =
+        builder(&topic(1), &json!({})).handler(["cat"]).set("oauth", json!({"token_command": ["./none"]}));
+    let file = written(&builder, folder.path());
+    for words in [&["check", "-c"][..], &["topics", "-b", "127.0.0.1:1", "-c"]] {
+        let said = run(words.iter().copied().chain([file.to_str().unwrap()]));
+        let _said = said.exits(78).saying(&["`oauth.token_command`: ./none does not exist"]);
     }
 }
 
@@ -244,6 +304,9 @@ fn commands_say_why_there_is_no_token_as_the_start_does() {
     let folder = tempfile::tempdir().unwrap();
     let topic = topic(1);
     for (builder, code, words) in without_token(&topic, folder.path()) {
+        if code == 69 && !words.contains("not reached") {
+            continue; // They take 10 s each: one will do.
+        }
         let file = written(&builder, folder.path());
         for said in [command(&["lag"], &file, &["-g", "g"]), command(&["topics"], &file, &[])] {
             let said = said.exits(code).saying(&[words]);

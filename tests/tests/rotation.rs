@@ -101,3 +101,23 @@ fn hup_replaces_workers_that_have_the_old_password() {
     assert!(!instance.log().contains("refuses to let us in"), "{}", instance.log());
     History::of(&records, &topic).assert_exactly_once();
 }
+
+#[test]
+fn a_secret_that_is_gone_is_above_all_else_until_it_can_be_read_again() {
+    let (topic, records) = (topic(1), Records::new());
+    topic.produce(&numbered(1, 20));
+    let login = Login::reading(&topic);
+    let instance = login.builder(&topic, &records).start();
+    let before = instance.wait_consumed(&topic, 1);
+    fs::remove_file(login.file()).unwrap();
+    processes::signal(before.partition(0).worker_pid.unwrap(), Signal::SIGKILL);
+    instance.wait_for("it is said, and it goes on", |status| {
+        let said = |trouble: &String| {
+            trouble.contains("kafka.sasl.password: the file") && trouble.contains("can't be read")
+        };
+        status.troubles.first().is_some_and(said) && status.is_ready(1)
+    });
+    login.write();
+    instance.wait_for("nothing is wrong any more", |status| status.troubles.is_empty());
+    instance.stop();
+}

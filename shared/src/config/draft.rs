@@ -18,6 +18,8 @@ use super::source::Source;
 pub struct Draft {
     /// The handler's command.
     pub command: Option<Vec<String>>,
+    /// The program that prints tokens, and its arguments.
+    pub token_command: Option<Vec<String>>,
     /// The instance's name.
     pub name: Option<String>,
     /// The control socket, where it is named.

@@ -1,4 +1,4 @@
-//! Finds the handler the way `execvp` will, so that a missing one is a configuration error and not a crash loop.
+//! Finds a program, such as the handler, the way `execvp` will, so that a missing one is a configuration error and not a crash loop.
 //!
 //! A name with a slash is a path, relative to the working directory; any other is looked for in `PATH`. Access is asked of
 //! the kernel (`access(2)`), which knows about root, mounts and ACLs. What the file itself needs is looked for too: the
@@ -22,14 +22,14 @@ const HEAD: usize = 256;
 /// Where `execvp` looks when there is no `PATH`.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
-/// Why a handler can't be executed, and what to do.
+/// Why a program can't be executed, and what to do; what it is for stands before it where it is shown.
 #[derive(Debug, thiserror::Error)]
-pub enum HandlerError {
+pub enum ExecutableError {
     /// The command is empty.
-    #[error("the handler's name is empty: name an executable")]
+    #[error("\"\" is no name: name an executable")]
     Empty,
     /// A path at which there is nothing.
-    #[error("handler {command} does not exist (looked in {directory}): check the path, or build it first", directory = directory.display())]
+    #[error("{command} does not exist (looked in {directory}): check the path, or build it first", directory = directory.display())]
     Missing {
         /// The command as given.
         command: String,
@@ -38,32 +38,32 @@ pub enum HandlerError {
     },
     /// A name that is in no folder of `PATH`.
     #[error(
-        "handler {command} is in no folder of PATH: install it, or write its path (./{command} for one in the working directory)"
+        "{command} is in no folder of PATH: install it, or write its path (./{command} for one in the working directory)"
     )]
     NotInPath {
         /// The command as given.
         command: String,
     },
     /// A folder.
-    #[error("handler {path} is a folder: name the executable in it", path = path.display())]
+    #[error("{path} is a folder: name the executable in it", path = path.display())]
     Directory {
         /// What was found.
         path: PathBuf,
     },
     /// Neither a file nor a link to one: a device, socket or pipe.
-    #[error("handler {path} is not a regular file: name an executable", path = path.display())]
+    #[error("{path} is not a regular file: name an executable", path = path.display())]
     NotAFile {
         /// What was found.
         path: PathBuf,
     },
     /// A file without permission to execute it.
-    #[error("handler {path} is not executable: chmod +x {path}", path = path.display())]
+    #[error("{path} is not executable: chmod +x {path}", path = path.display())]
     NotExecutable {
         /// What was found.
         path: PathBuf,
     },
     /// A file that has the permission but stands where nothing may be executed, or a folder on the way is closed to us.
-    #[error("handler {path} can't be executed: {reason}; check the permissions of its folders and the mount's noexec", path = path.display())]
+    #[error("{path} can't be executed: {reason}; check the permissions of its folders and the mount's noexec", path = path.display())]
     Denied {
         /// What was found.
         path: PathBuf,
@@ -71,7 +71,7 @@ pub enum HandlerError {
         reason: io::Error,
     },
     /// A script whose first line leads nowhere.
-    #[error("handler {path}: its first line {reason}", path = path.display())]
+    #[error("{path}: its first line {reason}", path = path.display())]
     Interpreter {
         /// The script.
         path: PathBuf,
@@ -79,7 +79,7 @@ pub enum HandlerError {
         reason: String,
     },
     /// A program of another machine.
-    #[error("handler {path} is a program for {machine}, and this machine is {ours}: install or build it for {ours}",
+    #[error("{path} is a program for {machine}, and this machine is {ours}: install or build it for {ours}",
         path = path.display(), ours = std::env::consts::ARCH)]
     Machine {
         /// The program.
@@ -88,7 +88,7 @@ pub enum HandlerError {
         machine: String,
     },
     /// A program whose loader is not here: of another C library, mostly.
-    #[error("handler {path} needs the loader {loader}, which is not on this system: install it, or build the handler for this one's C library",
+    #[error("{path} needs the loader {loader}, which is not on this system: install it, or build it for this one's C library",
         path = path.display(), loader = loader.display())]
     Loader {
         /// The program.
@@ -97,7 +97,7 @@ pub enum HandlerError {
         loader: PathBuf,
     },
     /// Neither a script nor a program.
-    #[error("handler {path} is neither a program nor a script: begin a script with a line such as #!/bin/sh, or name an executable",
+    #[error("{path} is neither a program nor a script: begin a script with a line such as #!/bin/sh, or name an executable",
         path = path.display())]
     NoFormat {
         /// What was found.
@@ -107,20 +107,20 @@ pub enum HandlerError {
 
 /// Finds the program that `command` names; `path` is the value of `PATH`. A program without its permission is passed
 /// over for one in a later folder, as `execvp` does.
-pub fn find_executable(command: &str, path: Option<&OsStr>) -> Result<PathBuf, HandlerError> {
+pub fn find_executable(command: &str, path: Option<&OsStr>) -> Result<PathBuf, ExecutableError> {
     find(command, path, 0)
 }
 
-fn find(command: &str, path: Option<&OsStr>, depth: usize) -> Result<PathBuf, HandlerError> {
+fn find(command: &str, path: Option<&OsStr>, depth: usize) -> Result<PathBuf, ExecutableError> {
     if command.is_empty() {
-        return Err(HandlerError::Empty);
+        return Err(ExecutableError::Empty);
     }
     if command.contains('/') {
         let place = PathBuf::from(command);
         return match runnable(&place, path, depth)? {
             Program::Found => Ok(place),
             Program::Nothing => {
-                Err(HandlerError::Missing { command: command.to_owned(), directory: looked_in(&place) })
+                Err(ExecutableError::Missing { command: command.to_owned(), directory: looked_in(&place) })
             }
         };
     }
@@ -138,7 +138,7 @@ fn find(command: &str, path: Option<&OsStr>, depth: usize) -> Result<PathBuf, Ha
             Err(error) => refused = refused.or(Some(error)),
         }
     }
-    Err(refused.unwrap_or_else(|| HandlerError::NotInPath { command: command.to_owned() }))
+    Err(refused.unwrap_or_else(|| ExecutableError::NotInPath { command: command.to_owned() }))
 }
 
 /// What is at a path.
@@ -149,7 +149,7 @@ enum Program {
 }
 
 /// Whether there is something at `place` that can be executed, and all that it needs.
-fn runnable(place: &Path, path: Option<&OsStr>, depth: usize) -> Result<Program, HandlerError> {
+fn runnable(place: &Path, path: Option<&OsStr>, depth: usize) -> Result<Program, ExecutableError> {
     let found = check(place)?;
     if found == Program::Found {
         contents(place, path, depth)?;
@@ -158,26 +158,26 @@ fn runnable(place: &Path, path: Option<&OsStr>, depth: usize) -> Result<Program,
 }
 
 /// Whether we may execute what is at `path`, if there is something.
-fn check(path: &Path) -> Result<Program, HandlerError> {
+fn check(path: &Path) -> Result<Program, ExecutableError> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(Program::Nothing);
         }
-        Err(reason) => return Err(HandlerError::Denied { path: path.to_owned(), reason }),
+        Err(reason) => return Err(ExecutableError::Denied { path: path.to_owned(), reason }),
     };
     if metadata.is_dir() {
-        return Err(HandlerError::Directory { path: path.to_owned() });
+        return Err(ExecutableError::Directory { path: path.to_owned() });
     }
     if !metadata.is_file() {
-        return Err(HandlerError::NotAFile { path: path.to_owned() });
+        return Err(ExecutableError::NotAFile { path: path.to_owned() });
     }
     access(path, AccessFlags::X_OK).map_err(|errno| refusal(path, &metadata, errno))?;
     Ok(Program::Found)
 }
 
 /// Whether what the file needs is there. One that we may execute and not read keeps its secret.
-fn contents(place: &Path, path: Option<&OsStr>, depth: usize) -> Result<(), HandlerError> {
+fn contents(place: &Path, path: Option<&OsStr>, depth: usize) -> Result<(), ExecutableError> {
     let Ok(file) = fs::File::open(place) else { return Ok(()) };
     let mut head = [0; HEAD];
     let Ok(length) = file.read_at(&mut head, 0) else { return Ok(()) };
@@ -186,23 +186,23 @@ fn contents(place: &Path, path: Option<&OsStr>, depth: usize) -> Result<(), Hand
         return script::check(place, line, path, depth);
     } else if head.starts_with(elf::MAGIC) {
         elf::check(&file, head).map_err(|wrong| match wrong {
-            elf::Wrong::Machine(machine) => HandlerError::Machine { path: place.to_owned(), machine },
-            elf::Wrong::Loader(loader) => HandlerError::Loader { path: place.to_owned(), loader },
-            elf::Wrong::NotAProgram => HandlerError::NoFormat { path: place.to_owned() },
+            elf::Wrong::Machine(machine) => ExecutableError::Machine { path: place.to_owned(), machine },
+            elf::Wrong::Loader(loader) => ExecutableError::Loader { path: place.to_owned(), loader },
+            elf::Wrong::NotAProgram => ExecutableError::NoFormat { path: place.to_owned() },
         })
     } else {
-        Err(HandlerError::NoFormat { path: place.to_owned() })
+        Err(ExecutableError::NoFormat { path: place.to_owned() })
     };
     known.or_else(|error| if foreign::runs(place, head) { Ok(()) } else { Err(error) })
 }
 
-fn refusal(path: &Path, metadata: &fs::Metadata, errno: Errno) -> HandlerError {
+fn refusal(path: &Path, metadata: &fs::Metadata, errno: Errno) -> ExecutableError {
     use std::os::unix::fs::PermissionsExt as _;
     let path = path.to_owned();
     if errno == Errno::EACCES && metadata.permissions().mode() & 0o111 != 0o111 {
-        return HandlerError::NotExecutable { path };
+        return ExecutableError::NotExecutable { path };
     }
-    HandlerError::Denied { path, reason: errno.into() }
+    ExecutableError::Denied { path, reason: errno.into() }
 }
 
 fn looked_in(path: &Path) -> PathBuf {

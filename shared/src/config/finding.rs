@@ -45,6 +45,7 @@ impl Finding {
         if let Some(finding) = &finding {
             draft.kafka.clone_from(&finding.kafka);
             draft.zookeeper_tls.clone_from(&finding.zookeeper_tls);
+            draft.token_command = finding.oauth.as_ref().map(|oauth| oauth.token_command.clone());
             check(&mut draft);
         }
         match finding {

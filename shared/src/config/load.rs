@@ -173,6 +173,7 @@ fn finish(root: &Section<'_>, given: Given, draft: &mut Draft) {
     }
     let zookeeper_flag = zookeeper_flag && !offsets.in_zookeeper();
     draft.zookeeper_tls = cluster.zookeeper_tls().cloned();
+    draft.token_command = oauth.as_ref().map(|oauth| oauth.token_command.clone());
     let cluster = cluster.finish(p);
     let assigned = match given.partitions {
         Some(partitions) => by_flag(partitions, wanted.flags, zookeeper_flag, p),

@@ -64,7 +64,7 @@ pub use discovery::{ClusterQuery, Discovery, WhichCluster};
 pub(crate) use document::shown;
 pub use draft::Draft;
 pub use errors::{Error, Errors, Place};
-pub use executable::{HandlerError, find_executable};
+pub use executable::{ExecutableError, find_executable};
 pub use finding::Finding;
 pub use flags::Flags;
 pub use handler::{Batch, Delimiter, Handler, MaxInFlight, Poison, PoisonAction, Protocol};

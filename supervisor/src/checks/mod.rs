@@ -6,7 +6,7 @@
 //! | `properties` | librdkafka, whether it takes what stands under `kafka` |
 //! | `places` | this machine, whether directory and socket can be made |
 //! | `zookeeper` | TLS, whether it takes the files under `cluster.zookeeper_tls` |
-//! | here | for the handler and the worker, and whether the machine is large enough |
+//! | here | for the handler, the worker and the program that prints tokens, and whether the machine is large enough |
 
 mod places;
 mod properties;
@@ -57,14 +57,19 @@ pub(crate) fn checked(file: Option<&Path>, flags: &Flags, worker: Option<&Path>)
 pub(crate) fn check_identity(draft: &mut Draft) {
     properties::check(draft);
     zookeeper::check(draft);
+    if let Some(program) = draft.token_command.as_ref().and_then(|command| command.first())
+        && let Err(error) = find_executable(program, std::env::var_os("PATH").as_deref())
+    {
+        draft.refuse_value("oauth.token_command", &error.to_string());
+    }
 }
 
 /// The handler's command with its program found: what is missing is said now, and is no crash loop later.
 pub(crate) fn resolved(command: &[String]) -> Result<Vec<String>, String> {
     let (program, arguments) =
         command.split_first().ok_or("no handler: give one after `--`, or set `handler.command`")?;
-    let path =
-        find_executable(program, std::env::var_os("PATH").as_deref()).map_err(|error| error.to_string())?;
+    let path = find_executable(program, std::env::var_os("PATH").as_deref())
+        .map_err(|error| format!("handler {error}"))?;
     let program = path.to_string_lossy().into_owned();
     Ok(std::iter::once(program).chain(arguments.iter().cloned()).collect())
 }

@@ -44,7 +44,7 @@ pub(crate) struct Printed {
 pub(crate) enum ProgramError {
     #[error("can't be started: {0}")]
     NotStarted(io::Error),
-    #[error("has not ended within {0:?} and was killed")]
+    #[error("has not ended within {0:.1?} and was killed")]
     TooLate(Duration),
     #[error("printed more than 1 MiB and was killed")]
     TooMuch,

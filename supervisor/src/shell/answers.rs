@@ -173,6 +173,7 @@ impl EventLoop {
         }
     }
 
+    /// What others come from stands first.
     fn all_troubles(&self) -> Vec<String> {
         let of_partition = |(key, owned): (&TopicPartition, &Partition)| {
             let barred = owned.tenure.barred.as_ref()?;
@@ -193,7 +194,9 @@ impl EventLoop {
         let of_partitions = self.driver.core().partitions().iter().filter_map(of_partition);
         let all: BTreeSet<_> =
             of_partitions.chain(of_commits).chain(self.troubles.of_topics.iter().cloned()).collect();
-        all.into_iter().collect()
+        let of_tokens = self.troubles.of_tokens.iter().map(ToString::to_string);
+        let of_secrets = self.real.unreadable_secrets();
+        of_tokens.chain(of_secrets).chain(all).collect()
     }
 
     pub(super) fn log_everything(&self) {

@@ -22,7 +22,7 @@ use super::status::Status;
 use super::system::Real;
 use crate::kafka::{Ask, Author, Changes, Found, Heard as KafkaHeard, LogEnd, Unfetched};
 use crate::processes::{Gone, Heard as WorkerHeard, News};
-use crate::tokens::{self, Keeper, Settings, Told};
+use crate::tokens::{self, Keeper, NoSuccessor, Settings, Told};
 
 /// What is done for all partitions together is done this often.
 const BEAT: Duration = Duration::from_millis(500);
@@ -68,6 +68,8 @@ pub(crate) struct EventLoop {
 /// What keeps the instance from Kafka, beside what workers say.
 #[derive(Debug, Default)]
 pub(crate) struct Troubles {
+    /// There is no new token.
+    pub(super) of_tokens: Option<NoSuccessor>,
     /// As its own clients have it.
     pub(super) of_topics: BTreeSet<String>,
     /// What a closer look found when workers were not let in.
@@ -110,6 +112,9 @@ impl EventLoop {
                 self.tell_unfetched();
                 self.tell_service(time);
             }
+            if self.real.secrets_deadline().is_some_and(|at| time >= at) {
+                self.real.read_secrets();
+            }
             if let Some(cut_short) = self.driver.exit() {
                 return cut_short;
             }
@@ -121,7 +126,11 @@ impl EventLoop {
         let workers = self.real.workers.deadline(time);
         let busy = !self.driver.core().partitions().is_empty() || self.driver.core().stopping();
         let beat = busy.then_some(self.beat_at);
-        [workers, beat, self.driver.deadline(&self.real), self.service.deadline()].into_iter().flatten().min()
+        let secrets = self.real.secrets_deadline();
+        [workers, beat, secrets, self.driver.deadline(&self.real), self.service.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// A turn of the driver, and those that follow from it at once.
@@ -271,16 +280,12 @@ impl EventLoop {
                 log::debug!("a new token: {token:?}");
                 tokens::board().give(&token);
                 self.real.take_token(token);
+                self.troubles.of_tokens = None;
             }
-            Told::Failed { error, left } if left.is_zero() => {
-                log::error!(
-                    "{error}; the last token has expired: brokers take no new connection until there is another"
-                );
-            }
-            Told::Failed { error, left } => {
-                log::warn!(
-                    "{error}; the last token counts for another {left:.0?}, until then nothing is lost by it"
-                );
+            Told::Failed(why) => {
+                let level = if why.is_the_end() { log::Level::Error } else { log::Level::Warn };
+                log::log!(level, "{why}");
+                self.troubles.of_tokens = Some(why);
             }
         }
     }

@@ -39,6 +39,8 @@ pub(crate) struct Configured {
 
 /// Secrets are not read more often than this, however many workers start.
 const SECRETS_EVERY: Duration = Duration::from_secs(1);
+/// What could not be read is read again after this.
+const UNREADABLE_AGAIN: Duration = Duration::from_secs(5);
 
 impl Configured {
     /// Reads again what stands in files: a secret may be changed while it runs. What can't be read stays what it was.
@@ -167,6 +169,21 @@ impl Real {
             configured.read_secrets(&self.brokers, now());
             self.lookups.take_secrets(&configured.kafka);
         }
+    }
+
+    /// When those that can't be read any more are read again: what is said of them is to end with it.
+    pub(crate) fn secrets_deadline(&self) -> Option<Instant> {
+        let configured = self.configs.get(&self.established)?;
+        (!configured.unreadable.is_empty()).then(|| configured.read_at + UNREADABLE_AGAIN)
+    }
+
+    /// Secrets that can't be read any more: this process goes on without, the next one would not start.
+    pub(crate) fn unreadable_secrets(&self) -> impl Iterator<Item = String> {
+        let unreadable =
+            self.configs.get(&self.established).into_iter().flat_map(|configured| &configured.unreadable);
+        unreadable.map(|(name, error)| {
+            format!("kafka.{name}: {error}; it stays what it was until this supervisor ends")
+        })
     }
 
     fn start_of(&mut self, start: &WorkerStart) -> Result<ToWorker, String> {

@@ -1,5 +1,6 @@
 //! Asks for the first token, and keeps asking.
 
+use std::fmt::{self, Display, Formatter};
 use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,11 +13,9 @@ use tokio::runtime::Builder;
 
 use super::board::board;
 use super::source::{TokenError, TokenSource};
-use super::token::{ask_again_in, try_again_in};
+use super::token::{ask_again_in, try_again_in, waited_for};
 use crate::exit::Failure;
 
-/// Longest that one question may take.
-const WITHIN: Duration = Duration::from_secs(30);
 /// Whoever was not reached at start is asked again after this.
 const ASK_AGAIN: Duration = Duration::from_millis(300);
 
@@ -47,7 +46,7 @@ impl Settings {
 pub(crate) fn log_in(identity: Identity<'_>, until: Instant) -> Result<Option<Token>, Failure> {
     let token = first(identity.into(), until).map_err(|error| {
         let message = error.to_string();
-        if error.is_unreachable() { Failure::unreachable(message) } else { Failure::configuration(message) }
+        if error.may_come() { Failure::unreachable(message) } else { Failure::configuration(message) }
     })?;
     token.iter().for_each(|token| board().give(token));
     Ok(token)
@@ -57,12 +56,16 @@ pub(crate) fn log_in(identity: Identity<'_>, until: Instant) -> Result<Option<To
 fn first(mut settings: Settings, until: Instant) -> Result<Option<Token>, TokenError> {
     let Some(source) = settings.source() else { return Ok(None) };
     let runtime = Builder::new_current_thread().enable_all().build().map_err(TokenError::Runtime)?;
+    let mut before = None;
     loop {
-        let left = until.saturating_duration_since(now());
-        match source.ask(&runtime, left) {
-            Err(error) if error.may_come() && now() + ASK_AGAIN < until => thread::park_timeout(ASK_AGAIN),
-            answer => return answer.map(Some),
+        match source.ask(&runtime, until.saturating_duration_since(now())) {
+            Ok(token) => return Ok(Some(token)),
+            // The last question may have been cut short: what was answered before says more.
+            Err(error) if error.is_too_late() && before.is_some() => return Err(before.unwrap_or(error)),
+            Err(error) if error.may_come() && now() + ASK_AGAIN < until => before = Some(error),
+            Err(error) => return Err(error),
         }
+        thread::park_timeout(ASK_AGAIN);
     }
 }
 
@@ -70,11 +73,44 @@ fn first(mut settings: Settings, until: Instant) -> Result<Option<Token>, TokenE
 #[derive(Debug)]
 pub(crate) enum Told {
     Token(Token),
-    /// Why there is no new one; the last one counts for so long.
-    Failed {
-        error: TokenError,
-        left: Duration,
-    },
+    Failed(NoSuccessor),
+}
+
+/// Why there is no new one, and until when the last one counts.
+#[derive(Debug)]
+pub(crate) struct NoSuccessor {
+    error: TokenError,
+    /// In milliseconds since 1970.
+    expires_at: i64,
+}
+
+impl NoSuccessor {
+    /// Whether the last one has expired too.
+    pub(crate) fn is_the_end(&self) -> bool {
+        left(self.expires_at).is_zero()
+    }
+}
+
+impl Display for NoSuccessor {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { error, expires_at } = self;
+        let left = left(*expires_at);
+        if left.is_zero() {
+            write!(
+                f,
+                "{error}; the last token has expired: brokers take no new connection until there is another"
+            )
+        } else {
+            write!(
+                f,
+                "{error}; the last token counts for another {left:.0?}, until then nothing is lost by it"
+            )
+        }
+    }
+}
+
+fn left(expires_at: i64) -> Duration {
+    Duration::from_millis(u64::try_from(expires_at.saturating_sub(wall_millis())).unwrap_or(0))
 }
 
 /// The thread that asks.
@@ -102,7 +138,7 @@ impl Keeper {
                 }
                 // One that wants no tokens any more is asked for none until a restart takes that up.
                 let Some(source) = settings.source() else { continue };
-                match source.ask(&runtime, WITHIN) {
+                match source.ask(&runtime, waited_for(left(expires_at))) {
                     Ok(token) => {
                         (failures, expires_at) = (0, token.expires_at);
                         pause = ask_again_in(expires_at, wall_millis());
@@ -111,8 +147,7 @@ impl Keeper {
                     Err(error) => {
                         failures += 1;
                         pause = try_again_in(failures);
-                        let left = u64::try_from(expires_at.saturating_sub(wall_millis())).unwrap_or(0);
-                        tell(Told::Failed { error, left: Duration::from_millis(left) });
+                        tell(Told::Failed(NoSuccessor { error, expires_at }));
                     }
                 }
             }

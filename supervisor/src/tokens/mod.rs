@@ -16,5 +16,5 @@ mod source;
 mod token;
 
 pub(crate) use board::{board, for_clients};
-pub(crate) use keeper::{Keeper, Settings, Told, log_in};
+pub(crate) use keeper::{Keeper, NoSuccessor, Settings, Told, log_in};
 pub(crate) use source::TokenSource;

@@ -50,12 +50,32 @@ pub(crate) enum OidcError {
     Ca { path: String, error: String },
     #[error("it was not reached: {0}")]
     NotReached(String),
-    #[error("it has not answered within {0:?}")]
+    #[error("it has not answered within {0:.1?}")]
     TooLate(Duration),
-    #[error("it answers {status}{said}: look at `kafka.{PREFIX}client.id`, `.client.secret` and `.scope`")]
+    #[error("it answers {status}{said}{}", remedy(*status))]
     Refused { status: u16, said: String },
     #[error("its answer can't be used: {0}")]
     NoToken(String),
+}
+
+impl OidcError {
+    /// Whether it may be otherwise in a moment: nobody is there, or who is has trouble of its own or too much to do.
+    pub(super) fn may_come(&self) -> bool {
+        match self {
+            Self::NotReached(_) | Self::TooLate(_) => true,
+            Self::Refused { status, .. } => *status >= 500 || matches!(status, 408 | 429),
+            Self::Ca { .. } | Self::NoToken(_) => false,
+        }
+    }
+}
+
+/// What to look at, where it is ours to change.
+fn remedy(status: u16) -> String {
+    match status {
+        400 | 401 | 403 => format!(": look at `kafka.{PREFIX}client.id`, `.client.secret` and `.scope`"),
+        408 | 429 | 500.. => String::new(),
+        _ => format!(": look at `kafka.{PREFIX}token.endpoint.url`"),
+    }
 }
 
 /// Says whether a property is for the provider, and so none of librdkafka's business here.

@@ -72,21 +72,22 @@ fn command(words: &[String], within: Duration) -> Result<Token, TokenError> {
 }
 
 impl TokenError {
-    /// Whether whoever is asked may only not be there yet.
-    pub(super) fn may_come(&self) -> bool {
+    /// Whether whoever is asked may only not be there yet, and nothing needs to be written otherwise.
+    pub(crate) fn may_come(&self) -> bool {
         match self {
-            Self::Oidc { error: OidcError::NotReached(_), .. } => true,
-            Self::Oidc { error: OidcError::Refused { status, .. }, .. } => *status >= 500,
-            Self::Runtime(_)
-            | Self::Oidc { .. }
-            | Self::Program { .. }
-            | Self::Failed { .. }
-            | Self::Printed { .. } => false,
+            Self::Oidc { error, .. } => error.may_come(),
+            Self::Program { error, .. } => matches!(error, ProgramError::TooLate(_)),
+            Self::Failed { .. } => true,
+            Self::Runtime(_) | Self::Printed { .. } => false,
         }
     }
 
-    /// Whether it is no matter of the configuration.
-    pub(crate) fn is_unreachable(&self) -> bool {
-        self.may_come() || matches!(self, Self::Oidc { error: OidcError::TooLate(_), .. })
+    /// Whether there was no answer in time.
+    pub(super) fn is_too_late(&self) -> bool {
+        matches!(
+            self,
+            Self::Oidc { error: OidcError::TooLate(_), .. }
+                | Self::Program { error: ProgramError::TooLate(_), .. }
+        )
     }
 }

@@ -14,6 +14,10 @@ const SOONEST: Duration = Duration::from_secs(1);
 /// What fails is tried again after this; it doubles.
 const AGAIN: Duration = Duration::from_secs(1);
 const AGAIN_MAX: Duration = Duration::from_secs(30);
+/// One question takes no longer than so much of what the last token has left, within these bounds.
+const ONE_OF: u32 = 3;
+const QUICKEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(15);
 
 /// Why something is no token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +62,11 @@ pub(crate) fn ask_again_in(expires_at: i64, now: i64) -> Duration {
     let left = expires_at.saturating_sub(now).max(0);
     let milliseconds = left.saturating_mul(ASKED_AGAIN_AT_PERCENT) / 100;
     Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0)).max(SOONEST)
+}
+
+/// How long an answer is waited for while the last token counts for another `left`: several questions are to fit in.
+pub(crate) fn waited_for(left: Duration) -> Duration {
+    (left / ONE_OF).clamp(QUICKEST, LONGEST)
 }
 
 /// How long to wait after so many failures in a row.
@@ -112,6 +121,10 @@ mod tests {
         assert_eq!(ask_again_in(1_100_000, 1_000_000), Duration::from_secs(80));
         assert_eq!(ask_again_in(1_000_100, 1_000_000), Duration::from_secs(1), "never in a circle");
         assert_eq!(ask_again_in(0, 1_000_000), Duration::from_secs(1));
+        assert_eq!(
+            [0, 4, 9, 12, 60, 900].map(|left| waited_for(Duration::from_secs(left)).as_millis()),
+            [1000, 1333, 3000, 4000, 15000, 15000]
+        );
         assert_eq!([1, 2, 3, 6, 40].map(|n| try_again_in(n).as_secs()), [1, 2, 4, 30, 30]);
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use super::{HandlerError, Program, runnable};
+use super::{ExecutableError, Program, runnable};
 
 /// What the kernel reads of a first line.
 const LINE: usize = 255;
@@ -16,8 +16,8 @@ pub(super) fn check(
     text: &[u8],
     path: Option<&OsStr>,
     depth: usize,
-) -> Result<(), HandlerError> {
-    let wrong = |reason: String| HandlerError::Interpreter { path: script.to_owned(), reason };
+) -> Result<(), ExecutableError> {
+    let wrong = |reason: String| ExecutableError::Interpreter { path: script.to_owned(), reason };
     let line = text.get(..LINE).unwrap_or(text);
     let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
     if line.ends_with(b"\r") {

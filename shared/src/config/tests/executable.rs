@@ -37,7 +37,7 @@ fn a_name_is_looked_for_in_path() {
     assert_eq!(find_executable("h", Some(&path)).unwrap(), good);
     assert_eq!(find_executable("sh", None).unwrap(), Path::new("/bin/sh"));
     let only_first = find_executable("h", Some(first.as_os_str())).unwrap_err();
-    assert!(matches!(only_first, HandlerError::NotExecutable { .. }), "{only_first}");
+    assert!(matches!(only_first, ExecutableError::NotExecutable { .. }), "{only_first}");
     assert!(find_executable("d", Some(first.as_os_str())).unwrap_err().to_string().contains("folder"));
 }
 
