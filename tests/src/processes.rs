@@ -1,10 +1,12 @@
 //! Processes of an instance, found by what they carry in their environment, whoever their parent is.
 
 use std::fs;
+use std::net::{Shutdown, TcpStream};
 use std::path::Path;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
 /// The variable that every process of an instance inherits; its value is the instance's folder.
 pub const MARK: &str = "E2E_INSTANCE";
@@ -95,4 +97,25 @@ pub fn signal(pid: i32, signal: Signal) {
 /// Sends a signal to a process that may be gone meanwhile; says whether it was there.
 pub fn try_signal(pid: i32, signal: Signal) -> bool {
     kill(Pid::from_raw(pid), signal).is_ok()
+}
+
+/// Cuts the TCP connections that a process has to this server, `HOST:PORT`, as a network would, and says how many they were: its own
+/// sockets are shut down, through another descriptor of each.
+pub fn cut_connections(pid: i32, server: &str) -> usize {
+    let process = pidfd_open(rustix::process::Pid::from_raw(pid).unwrap(), PidfdFlags::empty());
+    let process = process.expect("the process is there");
+    let is_to_server = |connection: &TcpStream| {
+        connection
+            .peer_addr()
+            .is_ok_and(|address| address.port().to_string() == server.rsplit(':').next().unwrap())
+    };
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).expect("its descriptors");
+    let sockets = descriptors.filter_map(|entry| {
+        let entry = entry.ok()?;
+        let is_socket = fs::read_link(entry.path()).ok()?.to_str()?.starts_with("socket:");
+        let number = entry.file_name().to_str()?.parse().ok()?;
+        is_socket.then(|| pidfd_getfd(&process, number, PidfdGetfdFlags::empty()).ok())?
+    });
+    let connections = sockets.map(TcpStream::from).filter(is_to_server);
+    connections.filter(|connection| connection.shutdown(Shutdown::Both).is_ok()).count()
 }

@@ -173,8 +173,6 @@ fn what_only_a_start_takes_up_is_named_and_the_rest_is_applied() {
     instance.wait_for_log(
         "group, name, cluster, topics, assignment, offsets.reset, log.format keep their values: only a restart",
     );
-    instance
-        .wait_for_log("kafka: workers take it up as they are rolled; the supervisor's own clients only when");
     instance.wait_for_log("the roll is over");
     topic.produce(&numbered(1, 20));
     instance.wait_consumed(&topic, 1);

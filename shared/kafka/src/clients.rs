@@ -2,20 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Formatter};
-use std::sync::{PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use kafkavisor_types::clock::now;
 use kafkavisor_types::ids::{Group, Topic};
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::metadata::Metadata;
 
-use crate::admin::{Described, add_brokers, describe, set_credentials};
+use crate::admin::{Described, add_brokers, describe};
 use crate::error::KafkaError;
+use crate::live::Live;
 use crate::patience::patiently;
-use crate::properties::{client_config, reason};
-use crate::tokens::{Attached, attach_of};
-use crate::trouble::{Signs, Trouble, look};
+use crate::properties::client_config;
+use crate::trouble::{Trouble, look};
 
 /// Longest that one request may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,10 +25,11 @@ pub(crate) const LOOK: Duration = Duration::from_secs(2);
 
 /// A client, in a group's name or in none.
 pub struct Clients {
-    // Before the client.
-    _attached: Option<Attached>,
-    pub(crate) client: BaseConsumer<Signs>,
+    live: RwLock<Arc<Live>>,
+    group: Option<Group>,
     current: RwLock<Current>,
+    /// Whether `live` was made with something else than what is `current`, and can't be given that while it runs.
+    outdated: AtomicBool,
     /// The brokers that Kafka itself named last, `host:port,...`.
     named: RwLock<String>,
 }
@@ -68,13 +70,33 @@ impl Clients {
     }
 
     fn of(properties: &BTreeMap<String, String>, group: Option<&Group>) -> Result<Self, KafkaError> {
-        let config = client_config(properties, group);
-        let client: BaseConsumer<Signs> = config
-            .create_with_context(Signs::default())
-            .map_err(|error| KafkaError::Configuration(reason(&error)))?;
-        let attached = attach_of(&config, client.client().native_ptr());
+        let live = Arc::new(Live::new(&client_config(properties, group))?);
         let current = RwLock::new(Current { properties: properties.clone() });
-        Ok(Self { _attached: attached, client, current, named: RwLock::default() })
+        Ok(Self {
+            live: RwLock::new(live),
+            group: group.cloned(),
+            current,
+            outdated: AtomicBool::new(false),
+            named: RwLock::default(),
+        })
+    }
+
+    /// Another one with the properties of now, in no group, that begins with these brokers.
+    pub fn beside(&self, brokers: &[String]) -> Result<Self, KafkaError> {
+        let mut properties = self.current().properties;
+        properties.insert(BROKERS.to_owned(), brokers.join(","));
+        Self::outside(&properties)
+    }
+
+    /// The client of now; whoever has one goes on with it.
+    pub(crate) fn live(&self) -> Arc<Live> {
+        if self.outdated.swap(false, Ordering::AcqRel) {
+            match Live::new(&client_config(self.current().properties(), self.group.as_ref())) {
+                Ok(live) => *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(live),
+                Err(error) => log::error!("our own client of Kafka goes on as it was: {error}"),
+            }
+        }
+        Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What a client that is made now has.
@@ -91,33 +113,34 @@ impl Clients {
     /// itself it goes on with.
     pub fn take_brokers(&self, brokers: &[String]) {
         let brokers = brokers.join(",");
-        add_brokers(self.client.client().native_ptr(), &brokers);
+        add_brokers(self.live().native(), &brokers);
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         current.properties.insert(BROKERS.to_owned(), brokers);
     }
 
-    /// From here on these are the properties, of which only secrets have changed: connections that are made later log in with them.
-    pub fn take_secrets(&self, properties: &BTreeMap<String, String>) {
+    /// From here on these are the properties. Another name or password is for connections that are made later; with whatever else has
+    /// changed the next request makes a client anew. Waits for nobody.
+    pub fn take_properties(&self, properties: &BTreeMap<String, String>) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         let mut properties = properties.clone();
         properties.insert(BROKERS.to_owned(), current.brokers());
         if current.properties == properties {
             return;
         }
-        if let (Some(username), Some(password)) =
-            (properties.get("sasl.username"), properties.get("sasl.password"))
-        {
-            set_credentials(self.client.client().native_ptr(), username, password);
+        let before = std::mem::replace(&mut current.properties, properties);
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        if !live.take_login(&before, &current.properties) {
+            self.outdated.store(true, Ordering::Release);
         }
-        current.properties = properties;
     }
 
     /// What is wrong between us and the brokers, as far as this client has heard that something is.
     pub fn trouble(&self, until: Instant) -> Option<Trouble> {
-        self.serve();
+        let live = self.live();
+        live.serve();
         let (current, named) = self.known();
         let brokers = [current.brokers(), named].join(",");
-        self.client.context().explain(&brokers, &current.properties, until.min(now() + LOOK))
+        live.signs().explain(&brokers, &current.properties, until.min(now() + LOOK))
     }
 
     /// A look at the brokers, whatever this client has heard.
@@ -151,7 +174,7 @@ impl Clients {
             })
         });
         if answer.is_ok() {
-            self.client.context().forget();
+            self.live().signs().forget();
         }
         answer
     }
@@ -163,11 +186,11 @@ impl Clients {
 
     /// The cluster's own id; empty where it has none.
     pub fn cluster_id(&self) -> String {
-        self.client.client().fetch_cluster_id(TIMEOUT).unwrap_or_default()
+        self.live().client.client().fetch_cluster_id(TIMEOUT).unwrap_or_default()
     }
 
     pub(crate) fn metadata(&self, topic: &str, within: Duration) -> Result<Metadata, KafkaError> {
-        let metadata = self.client.fetch_metadata(Some(topic), within)?;
+        let metadata = self.live().client.fetch_metadata(Some(topic), within)?;
         let named = metadata.brokers().iter().map(|broker| format!("{}:{}", broker.host(), broker.port()));
         *self.named.write().unwrap_or_else(PoisonError::into_inner) = named.collect::<Vec<_>>().join(",");
         Ok(metadata)
@@ -185,11 +208,11 @@ impl Clients {
             // Who has just answered is there to answer again. None (-1, not known by its id yet): librdkafka asks the controller.
             let broker = metadata.orig_broker_id();
             let left = until.saturating_duration_since(now());
-            describe(self.client.client().native_ptr(), broker, topics, left)
+            describe(self.live().native(), broker, topics, left)
         });
         let described = described.map_err(|error| self.explained(error));
         if described.is_ok() {
-            self.client.context().forget();
+            self.live().signs().forget();
         }
         let answer = |topic: &Topic| match &described {
             Ok(described) => described.get(topic).cloned().unwrap_or(Err(KafkaError::TimedOut)),
@@ -200,7 +223,6 @@ impl Clients {
 
     /// Serves what librdkafka wants to tell.
     pub fn serve(&self) {
-        // Nothing is consumed: what comes are errors, which its context remembers.
-        while self.client.poll(Duration::ZERO).is_some() {}
+        self.live().serve();
     }
 }

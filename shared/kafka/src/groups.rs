@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use kafkavisor_types::ids::{Group, TopicPartition};
-use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode as Code;
 
 use crate::admin::{DescribedGroup, Element, GroupMember, describe_group, list_offsets};
@@ -32,8 +31,7 @@ impl Clients {
     }
 
     fn described_group(&self, group: &Group, until: Instant) -> Result<DescribedGroup, KafkaError> {
-        let native = self.client.client().native_ptr();
-        let mut described = match self.ask(until, |left| describe_group(native, group, left)) {
+        let mut described = match self.ask(until, |left| describe_group(self.live().native(), group, left)) {
             // A broker that knows no groups (the demo's) has nobody in them.
             Err(KafkaError::Other(Code::UnsupportedFeature)) => {
                 DescribedGroup { members: None, unreadable: false }
@@ -46,7 +44,7 @@ impl Clients {
 
     /// All offsets of the group, whatever their topics: also those of topics that are gone. None where Kafka knows no such group.
     pub fn group_offsets(&self, group: &Group, until: Instant) -> Result<Answers<Stored>, KafkaError> {
-        let found = self.ask(until, |left| list_offsets(self.client.client().native_ptr(), group, left))?;
+        let found = self.ask(until, |left| list_offsets(self.live().native(), group, left))?;
         Ok(found.into_iter().filter_map(answer).collect())
     }
 }

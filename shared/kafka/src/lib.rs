@@ -18,6 +18,7 @@
 //! | [`dead_letter`] | what stands beside a dead-lettered message |
 //! | [`patience`] | asking again while Kafka can't answer yet |
 //! | [`error`] | why Kafka did not do what it was asked |
+//! | `live` | one client of librdkafka's
 //! | `admin` | the requests that the safe crate does not have |
 //! | [`trouble`] | what is wrong with authentication, certificates, rights |
 
@@ -28,6 +29,7 @@ pub mod error;
 pub mod fetch;
 pub mod groups;
 pub mod heads;
+mod live;
 pub mod logs;
 pub mod offsets;
 pub mod patience;

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use kafkavisor_types::clock::now;
 use kafkavisor_types::ids::{Offset, TopicPartition};
-use rdkafka::consumer::Consumer;
 
 use crate::admin::{LogOffsets, Which};
 use crate::clients::Clients;
@@ -57,10 +56,10 @@ impl Clients {
         if led.is_empty() {
             return answers;
         }
-        let native = self.client.client().native_ptr();
+        let live = self.live();
         let left = until.saturating_duration_since(now());
         // All are on their way before the first is waited for.
-        let asked = which.map(|which| LogOffsets::ask(native, &led, which, left));
+        let asked = which.map(|which| LogOffsets::ask(live.native(), &led, which, left));
         let heard = asked.map(|asked| asked.and_then(LogOffsets::answer));
         for key in led {
             let mut bounds = [Offset(0); N];
@@ -83,9 +82,10 @@ impl Clients {
         if led.is_empty() {
             return answers;
         }
-        let native = self.client.client().native_ptr();
+        let live = self.live();
         let left = until.saturating_duration_since(now());
-        let heard = LogOffsets::ask(native, &led, Which::Time(millis), left).and_then(LogOffsets::answer);
+        let heard =
+            LogOffsets::ask(live.native(), &led, Which::Time(millis), left).and_then(LogOffsets::answer);
         answers.extend(led.into_iter().map(|key| {
             let answer = one(&key, &heard);
             (key, answer)

@@ -12,7 +12,6 @@ use kafkavisor_kafka::clients::Clients;
 
 use super::question::Question;
 use super::watch::{Heard, Watch};
-use crate::kafka::client_properties;
 
 /// It is asked this often.
 const EVERY: Duration = Duration::from_secs(30);
@@ -34,7 +33,7 @@ pub(crate) fn follow(config: &Config, followed: Followed) -> std::io::Result<Rec
     let Some(question) = Question::of(config) else { return Ok(never()) };
     let Followed { servers, cluster_id, clients } = followed;
     let watch = Watch::new(servers, cluster_id);
-    let mut follower = Follower { watch, question, config: config.clone(), clients };
+    let mut follower = Follower { watch, question, clients };
     let (tell, brokers) = unbounded();
     let work = move || {
         loop {
@@ -51,7 +50,6 @@ pub(crate) fn follow(config: &Config, followed: Followed) -> std::io::Result<Rec
 struct Follower {
     watch: Watch,
     question: Question,
-    config: Config,
     clients: Arc<Clients>,
 }
 
@@ -60,7 +58,7 @@ impl Follower {
     fn turn(&mut self) -> Option<Vec<String>> {
         let mut heard = self.watch.hear(self.question.ask_again().map_err(|error| error.to_string()));
         if let Heard::Look(brokers) = heard {
-            let cluster_id = cluster_id_of(&brokers, &self.config);
+            let cluster_id = cluster_id_of(&brokers, &self.clients);
             heard = self.watch.looked(brokers, cluster_id);
         }
         let whom = self.question.shown();
@@ -89,13 +87,12 @@ impl Follower {
 
 /// The id of the cluster that these brokers are of. Each is asked by itself, for one of another cluster would bring that one's topics;
 /// those that do not answer are passed over, unless none does.
-fn cluster_id_of(brokers: &[String], config: &Config) -> Result<String, String> {
-    one_id(brokers.iter().map(|broker| (broker.as_str(), id_of(broker, config))))
+fn cluster_id_of(brokers: &[String], ours: &Clients) -> Result<String, String> {
+    one_id(brokers.iter().map(|broker| (broker.as_str(), id_of(broker, ours))))
 }
 
-fn id_of(broker: &str, config: &Config) -> Result<String, String> {
-    let clients = Clients::new(&client_properties(&[broker.to_owned()], config), &config.group)
-        .map_err(|error| error.to_string())?;
+fn id_of(broker: &str, ours: &Clients) -> Result<String, String> {
+    let clients = ours.beside(&[broker.to_owned()]).map_err(|error| error.to_string())?;
     clients.reach(now() + LOOK).map_err(|error| format!("{broker}: {error}"))?;
     Ok(clients.cluster_id())
 }

@@ -122,9 +122,9 @@ impl Lookups {
 }
 
 impl Lookups {
-    /// The supervisor's own clients go on with these properties, of which only secrets have changed.
-    pub(crate) fn take_secrets(&self, properties: &BTreeMap<String, String>) {
-        self.clients.take_secrets(properties);
+    /// The supervisor's own clients go on with these properties.
+    pub(crate) fn take_properties(&self, properties: &BTreeMap<String, String>) {
+        self.clients.take_properties(properties);
     }
 }
 

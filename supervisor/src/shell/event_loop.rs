@@ -16,7 +16,7 @@ use kafkavisor_supervisor_core::{CommitAnswer, Partition, Stop, Ticket};
 use nix::sys::signal::Signal;
 
 use super::control::Asked;
-use super::reload::{self, Load, Loaded, New};
+use super::reload::{self, Load, Loaded, New, kept_line};
 use super::service::Service;
 use super::status::Status;
 use super::system::Real;
@@ -260,12 +260,12 @@ impl EventLoop {
         match loaded.map(|new| *new) {
             Err(why) => log::error!("nothing is changed, the configuration is refused: {why}"),
             Ok(New { config, files }) => {
-                let (config, changed) = reload::apply(self.real.config(), config);
+                let (config, kept) = reload::apply(self.real.config(), config);
                 if let Some(keeper) = &self.keeper {
                     keeper.ask_with(Settings::from(config.identity()));
                 }
-                changed.kept_line().inspect(|line| log::warn!("{line}"));
-                changed.kafka_line().inspect(|line| log::warn!("{line}"));
+                kept_line(&kept).inspect(|line| log::warn!("{line}"));
+                self.real.read_secrets();
                 let number = self.driver.core().next_config();
                 let settings = self.real.add(number, config, &files);
                 self.turn(Happened::Reloaded(settings));

@@ -46,17 +46,8 @@ pub(super) fn start(load: &Load, answer: Sender<Loaded>) {
     }
 }
 
-/// What an operator is told of a reload.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Changed {
-    /// Properties of librdkafka: workers take them up when they are rolled.
-    pub(super) kafka: bool,
-    /// Keys that are changed in the file and keep their running values.
-    pub(super) kept: Vec<&'static str>,
-}
-
-/// The configuration to run with from here on, and what is changed by it.
-pub(super) fn apply(old: &Config, mut new: Config) -> (Config, Changed) {
+/// The configuration to run with from here on, and the keys that are changed in the file and keep their running values.
+pub(super) fn apply(old: &Config, mut new: Config) -> (Config, Vec<&'static str>) {
     let mut kept = Vec::new();
     keep("group", &old.group, &mut new.group, &mut kept);
     keep("name", &old.name, &mut new.name, &mut kept);
@@ -70,8 +61,7 @@ pub(super) fn apply(old: &Config, mut new: Config) -> (Config, Changed) {
     keep("admin", &old.admin, &mut new.admin, &mut kept);
     keep("log.format", &old.log.format, &mut new.log.format, &mut kept);
     keep_dead_letters_elsewhere(old, &mut new, &mut kept);
-    let kafka = old.kafka != new.kafka;
-    (new, Changed { kafka, kept })
+    (new, kept)
 }
 
 /// Keeps the running value of a key that only a start takes up.
@@ -100,20 +90,11 @@ fn keep_dead_letters_elsewhere(old: &Config, new: &mut Config, kept: &mut Vec<&'
     }
 }
 
-impl Changed {
-    /// What an operator should know of what is kept, if anything is.
-    pub(super) fn kept_line(&self) -> Option<String> {
-        let verb = if self.kept.len() == 1 { "keeps its value" } else { "keep their values" };
-        let keys = self.kept.join(", ");
-        (!keys.is_empty()).then(|| format!("{keys} {verb}: only a restart of the supervisor takes that up"))
-    }
-
-    /// What of it the supervisor itself does not take up, and so only its workers do.
-    pub(super) fn kafka_line(&self) -> Option<&'static str> {
-        self.kafka.then_some(
-            "kafka: workers take it up as they are rolled; the supervisor's own clients only when it is restarted",
-        )
-    }
+/// What an operator should know of what is kept, if anything is.
+pub(super) fn kept_line(kept: &[&'static str]) -> Option<String> {
+    let verb = if kept.len() == 1 { "keeps its value" } else { "keep their values" };
+    let keys = kept.join(", ");
+    (!keys.is_empty()).then(|| format!("{keys} {verb}: only a restart of the supervisor takes that up"))
 }
 
 #[cfg(test)]
@@ -133,8 +114,7 @@ mod tests {
     #[test]
     fn what_can_change_changes_and_the_rest_is_kept_and_named() {
         let old = config("topics: [a]");
-        assert_eq!(apply(&old, old.clone()), (old.clone(), Changed::default()));
-        let kept = |key: &'static str| Changed { kafka: false, kept: vec![key] };
+        assert_eq!(apply(&old, old.clone()), (old.clone(), Vec::new()));
         for (more, key) in [
             ("topics: [a]\nassignment: {cooldown: 9s}", "assignment"),
             ("topics: [a, b]", "topics"),
@@ -143,13 +123,12 @@ mod tests {
             ("topics: [a]\noffsets: {storage: dual}", "offsets.storage"),
             ("topics: [a]\nadmin: {socket: /x}", "admin"),
         ] {
-            let (new, changed) = apply(&old, config(&format!("{more}\nstop: {{timeout: 3s}}")));
+            let (new, kept) = apply(&old, config(&format!("{more}\nstop: {{timeout: 3s}}")));
             assert_eq!(new, apply(&old, config("topics: [a]\nstop: {timeout: 3s}")).0, "{more}");
-            assert_eq!((new.stop.timeout.as_secs(), changed), (3, kept(key)), "{more}");
+            assert_eq!((new.stop.timeout.as_secs(), kept), (3, vec![key]), "{more}");
         }
-        let (new, changed) = apply(&old, config("topics: [a]\nkafka: {client.id: x}"));
-        assert_eq!(changed, Changed { kafka: true, kept: Vec::new() });
-        assert_eq!(new.kafka.iter().count(), 1);
+        let (new, kept) = apply(&old, config("topics: [a]\nkafka: {client.id: x}"));
+        assert_eq!((new.kafka.iter().count(), kept), (1, Vec::new()));
     }
 
     #[test]
@@ -158,7 +137,7 @@ mod tests {
         let text = "topics: [b]";
         let mut new = config(text);
         new.handler.poison.topic = Some("a".parse().unwrap());
-        let (new, changed) = apply(&old, new);
-        assert_eq!((new.handler.poison.topic, changed.kept), (None, vec!["topics", "handler.poison"]));
+        let (new, kept) = apply(&old, new);
+        assert_eq!((new.handler.poison.topic, kept), (None, vec!["topics", "handler.poison"]));
     }
 }

@@ -163,11 +163,11 @@ impl Real {
         &configured.config
     }
 
-    /// Something is wrong with how we log in: what stands in files may have been changed.
+    /// Something is wrong with how we log in, or we were told to look: what stands in files may have been changed.
     pub(crate) fn read_secrets(&mut self) {
         if let Some(configured) = self.configs.get_mut(&self.established) {
             configured.read_secrets(&self.brokers, now());
-            self.lookups.take_secrets(&configured.kafka);
+            self.lookups.take_properties(&configured.kafka);
         }
     }
 
@@ -190,7 +190,7 @@ impl Real {
         let configured = self.configs.get_mut(&start.config).ok_or("its configuration is gone")?;
         configured.read_secrets(&self.brokers, now());
         if start.config == self.established {
-            self.lookups.take_secrets(&configured.kafka);
+            self.lookups.take_properties(&configured.kafka);
         }
         let entry = self.pages.get(&start.partition).ok_or("it has no status page")?;
         let config = &configured.config;
@@ -345,6 +345,9 @@ impl System for Real {
 
     fn establish(&mut self, config: ConfigNumber) {
         self.established = config;
+        if let Some(configured) = self.configs.get(&config) {
+            self.lookups.take_properties(&configured.kafka);
+        }
         log::set_max_level(self.config().log.level);
     }
 

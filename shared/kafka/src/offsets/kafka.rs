@@ -7,16 +7,15 @@ use std::time::{Duration, Instant};
 
 use kafkavisor_types::clock::now;
 use kafkavisor_types::ids::{Group, TopicPartition};
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
 
 use crate::admin::{Described, Element, elements, write_offsets};
 use crate::clients::{Clients, Current, LOOK};
 use crate::error::KafkaError;
 use crate::list;
-use crate::properties::{client_config, reason};
-use crate::tokens::{Attached, attach_of};
-use crate::trouble::Signs;
+use crate::live::Live;
+use crate::properties::client_config;
 
 use super::store::{Answers, OffsetError, OffsetStore, Stored};
 
@@ -31,11 +30,9 @@ pub struct KafkaOffsets {
 }
 
 /// Keeps to the coordinator that it once found, whatever that one says: made anew after a request that failed, and when there are
-/// other brokers to begin with, or other secrets.
+/// other properties, brokers to begin with among them; another name or password it is given as it is.
 struct Writer {
-    // Before the client.
-    _attached: Option<Attached>,
-    client: BaseConsumer<Signs>,
+    live: Live,
     made_with: Current,
 }
 
@@ -58,11 +55,19 @@ impl Writer {
         let mut config = client_config(with.properties(), None);
         let theirs = with.properties().get("socket.timeout.ms").and_then(|text| text.parse().ok());
         config.set("socket.timeout.ms", theirs.unwrap_or(u64::MAX).min(SOCKET_TIMEOUT_MS).to_string());
-        let client: BaseConsumer<Signs> = config
-            .create_with_context(Signs::default())
-            .map_err(|error| KafkaError::Configuration(reason(&error)))?;
-        let attached = attach_of(&config, client.client().native_ptr());
-        Ok(Self { _attached: attached, client, made_with: with })
+        Ok(Self { live: Live::new(&config)?, made_with: with })
+    }
+
+    /// From here on it is as one made with this; what can't be, goes on as it was.
+    fn take(&mut self, with: &Current) {
+        if self.made_with == *with {
+            return;
+        }
+        if self.live.take_login(self.made_with.properties(), with.properties()) {
+            self.made_with = with.clone();
+        } else if let Ok(another) = Self::new(with.clone()) {
+            *self = another;
+        }
     }
 
     /// The error, or what is behind it.
@@ -70,10 +75,9 @@ impl Writer {
         if error.is_permanent() {
             return error;
         }
-        while self.client.poll(Duration::ZERO).is_some() {}
-        let signs = self.client.context();
+        self.live.serve();
         let (brokers, properties) = (self.made_with.brokers(), self.made_with.properties());
-        let trouble = signs.explain(&brokers, properties, now() + LOOK);
+        let trouble = self.live.signs().explain(&brokers, properties, now() + LOOK);
         trouble.map_or(error, |trouble| KafkaError::Security(Box::new(trouble)))
     }
 }
@@ -84,7 +88,7 @@ impl OffsetStore for KafkaOffsets {
             return Answers::new();
         }
         let left = deadline.saturating_duration_since(now());
-        let answered = match self.clients.client.committed_offsets(list(of.iter()), left) {
+        let answered = match self.clients.live().client.committed_offsets(list(of.iter()), left) {
             Ok(answered) => answered,
             Err(error) => return all(of.iter(), &self.clients.explained(error.into())),
         };
@@ -110,15 +114,9 @@ impl OffsetStore for KafkaOffsets {
         }
         let with = self.clients.current();
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        if writer.made_with != with
-            && let Ok(another) = Writer::new(with.clone())
-        {
-            *writer = another;
-        }
-        // Nothing is consumed: what comes are errors, which its context remembers.
-        while writer.client.poll(Duration::ZERO).is_some() {}
-        let native = writer.client.client().native_ptr();
-        let written = write_offsets(native, self.group.as_str(), &wanted, left);
+        writer.take(&with);
+        writer.live.serve();
+        let written = write_offsets(writer.live.native(), self.group.as_str(), &wanted, left);
         let written = written.map_err(|error| writer.explained(error));
         let moved = |answers: &BTreeMap<_, Result<(), KafkaError>>| {
             answers.values().any(|answer| *answer == Err(KafkaError::CoordinatorMoved))
