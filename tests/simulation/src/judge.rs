@@ -260,6 +260,7 @@ impl World {
             || self.kafka.loses_answers
             || self.kafka.refuses_commits
             || !self.kafka.without_leader.is_empty()
+            || !self.kafka.denied.is_empty()
             || recently(self.kafka.recovered_at);
         let process = &self.processes[process];
         kafka || recently(process.troubled_at)

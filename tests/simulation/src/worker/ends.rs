@@ -72,7 +72,8 @@ impl World {
                 supervisor.proved.insert((worker.config, worker.partition.clone()));
             }
             // One that stood still is killed when its lease is over, and does not know it.
-            let wanted = worker.stopped_in_order || worker.lease_ended || !leased;
+            let kept_out = matches!(worker.ending, Some(Ending::Denied { .. } | Ending::Refused { .. }));
+            let wanted = worker.stopped_in_order || worker.lease_ended || !leased || kept_out;
             if wanted {
                 supervisor.no_failure.insert(worker.partition);
             } else {
