@@ -81,6 +81,43 @@ fn between_backticks(span: &str) -> &str {
     span.strip_prefix(ticks).and_then(|rest| rest.strip_suffix(ticks)).expect("a message").trim()
 }
 
+/// What is said of logins, certificates and rights, and must be explained.
+const TROUBLES: [&str; 3] = [
+    "shared/kafka/src/trouble/words.rs",
+    "shared/kafka/src/trouble/tls.rs",
+    "shared/zookeeper/src/trouble.rs",
+];
+
+/// The messages of a source's errors: what stands in them between what is put in.
+fn messages_of(source: &str) -> Vec<Vec<String>> {
+    let source = source.split("\\\n").map(str::trim_start).collect::<String>();
+    let errors = source.split("#[error(").skip(1);
+    let texts = errors.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next());
+    let pieces = |text: &str| {
+        let fixed = text.split('{').map(|part| part.split_once('}').map_or(part, |(_, fixed)| fixed));
+        let pieces = fixed.flat_map(|fixed| fixed.split(['(', ')', ':'])).map(str::trim);
+        pieces.filter(|piece| piece.len() > 1).map(str::to_owned).collect::<Vec<_>>()
+    };
+    texts.map(pieces).filter(|pieces| !pieces.is_empty()).collect()
+}
+
+#[test]
+fn each_trouble_has_its_section_in_troubleshooting_md() {
+    let page = std::fs::read_to_string(project().join("docs/troubleshooting.md")).unwrap();
+    let headings: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+    let source = |file: &str| std::fs::read_to_string(project().join(file)).unwrap();
+    let mut messages: Vec<_> = TROUBLES.iter().flat_map(|file| messages_of(&source(file))).collect();
+    // Of Kafka's errors those about rights.
+    let rights = messages_of(&source("shared/kafka/src/error.rs"));
+    messages.extend(rights.into_iter().filter(|pieces| pieces[0].starts_with("not allowed")));
+    assert!(messages.len() > 25, "the messages are there: {messages:?}");
+    let has_section = |pieces: &&Vec<String>| {
+        headings.iter().any(|heading| pieces.iter().all(|piece| heading.contains(piece.as_str())))
+    };
+    let missing: Vec<_> = messages.iter().filter(|pieces| !has_section(pieces)).collect();
+    assert!(missing.is_empty(), "no section about: {missing:#?}");
+}
+
 #[test]
 fn each_message_in_troubleshooting_md_is_one_that_is_said() {
     let page = std::fs::read_to_string(project().join("docs/troubleshooting.md")).unwrap();

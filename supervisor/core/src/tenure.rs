@@ -10,6 +10,7 @@ use kafkavisor_link::message::DeadLetter;
 use crate::failures::Failures;
 use crate::messages::Ticket;
 use crate::roll::ConfigNumber;
+use crate::start::{Decision, Why};
 
 /// So many answers in a row that there is no such partition are believed: a broker that has just come up knows no topics.
 const GONE: u32 = 2;
@@ -97,6 +98,8 @@ pub struct Tenure {
     pub config: ConfigNumber,
     /// None before its start is known.
     pub place: Option<Place>,
+    /// Where it was when the right to read it went.
+    pub(crate) kept: Option<Place>,
     pub commit_error: Option<String>,
     /// ... and it is for somebody to do something about.
     pub commits_barred: bool,
@@ -134,6 +137,7 @@ impl Tenure {
             token,
             config,
             place: None,
+            kept: None,
             commit_error: None,
             commits_barred: false,
             barred: None,
@@ -161,6 +165,24 @@ impl Tenure {
 
     pub fn committed(&self) -> Option<Offset> {
         self.place.as_ref().and_then(|place| place.committed)
+    }
+
+    /// Whether it goes on where it was before a right went, on the same page: nobody else has moved the group meanwhile.
+    pub fn goes_on(&self, decision: &Decision) -> bool {
+        let Decision::At { offset, why } = decision else { return false };
+        self.kept.as_ref().is_some_and(|place| match why {
+            Why::Committed { by_us: true } | Why::CommittedInPart { by_us: true } => {
+                *offset <= place.acknowledged
+            }
+            // What we had found, and have not committed since.
+            Why::Committed { by_us: false } | Why::CommittedByAnother => place.committed == Some(*offset),
+            Why::CommittedInPart { by_us: false }
+            | Why::TopicMadeAgain
+            | Why::BelowStart { .. }
+            | Why::AppearedLater
+            | Why::TakenAway
+            | Why::Reset => false,
+        })
     }
 
     /// What is acknowledged and not committed.

@@ -213,13 +213,15 @@ impl Driver {
     fn found<S: System>(&mut self, system: &mut S, start: Start) {
         let Start { partition, request, decision, begins } = start;
         let awaited = |owned: &Partition| matches!(owned.phase(), Phase::Locating { request: asked, .. } if *asked == request);
-        if !self.core.partitions().get(&partition).is_some_and(awaited) {
+        let Some(owned) = self.core.partitions().get(&partition).filter(|owned| awaited(owned)) else {
             // Nobody waits for it any more, and its page is nobody's to touch.
             return;
-        }
+        };
         let event = match decision {
             Ok(decision) => {
                 let page = match &decision {
+                    // Its page is the one that it has.
+                    decision if owned.tenure.goes_on(decision) => None,
                     Decision::At { offset, why } if why.is_by_us() => {
                         system.take_up_page(&partition, *offset)
                     }

@@ -1,7 +1,7 @@
 //! The loop: one event, one turn of the driver, and again. It never blocks on the network or the disk, and an event costs it what it
 //! concerns: what grows with the number of partitions is done on a beat.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,9 +20,10 @@ use super::reload::{self, Load, Loaded, New, kept_line};
 use super::service::Service;
 use super::status::Status;
 use super::system::Real;
+use super::troubles::Troubles;
 use crate::kafka::{Ask, Author, Changes, Found, Heard as KafkaHeard, LogEnd, Unfetched};
 use crate::processes::{Gone, Heard as WorkerHeard, News};
-use crate::tokens::{self, Keeper, NoSuccessor, Settings, Told};
+use crate::tokens::{self, Keeper, Settings, Told};
 
 /// What is done for all partitions together is done this often.
 const BEAT: Duration = Duration::from_millis(500);
@@ -63,17 +64,6 @@ pub(crate) struct EventLoop {
     pub(crate) published: Option<Published>,
     pub(crate) beat_at: Instant,
     pub(crate) troubles: Troubles,
-}
-
-/// What keeps the instance from Kafka, beside what workers say.
-#[derive(Debug, Default)]
-pub(crate) struct Troubles {
-    /// There is no new token.
-    pub(super) of_tokens: Option<NoSuccessor>,
-    /// As its own clients have it.
-    pub(super) of_topics: BTreeSet<String>,
-    /// What a closer look found when workers were not let in.
-    pub(super) seen: Option<String>,
 }
 
 /// What was last put together for those who look, when, and after how many answers to operators.
@@ -200,6 +190,7 @@ impl EventLoop {
                 News::SpawnFailed { partition, error } => Happened::SpawnFailed { partition, error },
                 News::Said { pid, message } => {
                     if matches!(&message, FromWorker::Ended { ending: Ending::Refused { .. }, .. }) {
+                        self.troubles.refused(self.driver.core().partitions().values());
                         self.real.lookups.ask(Ask::Trouble);
                     }
                     Happened::Said { pid, message }
@@ -247,8 +238,9 @@ impl EventLoop {
                 self.troubles.of_topics = troubles;
             }
             KafkaHeard::Seen(trouble) => {
-                self.troubles.seen = trouble.map(|trouble| trouble.to_string());
-                self.troubles.seen.iter().for_each(|trouble| log::error!("Kafka: {trouble}"));
+                if let Some(news) = self.troubles.look(trouble.map(|trouble| trouble.to_string())) {
+                    log::error!("Kafka: {news}");
+                }
             }
             KafkaHeard::Ends(ends) => self.ends.extend(ends),
             KafkaHeard::Log { partition, ticket, log } => self.log_known(partition, ticket, log),

@@ -17,7 +17,7 @@ use nix::sys::signal::Signal;
 
 use super::control::Control;
 use super::deployments::{Deployments, Files};
-use super::event_loop::{EventLoop, Sources, Troubles, sink};
+use super::event_loop::{EventLoop, Sources, sink};
 use super::group::eligible;
 use super::instance_id::instance_id;
 use super::pages::Pages;
@@ -27,6 +27,7 @@ use super::runtime_directory::RuntimeDirectory;
 use super::service::Service;
 use super::signals::unless_stopped;
 use super::system::{Parts, Real};
+use super::troubles::Troubles;
 use crate::cluster::{self, Followed};
 use crate::exit::{Exit, Failure};
 use crate::kafka::{Commits, SharedLease, Unfetched};

@@ -10,6 +10,7 @@
 //! | `instance_id` | the random id that commits are signed with |
 //! | `event_loop`, `answers` | the loop, what it answers to operators |
 //! | `system` | what the driver works with |
+//! | `troubles` | what keeps it from Kafka, beside what workers say |
 //! | `replies` | who waits for an answer |
 //! | `deployments` | which handlers have ever worked |
 //! | `pages`, `page_name` | the status pages, and the file of each |
@@ -36,6 +37,7 @@ mod service;
 mod signals;
 pub(crate) mod status;
 mod system;
+mod troubles;
 
 pub(crate) use control::ask;
 pub(crate) use instance::run;

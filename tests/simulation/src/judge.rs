@@ -10,6 +10,7 @@ use kafkavisor_supervisor_core::{ConfigNumber, WorkerStart};
 use crate::machine::{Time, millis, nanos};
 use crate::partition::{Excuse, Fate};
 use crate::violation::{Invariant, Violation};
+use crate::worker::Worker;
 use crate::world::{Checked, Started, World};
 
 /// What a process may take to do what is due.
@@ -77,19 +78,20 @@ impl World {
     }
 
     /// Of a configuration that is tried, one canary, then a tenth at a time: with few partitions that is one.
-    pub(crate) fn rolls_in_bounds(&mut self, process: usize, config: ConfigNumber) -> Checked {
-        let Some(supervisor) = self.supervisor(process) else { return Ok(()) };
-        if config == supervisor.established || !supervisor.broken.contains(&config) {
+    pub(crate) fn rolls_in_bounds(
+        &mut self,
+        process: usize,
+        config: ConfigNumber,
+        partition: &TopicPartition,
+    ) -> Checked {
+        let Some(supervisor) = self.processes[process].supervisor_ref() else { return Ok(()) };
+        // Where an earlier worker of the partition has proved it, its successor need not: all may begin at once after a lost lease.
+        let before = |partition: &TopicPartition| supervisor.proved.contains(&(config, partition.clone()));
+        if config == supervisor.established || !supervisor.broken.contains(&config) || before(partition) {
             return Ok(());
         }
-        let of = |worker: &&crate::worker::Worker| worker.process == process && worker.config == config;
-        // Nothing to do for two seconds, by a clock that may be fast, is proof enough.
-        let proved = |worker: &&crate::worker::Worker| {
-            // What has come since it was thawed a moment ago, its page may not say yet.
-            let thawed =
-                worker.going_since > worker.started_at && self.now - worker.going_since < millis(1100);
-            (worker.core.window().is_empty() || thawed) && self.now - worker.started_at > millis(1900)
-        };
+        let of = |worker: &&Worker| worker.process == process && worker.config == config;
+        let proved = |worker: &&Worker| self.proves_its_configuration(worker) || before(&worker.partition);
         let live = self.workers.values().filter(of).filter(|worker| !proved(worker)).count();
         if live > 0 {
             let detail =
@@ -97,6 +99,13 @@ impl World {
             return Err(Violation::new(Invariant::Roll, detail));
         }
         Ok(())
+    }
+
+    /// Nothing to do for two seconds, by a clock that may be fast, is proof enough.
+    pub(crate) fn proves_its_configuration(&self, worker: &Worker) -> bool {
+        // What has come since it was thawed a moment ago, its page may not say yet.
+        let thawed = worker.going_since > worker.started_at && self.now - worker.going_since < millis(1100);
+        (worker.core.window().is_empty() || thawed) && self.now - worker.started_at > millis(1900)
     }
 
     /// For whoever asks later which workers there were.
@@ -251,6 +260,7 @@ impl World {
             || self.kafka.loses_answers
             || self.kafka.refuses_commits
             || !self.kafka.without_leader.is_empty()
+            || !self.kafka.denied.is_empty()
             || recently(self.kafka.recovered_at);
         let process = &self.processes[process];
         kafka || recently(process.troubled_at)

@@ -65,7 +65,7 @@ impl Simulated<'_> {
             return Ok(());
         }
         self.world.restarts_in_bounds(self.process, &partition)?;
-        self.world.rolls_in_bounds(self.process, start.config)?;
+        self.world.rolls_in_bounds(self.process, start.config, &partition)?;
         self.world.note_started(&start);
         let pid = self.world.start_worker(self.process, start, page)?;
         if let Some(supervisor) = self.supervisor() {

@@ -171,12 +171,13 @@ impl Core {
                 Vec::new()
             }
             Some(Ending::Denied { .. }) => {
+                hit!(worker_was_denied);
                 self.bar(key, Barred::Denied(how.clone()));
-                // Its start is looked up again and again, and known when the right is back.
-                self.locate_later(now, key, how);
+                self.locate_when_allowed(now, key, how);
                 Vec::new()
             }
             Some(Ending::Refused { .. }) => {
+                hit!(worker_was_refused);
                 self.bar(key, Barred::Refused(how.clone()));
                 self.refused_by_kafka(now, key, &how)
             }

@@ -37,6 +37,7 @@ impl Core {
                 }
                 partition.tenure.failures.let_in();
                 if partition.tenure.barred.take().is_some() {
+                    hit!(let_in_again);
                     log::info!("{key}: Kafka lets us in again");
                 }
                 Vec::new()

@@ -35,6 +35,12 @@ impl Core {
         if !matches!(partition.phase(), Phase::Locating { request: asked, .. } if *asked == request) {
             return Vec::new();
         }
+        if partition.tenure.goes_on(&found.decision) {
+            hit!(place_outlives_a_missing_right);
+            partition.tenure.place = partition.tenure.kept.take();
+            return self.launch(now, key);
+        }
+        partition.tenure.kept = None;
         match found.decision {
             Decision::Park(why) => {
                 hit!(start_parks);
@@ -193,6 +199,16 @@ impl Core {
             partition.tenure.place = None;
             partition.enter(Phase::LocatingAgain { at: now + LOCATE_AGAIN, tries: 1, waiting });
         }
+    }
+
+    /// The right to read it has gone: when its start is found, the right is back. It goes on where it was if nobody has moved the
+    /// group meanwhile.
+    pub(super) fn locate_when_allowed(&mut self, now: Instant, key: &TopicPartition, waiting: String) {
+        if let Some(partition) = self.partitions.get_mut(key) {
+            let place = partition.tenure.place.take();
+            partition.tenure.kept = place.map(|place| Place { requested: None, ..place });
+        }
+        self.locate_later(now, key, waiting);
     }
 
     /// Nothing of the old topic may be committed for the new one, whatever is under way: from here on there is no place.

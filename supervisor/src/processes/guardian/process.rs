@@ -229,6 +229,8 @@ fn explained(error: &io::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::os::unix::net::UnixStream;
     use std::os::unix::process::ExitStatusExt;
 
     use nix::sys::signal::kill;
@@ -249,5 +251,20 @@ mod tests {
         assert_eq!(guardian.reports.pop_front(), Some(Report::Signalled), "it is answered");
         kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
         assert_eq!(stranger.wait().unwrap().signal(), Some(Signal::SIGTERM as i32), "KILL was there first");
+    }
+
+    /// A configuration that is read while we run may name a variable that we began with.
+    #[test]
+    fn a_worker_does_not_get_the_variables_that_hold_secrets() {
+        let (socket, _supervisors) = UnixStream::pair().unwrap();
+        let mut guardian = Guardian::new(socket.into(), SignalFd::new(&SigSet::empty()).unwrap());
+        guardian.binary = Some(std::fs::File::open("/bin/sh").unwrap().into());
+        let (mut ours, stdin) = UnixStream::pair().unwrap();
+        let pid = guardian.spawn("worker", Some(stdin.into()), &["CARGO_PKG_NAME".to_owned()]).unwrap();
+        ours.write_all(b"echo \"${CARGO_PKG_NAME-none} ${CARGO_PKG_VERSION-none}\" >&0; exit\n").unwrap();
+        let mut said = String::new();
+        BufReader::new(&ours).read_line(&mut said).unwrap();
+        assert_eq!(said.trim_end(), format!("none {}", env!("CARGO_PKG_VERSION")));
+        assert_eq!(nix::sys::wait::waitpid(pid, None).unwrap(), nix::sys::wait::WaitStatus::Exited(pid, 0));
     }
 }

@@ -81,11 +81,18 @@ impl World {
             | Fault::KafkaSlow
             | Fault::KafkaForgets
             | Fault::NoLeader
-            | Fault::NoCoordinator => {
+            | Fault::NoCoordinator
+            | Fault::NoRight
+            | Fault::NoLogin => {
                 match fault {
                     Fault::KafkaAway => self.kafka.away = true,
                     Fault::KafkaSlow => self.kafka.slow = true,
                     Fault::NoCoordinator => self.kafka.refuses_commits = true,
+                    Fault::NoLogin => self.kafka.refuses_logins = true,
+                    Fault::NoRight => {
+                        let partition = self.random.below(self.partitions.len());
+                        self.deny(partition);
+                    }
                     Fault::NoLeader => {
                         let partition = self.random.below(self.partitions.len());
                         self.kafka.without_leader.insert(partition);

@@ -57,6 +57,8 @@ impl World {
             Undo::Kafka => {
                 (self.kafka.away, self.kafka.slow, self.kafka.loses_answers) = (false, false, false);
                 self.kafka.without_leader.clear();
+                self.kafka.denied.clear();
+                self.kafka.refuses_logins = false;
                 (self.kafka.refuses_commits, self.kafka.refuses_dead_letters) = (false, false);
                 self.kafka.holds_dead_letters = false;
                 self.kafka.recovered_at = Some(self.now);

@@ -47,6 +47,10 @@ pub enum Fault {
     NoLeader,
     /// The group's coordinator takes no commits.
     NoCoordinator,
+    /// The right to read a partition's topic is taken away.
+    NoRight,
+    /// Brokers let no new worker in: a password was changed.
+    NoLogin,
     /// An operator stops a supervisor and starts it again.
     StopOne,
     /// The same, impatiently: a second signal.
@@ -67,7 +71,7 @@ pub enum Fault {
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::KillProcess,
         Self::KillWorker,
         Self::KillHandler,
@@ -85,6 +89,8 @@ impl Fault {
         Self::KafkaForgets,
         Self::NoLeader,
         Self::NoCoordinator,
+        Self::NoRight,
+        Self::NoLogin,
         Self::StopOne,
         Self::StopTwice,
         Self::Maintain,
@@ -115,6 +121,8 @@ impl Fault {
             Self::KafkaForgets => "Kafka's answers lost",
             Self::NoLeader => "partition without a leader",
             Self::NoCoordinator => "coordinator takes no commits",
+            Self::NoRight => "right to read taken away",
+            Self::NoLogin => "login refused",
             Self::StopOne => "supervisor stopped and started",
             Self::StopTwice => "supervisor stopped impatiently",
             Self::Maintain => "group stopped by an operator",

@@ -10,7 +10,7 @@ use kafkavisor_supervisor_core::{CommitAnswer, NotCommitted, Operation};
 use crate::machine::millis;
 use crate::world::{Checked, Due, World};
 
-use super::{Answer, Commit, Pending};
+use super::{Answer, Commit, NO_RIGHT, Pending};
 
 impl World {
     pub(crate) fn commit(
@@ -101,6 +101,10 @@ impl World {
             }
             if self.kafka.without_leader.contains(&at) {
                 refused.insert(partition.clone(), "its topic is not there");
+                continue;
+            }
+            if self.kafka.denied.contains(&at) {
+                refused.insert(partition.clone(), NO_RIGHT);
                 continue;
             }
             // The program looks a moment before it sends; here that moment is none.

@@ -20,6 +20,9 @@ use kafkavisor_supervisor_core::CommitAnswer;
 use crate::machine::{Time, millis};
 use crate::world::{Checked, Due, World};
 
+/// What whoever has no right to read is told.
+pub(crate) const NO_RIGHT: &str = "not allowed to read the topic";
+
 /// A start that is asked for.
 #[derive(Debug, Clone)]
 struct Look {
@@ -85,6 +88,10 @@ pub(crate) struct Kafka {
     pub(crate) loses_answers: bool,
     /// Partitions without a leader, or whose topic is gone.
     pub(crate) without_leader: BTreeSet<usize>,
+    /// Partitions that the group has no right to read, as if each were of a topic of its own.
+    pub(crate) denied: BTreeSet<usize>,
+    /// Whoever is logged in stays so; nobody else is let in.
+    pub(crate) refuses_logins: bool,
     /// The group's coordinator is away: messages come, commits fail.
     pub(crate) refuses_commits: bool,
     /// The dead-letter topic takes nothing.

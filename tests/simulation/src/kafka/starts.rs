@@ -9,7 +9,7 @@ use kafkavisor_supervisor_core::start::{Decision, Facts, Missing, Why, decide};
 use crate::machine::millis;
 use crate::world::World;
 
-use super::{Answer, Look, Pending};
+use super::{Answer, Look, NO_RIGHT, Pending};
 
 impl World {
     /// One thread looks starts up, one after the other.
@@ -83,6 +83,10 @@ impl World {
         }
         if self.kafka.without_leader.contains(&Self::partition_of(&look.partition)) {
             self.start_found(&look, Err("it has no leader".to_owned()), BTreeMap::new());
+            return;
+        }
+        if self.kafka.denied.contains(&Self::partition_of(&look.partition)) {
+            self.start_found(&look, Err(NO_RIGHT.to_owned()), BTreeMap::new());
             return;
         }
         // A topic that is another one than when it was looked at last is new, all of it.

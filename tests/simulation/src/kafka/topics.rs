@@ -25,6 +25,13 @@ impl World {
         }
     }
 
+    /// The right to read it is taken away: its worker hears so instead of messages.
+    pub(crate) fn deny(&mut self, partition: usize) {
+        self.kafka.denied.insert(partition);
+        let pids: Vec<_> = self.partitions[partition].live.iter().copied().collect();
+        pids.into_iter().for_each(|pid| self.poke_worker(pid));
+    }
+
     pub(super) fn notice_topic(&mut self, process: usize, life: u64) {
         if !self.lives(process, life) {
             return;

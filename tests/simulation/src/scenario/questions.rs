@@ -25,6 +25,11 @@ impl World {
         self.owned(member, partition).map_or("none", Owned::state)
     }
 
+    /// Why nothing is delivered, as `status` shows it.
+    pub(crate) fn reason(&self, member: usize, partition: usize) -> Option<&str> {
+        self.owned(member, partition)?.reason()
+    }
+
     /// Whether this member has it and is on its way to give it up.
     pub(crate) fn leaving(&self, member: usize, partition: usize) -> bool {
         self.owned(member, partition).is_some_and(|owned| owned.phase().leaving())

@@ -216,6 +216,18 @@ impl Stage {
         self.world.kafka.recovered_at = Some(self.world.now);
     }
 
+    /// The right to read it is taken away, until Kafka is itself again.
+    pub(crate) fn deny(&mut self, partition: usize) {
+        self.say(&format!("t:{partition} may not be read any more"));
+        self.world.deny(partition);
+    }
+
+    /// A password was changed: brokers let no new worker in.
+    pub(crate) fn refuse_logins(&mut self) {
+        self.say("brokers let no new worker in");
+        self.world.kafka.refuses_logins = true;
+    }
+
     pub(crate) fn commits_fail(&mut self) {
         self.say("the group's coordinator is away");
         self.world.kafka.refuses_commits = true;

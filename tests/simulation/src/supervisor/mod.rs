@@ -81,6 +81,8 @@ pub(crate) struct Supervisor {
     /// Configurations with which no handler works.
     pub(crate) broken: BTreeSet<ConfigNumber>,
     pub(crate) established: ConfigNumber,
+    /// Whose workers have shown that they work with it, and are gone.
+    pub(crate) proved: BTreeSet<(ConfigNumber, TopicPartition)>,
     pub(crate) stop_asked: Option<Time>,
     pub(crate) paused_before_stop: Time,
     pub(crate) partitions_at_first: i32,
@@ -229,6 +231,7 @@ impl World {
             last_ticket: 0,
             broken: BTreeSet::new(),
             established: ConfigNumber(0),
+            proved: BTreeSet::new(),
             stop_asked: None,
             paused_before_stop: 0,
             partitions_at_first: i32::try_from(self.partitions.len()).unwrap_or(i32::MAX),

@@ -26,13 +26,17 @@ impl World {
     pub(super) fn may_be_passed_over(&mut self, process: usize, key: &TopicPartition) {
         let (at, hangs_after) =
             (self.processes[process].machine.boottime(self.now), self.settings().hangs_after);
-        let core = self.supervisor(process).and_then(|supervisor| supervisor.core());
-        let Some(partition) = core.and_then(|core| core.partitions().get(key)) else { return };
-        let tenure = &partition.tenure;
-        let hangs = partition.pid().is_some()
-            && tenure.oldest_in_flight.is_some_and(|delivered| at.since(delivered) >= hangs_after);
-        let blocking = tenure.blocking.as_ref().map(|blocking| blocking.offset);
-        let Some(offset) = blocking.or_else(|| tenure.acknowledged().filter(|_| hangs)) else { return };
+        let Some(supervisor) = self.processes[process].supervisor_ref() else { return };
+        let Some(partition) = supervisor.core().and_then(|core| core.partitions().get(key)) else { return };
+        // As its page says, which is read before the word is heard: since it was read last much may have been acknowledged.
+        let page = supervisor.pages.get(key).map(|page| self.pages[*page].progress);
+        let page = page.filter(|page| {
+            let delivered = page.oldest_in_flight;
+            partition.pid().is_some() && page.in_flight > 0 && at.since(delivered) >= hangs_after
+        });
+        let blocking = partition.tenure.blocking.as_ref().map(|blocking| blocking.offset);
+        let hanging = page.map(|page| Offset(page.acknowledged));
+        let Some(offset) = blocking.filter(|offset| Some(*offset) >= hanging).or(hanging) else { return };
         if let Some(message) = self.partitions[Self::partition_of(key)].message_at(offset.0) {
             message.ordered_away = true;
         }

@@ -5,6 +5,7 @@ use kafkavisor::protocol::Answer;
 use kafkavisor_worker_core::{Delivery, Event};
 
 use crate::handler::ToHandler;
+use crate::kafka::NO_RIGHT;
 use crate::violation::{Invariant, Violation};
 use crate::world::{Checked, World};
 
@@ -92,6 +93,17 @@ impl World {
         Ok(progress)
     }
 
+    /// What keeps a worker from its partition, as Kafka tells it.
+    fn kept_out(&mut self, pid: i32) -> Option<Event> {
+        let worker = self.workers.get_mut(&pid)?;
+        if !worker.logged_in && self.kafka.refuses_logins {
+            return Some(Event::Refused("Kafka refuses to let us in".to_owned()));
+        }
+        worker.logged_in = true;
+        let denied = self.kafka.denied.contains(&Self::partition_of(&worker.partition));
+        denied.then(|| Event::Denied(NO_RIGHT.to_owned()))
+    }
+
     /// Delivers what may be delivered; true when more can be at once.
     pub(super) fn deliver(&mut self, pid: i32) -> Result<bool, Violation> {
         let Some(worker) = self.workers.get_mut(&pid) else { return Ok(false) };
@@ -101,6 +113,11 @@ impl World {
         {
             return Ok(false);
         }
+        if let Some(event) = self.kept_out(pid) {
+            self.handle_in_worker(pid, event)?;
+            return Ok(true);
+        }
+        let Some(worker) = self.workers.get_mut(&pid) else { return Ok(false) };
         let machine = self.processes[worker.process].machine;
         let (time, at) = (machine.instant(self.now), machine.boottime(self.now));
         let partition = &self.partitions[Self::partition_of(&worker.partition)];

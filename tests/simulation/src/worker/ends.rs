@@ -50,6 +50,7 @@ impl World {
         self.heard_from(pid, WorkerHeard::Closed);
         let leased = self.workers.get(&pid).is_some_and(|worker| self.may_write(worker));
         let Some(worker) = self.workers.remove(&pid) else { return };
+        let proved = self.proves_its_configuration(&worker);
         self.say(|| format!("worker {pid} is gone: {exit}"));
         let at = Self::partition_of(&worker.partition);
         let (acknowledged, delivered) =
@@ -67,8 +68,12 @@ impl World {
         if self.processes[worker.process].life == worker.life
             && let Some(supervisor) = self.supervisor(worker.process)
         {
+            if proved {
+                supervisor.proved.insert((worker.config, worker.partition.clone()));
+            }
             // One that stood still is killed when its lease is over, and does not know it.
-            let wanted = worker.stopped_in_order || worker.lease_ended || !leased;
+            let kept_out = matches!(worker.ending, Some(Ending::Denied { .. } | Ending::Refused { .. }));
+            let wanted = worker.stopped_in_order || worker.lease_ended || !leased || kept_out;
             if wanted {
                 supervisor.no_failure.insert(worker.partition);
             } else {

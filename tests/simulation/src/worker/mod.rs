@@ -60,6 +60,8 @@ pub(crate) struct Worker {
     before: (u64, u64),
     acknowledged_at: Boottime,
     committed: i64,
+    /// Brokers have let it in.
+    logged_in: bool,
     lease_ended: bool,
     /// Its supervisor has asked it to stop.
     stopped_in_order: bool,
@@ -121,6 +123,7 @@ impl World {
             before: (before.messages, before.bytes),
             acknowledged_at: before.acknowledged_at,
             committed: i64::MIN,
+            logged_in: false,
             lease_ended: false,
             stopped_in_order: false,
             ending: None,

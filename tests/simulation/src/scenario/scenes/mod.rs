@@ -10,6 +10,7 @@
 //! | `topics` | topics made again, partitions without a leader |
 //! | `pages` | status pages of before |
 //! | `ends` | stops, deadlines, leases, workers and handlers that stand still |
+//! | `rights` | rights that go and come back, workers that brokers do not let in |
 //! | `starts` | restarts, spawns, starts of topics |
 
 mod ends;
@@ -18,6 +19,7 @@ mod pages;
 mod pauses;
 mod poison;
 mod rejected;
+mod rights;
 mod rolls;
 mod starts;
 mod topics;
@@ -35,6 +37,7 @@ pub fn scenarios() -> impl Iterator<Item = &'static Scenario> {
         topics::SCENARIOS,
         pages::SCENARIOS,
         ends::SCENARIOS,
+        rights::SCENARIOS,
         starts::SCENARIOS,
     ]
     .into_iter()
