@@ -146,6 +146,7 @@ fn a_password_that_kafka_does_not_know_yet_stops_only_who_starts_with_it() {
     });
     assert!(!status.troubles.iter().any(|trouble| trouble.contains("commits")), "{:?}", status.troubles);
     assert_eq!(status.partition(1).worker_pid, before.partition(1).worker_pid);
+    assert!(!instance.log().contains("brokers are down"), "{}", instance.log());
     login.user.password = known;
     login.write();
     instance.wait_consumed(&topic, 2);

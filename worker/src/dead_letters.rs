@@ -201,7 +201,12 @@ type Confirmation = Mutex<Option<Result<(), KafkaError>>>;
 /// Hears what became of what was produced.
 struct Confirmations;
 
-impl ClientContext for Confirmations {}
+impl ClientContext for Confirmations {
+    /// Why a message is not confirmed is said with it.
+    fn error(&self, error: KafkaError, reason: &str) {
+        log::debug!("the producer of dead letters: {error}: {reason}");
+    }
+}
 
 impl ProducerContext for Confirmations {
     type DeliveryOpaque = Arc<Confirmation>;

@@ -15,8 +15,9 @@ use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
 
 use crate::clients::Clients;
 use crate::error::KafkaError;
-use crate::properties::{client_config, reason};
-use crate::tokens::attach_of;
+use crate::live::Live;
+use crate::properties::client_config;
+use crate::trouble::Signs;
 
 /// Partitions read at once, so that what is fetched of them stays small.
 const AT_ONCE: usize = 50;
@@ -77,15 +78,13 @@ impl Reader {
             return heads;
         }
         let until = now() + ALL_WITHIN;
-        let config = self.config();
-        let client: BaseConsumer = match config.create() {
-            Ok(client) => client,
+        let live = match Live::new(&self.config()) {
+            Ok(live) => live,
             Err(error) => {
-                log::warn!("failed to read the oldest messages that wait: {}", reason(&error));
+                log::warn!("failed to read the oldest messages that wait: {error}");
                 return heads;
             }
         };
-        let _attached = attach_of(&config, client.client().native_ptr());
         // Topic by topic: of an end of a partition the safe crate tells the number alone.
         let topics: BTreeSet<_> = from.keys().map(|key| &key.topic).collect();
         for topic in topics {
@@ -94,7 +93,7 @@ impl Reader {
                 if now() >= until {
                     return heads;
                 }
-                if let Err(error) = read_some(&client, some, &mut heads) {
+                if let Err(error) = read_some(&live.client, some, &mut heads) {
                     log::debug!("failed to read the oldest messages that wait in {topic}: {error}");
                 }
             }
@@ -107,7 +106,7 @@ type Wanted<'a> = (&'a TopicPartition, &'a (Offset, Offset));
 
 /// Reads partitions of one topic.
 fn read_some(
-    client: &BaseConsumer,
+    client: &BaseConsumer<Signs>,
     some: &[Wanted<'_>],
     heads: &mut BTreeMap<TopicPartition, Head>,
 ) -> Result<(), KafkaError> {
