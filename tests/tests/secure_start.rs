@@ -255,3 +255,51 @@ fn a_right_that_is_missing_is_named() {
     let text = said("group, described", 78, &builder);
     assert!(text.contains(&builder.group_name()) && text.contains("READ"), "{text}");
 }
+
+#[test]
+fn all_rights_that_are_missing_are_named_at_once_that_to_dead_letter_too() {
+    let (dead, topic) = (topic(1), topic(1));
+    let user = User::new();
+    let builder = instance(&topic, &[0], "SASL_TLS", user.scram()).handler(["cat"]);
+    let builder = builder.set("handler.poison.topic", dead.name.as_str());
+    let group = format!("group:{}", builder.group_name());
+    let lines = |text: &str| text.lines().filter(|line| line.contains("give this user")).count();
+    let text = said("all", 78, &builder);
+    for words in [
+        format!("group {}: not allowed to use", builder.group_name()),
+        format!("topic {}: not allowed to read", topic.name),
+        format!(
+            "topic {}, for dead letters: not allowed to write to the topic: give this user WRITE",
+            dead.name
+        ),
+    ] {
+        assert!(text.contains(&words), "{words}: {text}");
+    }
+    assert_eq!(lines(&text), 3, "{text}");
+    user.allow("read", &group);
+    user.allow("read", &format!("topic:{}", topic.name));
+    user.allow("describe", &format!("topic:{}", dead.name));
+    let text = said("dead letters", 78, &builder);
+    assert!(lines(&text) == 1 && text.contains("for dead letters: not allowed to write"), "{text}");
+    user.allow("write", &format!("topic:{}", dead.name));
+    let running = builder.start();
+    running.wait_ready(1);
+    running.stop();
+}
+
+#[test]
+fn a_topic_for_dead_letters_that_does_not_exist_is_warned_of() {
+    let (topic, dead) = (topic(1), unique("no-such"));
+    let builder = instance(&topic, &[0], "BROKERS", json!({})).handler(["cat"]);
+    let builder = builder.set("handler.poison.topic", dead.as_str());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("k.yaml");
+    fs::write(&file, builder.text()).unwrap();
+    let words = format!("topic {dead}, for dead letters, does not exist");
+    let checked = command::run(["check", "--online", "-c", file.to_str().unwrap()]).exits(0);
+    assert!(checked.err.contains("warning: ") && checked.err.contains(&words), "{}", checked.err);
+    let running = builder.start();
+    running.wait_ready(1);
+    running.wait_for_log(&words);
+    running.stop();
+}
