@@ -152,12 +152,13 @@ fn finish(root: &Section<'_>, given: Given, draft: &mut Draft) {
     let admin = logging::read_admin(root, p);
     let metrics = logging::read_metrics(root, p);
     let log = logging::read_log(root, p);
-    let mut kafka = kafka::read(root, p);
+    let kafka = kafka::read(root, p);
+    let oauth = security::read_oauth(root, &kafka, p);
+    draft.security_refused = kafka.security_refused;
+    let mut kafka = kafka.properties;
     if let Some(consumer) = theirs {
         consumer.add_properties(&mut kafka);
     }
-
-    let oauth = security::read_oauth(root, &kafka, p);
 
     let zookeeper_flag = given.zookeeper.is_some();
     names.group = given.names.group.or(names.group);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug, Formatter};
 
-use super::kafka::is_secret;
+use super::kafka::{first_name, is_secret};
 use super::render::Shown;
 use super::secret::{Origin, Secret, SecretError};
 
@@ -32,9 +32,13 @@ impl KafkaProperties {
         self.0.iter().map(|(name, value)| (name.as_str(), value.expose()))
     }
 
-    /// The same as librdkafka takes it.
+    /// The same as librdkafka takes it, to which `plain` is no mechanism.
     pub fn texts(&self) -> BTreeMap<String, String> {
-        self.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        let value = |name: &str, value: &str| match first_name(name) {
+            "sasl.mechanisms" => value.to_ascii_uppercase(),
+            _ => value.to_owned(),
+        };
+        self.iter().map(|(name, text)| (name.to_owned(), value(name, text))).collect()
     }
 
     /// Reads what stands in files and variables again. What can't be read stays what it was, and is given back.

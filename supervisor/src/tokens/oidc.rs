@@ -87,7 +87,7 @@ impl Oidc {
     /// What the properties say; none where no provider is asked.
     pub(crate) fn of(properties: &KafkaProperties) -> Result<Option<Self>, Refused> {
         let get = |name: &str| properties.get(&format!("{PREFIX}{name}")).map(str::to_owned);
-        if get("method").as_deref() != Some("oidc") {
+        if !get("method").is_some_and(|method| method.eq_ignore_ascii_case("oidc")) {
             return Ok(None);
         }
         let either = |name: &str| get(name).or_else(|| get(&format!("client.credentials.{name}")));
@@ -95,7 +95,9 @@ impl Oidc {
             let message = format!("`kafka.{PREFIX}method: oidc` needs `kafka.{PREFIX}{name}`: set it");
             value.ok_or((format!("{PREFIX}method"), message))
         };
-        if let Some(other) = get("grant.type").filter(|grant| grant != "client_credentials") {
+        if let Some(other) =
+            get("grant.type").filter(|grant| !grant.eq_ignore_ascii_case("client_credentials"))
+        {
             let message =
                 format!("{other} is not available: use `client_credentials`, or `oauth.token_command`");
             return Err((format!("{PREFIX}grant.type"), message));

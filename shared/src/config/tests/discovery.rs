@@ -160,9 +160,13 @@ fn what_discovery_says_is_checked_like_a_file() {
 
 #[test]
 fn a_command_needs_no_more_of_a_file_than_whom_to_ask() {
-    let finding =
-        Finding::load(&source("discovery: {region: r}\nkafka: {sasl.password: {file: /no/such}}\n"), |_| {});
-    assert!(finding.unwrap_err().to_string().starts_with("k.yaml:2:31: "));
+    let finding = Finding::load(
+        &source(
+            "discovery: {region: r}\nkafka: {security.protocol: ssl, ssl.key.password: {file: /no/such}}\n",
+        ),
+        |_| {},
+    );
+    assert!(finding.unwrap_err().to_string().starts_with("k.yaml:2:58: "));
     let finding = Finding::load(
         &source("discovery: {region: r}\nconsumer: {client_id: billing}\nhandler: 5\n"),
         |_| {},
