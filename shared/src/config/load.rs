@@ -127,10 +127,9 @@ pub(super) fn root_section<'a>(node: &'a Node, p: &mut Problems) -> Option<Secti
         Value::Map(_) => Some(Field { path: String::new(), key: node.place, node }.section(KEYS, p)),
         Value::Null => Some(Section::default()),
         other @ (Value::Boolean(_) | Value::Number(..) | Value::Text(_) | Value::List(_)) => {
-            p.at(
-                node.place,
-                format!("expected keys such as `group: services.billing`, found {}", other.found()),
-            );
+            // Whatever file was named, a secret's perhaps, it is not shown.
+            let found = other.kind();
+            p.at(node.place, format!("expected keys such as `group: services.billing`, found {found}"));
             None
         }
     }

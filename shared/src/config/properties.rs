@@ -6,6 +6,7 @@ use std::fmt::{self, Debug, Formatter};
 use super::kafka::{first_name, is_secret};
 use super::render::Shown;
 use super::secret::{Origin, Secret, SecretError};
+use crate::text::without_secrets;
 
 /// Properties for librdkafka, by name. `Debug` shows the names alone.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -84,8 +85,12 @@ impl KafkaProperties {
 
     pub(super) fn shown(&self) -> Shown {
         let value = |name: &str, value: &Secret| match value.origin() {
-            Origin::Text if !is_secret(name) => Shown::Text(value.expose().to_owned()),
-            Origin::Text | Origin::File(_) | Origin::Variable(_) => value.shown(),
+            Origin::Text if is_secret(name) => value.shown(),
+            Origin::Text if value.expose().contains("://") => {
+                Shown::Text(without_secrets(value.expose()).into_owned())
+            }
+            Origin::Text => Shown::Text(value.expose().to_owned()),
+            Origin::File(_) | Origin::Variable(_) => value.shown(),
         };
         Shown::Map(self.0.iter().map(|(name, secret)| (name.clone(), value(name, secret))).collect())
     }

@@ -1,6 +1,7 @@
 //! An identity provider (OpenID Connect, client credentials), asked as librdkafka's properties say. It is asked here and not by
 //! librdkafka, for a thousand workers would each ask by themselves.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ pub(crate) struct Oidc {
 impl std::fmt::Debug for Oidc {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Oidc")
-            .field("endpoint", &self.endpoint)
+            .field("endpoint", &self.endpoint())
             .field("client_id", &self.client_id)
             .finish_non_exhaustive()
     }
@@ -121,9 +122,9 @@ impl Oidc {
         }))
     }
 
-    /// Who is asked, for messages.
-    pub(crate) fn endpoint(&self) -> &str {
-        &self.endpoint
+    /// Who is asked, for messages: without a secret that may stand in it.
+    pub(crate) fn endpoint(&self) -> Cow<'_, str> {
+        text::without_secrets(&self.endpoint)
     }
 
     /// Asks for a token; `now` in milliseconds since 1970.

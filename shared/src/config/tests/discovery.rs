@@ -122,7 +122,7 @@ fn an_address_of_another_shape_is_refused() {
         ("{url: a:1}", "expected an address such as http://127.0.0.1:8888, found \"a:1\""),
         ("{url: 'http://'}", "is no HOST:PORT"),
         ("{url: 'http://a:0'}", "no port from 1 to 65535"),
-        ("{url: 'http://u@a:1'}", "is no HOST:PORT"),
+        ("{url: 'http://u@a:1'}", "without name and password"),
         ("{url: 'http://a:1/x?y'}", "it ends with its path"),
         ("{url: 'http://a:1/x#y'}", "it ends with its path"),
         ("{url: 'http://a b'}", "is no HOST:PORT"),

@@ -148,3 +148,42 @@ fn tokens_have_one_source_and_a_use() {
         assert!(found.len() == 1 && found[0].contains(words), "{kafka} {oauth}: {found:#?}");
     }
 }
+
+#[test]
+fn what_may_be_a_secret_at_the_wrong_place_is_not_shown() {
+    for line in [
+        "kafka: sasl.password=hunter2",
+        "kafka: {sasl.password:hunter2}",
+        "kafka: {sasl.password: !hunter2 x}",
+        "kafka: {sasl.password: !!int hunter2}",
+        "oauth: svc:hunter2",
+        "oauth: {token_command: ./token hunter2}",
+        "discovery: {url: 'http://svc:hunter2@k:1'}",
+        "discovery: {url: 'http://k:1/?key=hunter2'}",
+    ] {
+        let found = complaints(&format!("{MINIMAL}{line}\n"));
+        assert!(!found.is_empty() && !found.concat().contains("hunter2"), "{line}: {found:#?}");
+    }
+    for auth in [
+        "svc:hunter2",
+        "'svc:hunter2'",
+        "{svc:hunter2}",
+        "{hunter2}",
+        "{svc: hunter2}",
+        "[svc, hunter2]",
+        "{username: u, password: {hunter2}}",
+        "{username: u, password: [hunter2]}",
+        "{username: u, password: *hunter2}",
+    ] {
+        let text = MINIMAL.replace("zookeeper: z:1", &format!("zookeeper: z:1, zookeeper_auth: {auth}"));
+        let found = complaints(&text);
+        assert!(!found.is_empty() && !found.concat().contains("hunter2"), "{auth}: {found:#?}");
+    }
+    assert!(!complaints("svc:hunter2").concat().contains("hunter2"));
+    let url = "https://svc:hunter2@login/token?key=hunter2";
+    let config = load(&format!(
+        "{MINIMAL}kafka: {{security.protocol: sasl_ssl, sasl.mechanism: OAUTHBEARER, sasl.oauthbearer.method: oidc, sasl.oauthbearer.token.endpoint.url: '{url}'}}\n"
+    ));
+    assert!(!config.to_yaml().contains("hunter2"), "{}", config.to_yaml());
+    assert_eq!(config.kafka.get("sasl.oauthbearer.token.endpoint.url"), Some(url));
+}
