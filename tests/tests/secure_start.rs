@@ -110,7 +110,7 @@ fn every_kind_of_login_and_certificate_consumes() {
             ),
         ),
         ("SASL_TLS", sasl("PLAIN", "svc", "svc-secret")),
-        ("SASL_TLS", sasl("SCRAM-SHA-256", "svc", "svc-secret")),
+        ("SASL_TLS", sasl("scram-sha-256", "svc", "svc-secret")),
         ("SASL_PLAIN_TEXT", plain_text),
     ] {
         let (topic, records) = (topic(1), Records::new());
@@ -181,10 +181,12 @@ fn what_the_broker_has_against_our_certificate() {
 #[test]
 fn a_listener_that_is_taken_for_another() {
     let scram = |protocol: &str| {
-        json!({
-            "security.protocol": protocol, "ssl.ca.location": certificate("ca.pem"), "sasl.mechanism": "SCRAM-SHA-256",
-            "sasl.username": "svc", "sasl.password": "svc-secret",
-        })
+        let mut all = sasl("SCRAM-SHA-256", "svc", "svc-secret");
+        all["security.protocol"] = json!(protocol);
+        if protocol == "SASL_PLAINTEXT" {
+            all.as_object_mut().unwrap().remove("ssl.ca.location");
+        }
+        all
     };
     let wanted = |protocol: &'static str| ["`kafka.security.protocol`", protocol];
     assert_said("plain to TLS", "TLS", json!({}), 78, &["speaks TLS", "to SSL"]);
@@ -213,6 +215,117 @@ fn a_listener_that_is_taken_for_another() {
         78,
         &["wants a login", "to SASL_SSL", "OAUTHBEARER"],
     );
+}
+
+/// What `check` finds without asking anybody: one line, at the property.
+#[track_caller]
+fn assert_found(listener: &str, kafka: Value, words: &[&str]) {
+    let topic = Topic::named(&secure("BROKERS"), "no-matter");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("k.yaml");
+    fs::write(&file, instance(&topic, &[0], listener, kafka.clone()).handler(["cat"]).text()).unwrap();
+    let _built_before = kafkavisor();
+    let found = command::run(["check", "-c", file.to_str().unwrap()]).exits(78).err;
+    println!("{kafka}: {found}");
+    assert_eq!(found.lines().count(), 1, "{kafka}: {found}");
+    for word in words {
+        assert!(found.contains(word), "{kafka}: it does not say {word:?}: {found}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_our_own_files_is_found_before_anybody_is_asked() {
+    let named = |name: &str| certificate(name).display().to_string();
+    let file = |name: &str| fs::read_to_string(certificate(name)).unwrap();
+    let client = |more: Value| {
+        let mut all = tls(json!({"ssl.certificate.location": named("svc.pem")}));
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        all
+    };
+    let encrypted = named("svc-encrypted.key");
+    for (kafka, words) in [
+        (client(json!({})), &["`kafka.ssl.certificate.location`: needs `kafka.ssl.key.location`"][..]),
+        (
+            client(json!({"ssl.key.location": encrypted})),
+            &["`kafka.ssl.key.location`", "is encrypted: set `kafka.ssl.key.password`"],
+        ),
+        (
+            client(json!({"ssl.key.pem": file("svc-encrypted.key")})),
+            &["`kafka.ssl.key.pem`", "is encrypted: set `kafka.ssl.key.password`"],
+        ),
+        (
+            client(json!({"ssl.key.location": encrypted, "ssl.key.password": "wrong"})),
+            &["`kafka.ssl.key.password`: is not the password of the key in", "svc-encrypted.key"],
+        ),
+        (
+            client(json!({"ssl.key.location": named("guest.key")})),
+            &["`kafka.ssl.key.location`", "guest.key is not that of the certificate in", "svc.pem"],
+        ),
+        (
+            client(json!({"ssl.key.location": "/etc/passwd"})),
+            &["`kafka.ssl.key.location`: /etc/passwd has no BEGIN PRIVATE KEY"],
+        ),
+        (
+            client(json!({"ssl.key.location": "/no/such.key"})),
+            &["`kafka.ssl.key.location`: the file /no/such.key can't be read: No such file"],
+        ),
+        (
+            tls(json!({"ssl.ca.location": "/no/such.pem"})),
+            &["`kafka.ssl.ca.location`: the file /no/such.pem can't be read: No such file"],
+        ),
+        (
+            tls(json!({"ssl.ca.location": "/etc/passwd"})),
+            &["`kafka.ssl.ca.location`: /etc/passwd has no BEGIN CERTIFICATE"],
+        ),
+        (tls(json!({"ssl.ca.location": named("svc.key")})), &["svc.key has no BEGIN CERTIFICATE"]),
+        (
+            tls(json!({"ssl.crl.location": "/etc/passwd"})),
+            &["`kafka.ssl.crl.location`: /etc/passwd has no BEGIN X509 CRL"],
+        ),
+        (
+            tls(json!({"ssl.keystore.location": named("svc.p12")})),
+            &["`kafka.ssl.keystore.location`", "set `kafka.ssl.keystore.password`"],
+        ),
+        (
+            tls(json!({"ssl.keystore.location": named("svc.p12"), "ssl.keystore.password": "wrong"})),
+            &["`kafka.ssl.keystore.password`: is not the password of"],
+        ),
+        (tls(json!({"ssl.keystore.location": "/etc/passwd"})), &["/etc/passwd is no PKCS #12 file"]),
+    ] {
+        assert_found("MUTUAL_TLS", kafka, words);
+    }
+}
+
+#[test]
+fn one_cause_is_one_line_and_librdkafkas_build_is_none() {
+    let with = |name: &str, value: Value| {
+        let mut all = sasl("PLAIN", "svc", "svc-secret");
+        all[name] = value;
+        all
+    };
+    for (kafka, words) in [
+        (
+            with("sasl.password", json!({"file": "/no/such"})),
+            &["`kafka.sasl.password`", "/no/such can't be read"][..],
+        ),
+        (with("sasl.password", json!([1])), &["`kafka.sasl.password`: expected text"]),
+        (with("sasl.mechanism", json!("GSSAPI")), &["Kerberos (GSSAPI) is not available"]),
+        (with("sasl.oauthbearer.method", json!("oidc")), &["is for `kafka.sasl.mechanism: OAUTHBEARER`"]),
+        (
+            with("security.protocol", json!("SSL")),
+            &["`kafka.sasl.mechanism`: is for a login", "set that to SASL_SSL"],
+        ),
+        (
+            json!({"sasl.mechanism": "PLAIN", "sasl.username": "svc", "sasl.password": "x"}),
+            &["`kafka.security.protocol`", "SASL_SSL"],
+        ),
+        (
+            json!({"ssl.ca.location": certificate("ca.pem")}),
+            &["`kafka.security.protocol`", "set that to SSL"],
+        ),
+    ] {
+        assert_found("SASL_TLS", kafka, words);
+    }
 }
 
 #[test]
@@ -254,4 +367,52 @@ fn a_right_that_is_missing_is_named() {
     user.allow("describe", &group);
     let text = said("group, described", 78, &builder);
     assert!(text.contains(&builder.group_name()) && text.contains("READ"), "{text}");
+}
+
+#[test]
+fn all_rights_that_are_missing_are_named_at_once_that_to_dead_letter_too() {
+    let (dead, topic) = (topic(1), topic(1));
+    let user = User::new();
+    let builder = instance(&topic, &[0], "SASL_TLS", user.scram()).handler(["cat"]);
+    let builder = builder.set("handler.poison.topic", dead.name.as_str());
+    let group = format!("group:{}", builder.group_name());
+    let lines = |text: &str| text.lines().filter(|line| line.contains("give this user")).count();
+    let text = said("all", 78, &builder);
+    for words in [
+        format!("group {}: not allowed to use", builder.group_name()),
+        format!("topic {}: not allowed to read", topic.name),
+        format!(
+            "topic {}, for dead letters: not allowed to write to the topic: give this user WRITE",
+            dead.name
+        ),
+    ] {
+        assert!(text.contains(&words), "{words}: {text}");
+    }
+    assert_eq!(lines(&text), 3, "{text}");
+    user.allow("read", &group);
+    user.allow("read", &format!("topic:{}", topic.name));
+    user.allow("describe", &format!("topic:{}", dead.name));
+    let text = said("dead letters", 78, &builder);
+    assert!(lines(&text) == 1 && text.contains("for dead letters: not allowed to write"), "{text}");
+    user.allow("write", &format!("topic:{}", dead.name));
+    let running = builder.start();
+    running.wait_ready(1);
+    running.stop();
+}
+
+#[test]
+fn a_topic_for_dead_letters_that_does_not_exist_is_warned_of() {
+    let (topic, dead) = (topic(1), unique("no-such"));
+    let builder = instance(&topic, &[0], "BROKERS", json!({})).handler(["cat"]);
+    let builder = builder.set("handler.poison.topic", dead.as_str());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("k.yaml");
+    fs::write(&file, builder.text()).unwrap();
+    let words = format!("topic {dead}, for dead letters, does not exist");
+    let checked = command::run(["check", "--online", "-c", file.to_str().unwrap()]).exits(0);
+    assert!(checked.err.contains("warning: ") && checked.err.contains(&words), "{}", checked.err);
+    let running = builder.start();
+    running.wait_ready(1);
+    running.wait_for_log(&words);
+    running.stop();
 }

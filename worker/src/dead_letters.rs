@@ -16,6 +16,7 @@ use std::time::Duration;
 use kafkavisor::ids::{Offset, Topic, TopicPartition};
 use kafkavisor::protocol::Message;
 use kafkavisor_kafka::dead_letter::{Origin, producer_config};
+use kafkavisor_kafka::error::KafkaError as Denied;
 use kafkavisor_kafka::fetch::{Consumer, Fetched};
 use kafkavisor_kafka::properties::reason;
 use kafkavisor_kafka::tokens::{attach, board_in};
@@ -155,7 +156,7 @@ impl Office {
                     );
                     thread::park_timeout(TRY_AGAIN);
                 }
-                Err(error) => return Err(format!("topic {topic}: {error}")),
+                Err(error) => return Err(format!("topic {topic}: {}", why(&error))),
             }
         }
     }
@@ -172,6 +173,14 @@ impl Office {
             host: &host,
         };
         origin.headers(message)
+    }
+}
+
+/// Why it can't be produced: a right that is missing, by its name.
+fn why(error: &KafkaError) -> String {
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::TopicAuthorizationFailed) => Denied::WriteDenied.to_string(),
+        Some(_) | None => error.to_string(),
     }
 }
 

@@ -20,6 +20,9 @@ pub enum KafkaError {
     /// A right on the topic is missing.
     #[error("not allowed to read the topic: give this user READ on it")]
     TopicDenied,
+    /// ... that to write to it.
+    #[error("not allowed to write to the topic: give this user WRITE on it")]
+    WriteDenied,
     /// A right on the group is missing.
     #[error("not allowed to use the group: give this user READ on it")]
     GroupDenied,
@@ -50,6 +53,7 @@ impl KafkaError {
             Self::Configuration(_)
             | Self::GroupDenied
             | Self::TopicDenied
+            | Self::WriteDenied
             | Self::Security(_)
             | Self::Client(_) => true,
             Self::Other(code) => {
@@ -64,7 +68,7 @@ impl KafkaError {
     /// Whether something of ours must be changed, or a right given, before it goes on.
     pub fn is_ours(&self) -> bool {
         match self {
-            Self::Configuration(_) | Self::TopicDenied | Self::GroupDenied => true,
+            Self::Configuration(_) | Self::TopicDenied | Self::WriteDenied | Self::GroupDenied => true,
             Self::Security(trouble) => trouble.is_ours(),
             Self::Unknown
             | Self::NoLeader
@@ -78,7 +82,7 @@ impl KafkaError {
 
     /// Whether a right is missing, or we and the brokers don't come together.
     pub fn is_security(&self) -> bool {
-        matches!(self, Self::TopicDenied | Self::GroupDenied | Self::Security(_))
+        matches!(self, Self::TopicDenied | Self::WriteDenied | Self::GroupDenied | Self::Security(_))
     }
 
     /// What a code says; none where nothing is wrong.

@@ -11,6 +11,7 @@ use super::address::host_port;
 use super::document::shown;
 use super::errors::Problems;
 use super::reader::{Field, Section, Setting};
+use crate::text::without_secrets;
 
 const KEYS: &[&str] = &["url", "services", "topology", "region", "superregion"];
 const TOPOLOGY: &str = "a list of folders such as [/nail/etc/kafka_discovery]";
@@ -112,7 +113,7 @@ fn path(text: &str) -> Result<PathBuf, String> {
 
 /// Checks the address of a service: `http://HOST[:PORT][/PATH]`.
 pub(super) fn service_url(text: &str) -> Result<String, String> {
-    let wrong = |why: &str| format!("expected {URL}, found {:?}{why}", shown(text));
+    let wrong = |why: &str| format!("expected {URL}, found {:?}{why}", shown(&without_secrets(text)));
     if text.starts_with("https://") {
         return Err(wrong(": it is asked without TLS, over http"));
     }
@@ -121,6 +122,9 @@ pub(super) fn service_url(text: &str) -> Result<String, String> {
     let plain = |c: char| {
         c.is_ascii_graphic() && !matches!(c, '?' | '#' | '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
     };
+    if host.contains('@') {
+        return Err(wrong(": it is asked without name and password"));
+    }
     if !path.chars().all(plain) {
         return Err(wrong(": it ends with its path"));
     }

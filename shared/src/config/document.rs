@@ -41,15 +41,25 @@ pub(crate) enum Value {
 }
 
 impl Value {
+    /// Of which kind it is.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "nothing",
+            Self::Boolean(_) => "`true` or `false`",
+            Self::Number(..) => "a number",
+            Self::Text(_) => "a text",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a map",
+        }
+    }
+
     /// What was there, for "expected ..., found ...".
     pub(crate) fn found(&self) -> String {
         match self {
-            Self::Null => "nothing".to_owned(),
             Self::Boolean(value) => format!("`{value}`"),
             Self::Number(text, _) => format!("the number {}", shown(text)),
             Self::Text(text) => format!("the text {:?}", shown(text)),
-            Self::List(_) => "a list".to_owned(),
-            Self::Map(_) => "a map".to_owned(),
+            Self::Null | Self::List(_) | Self::Map(_) => self.kind().to_owned(),
         }
     }
 }
@@ -132,8 +142,8 @@ impl Builder {
     }
 
     fn begin(&mut self, place: Place, open: Open, tag: Option<&Tag>, own: &str) -> Result<(), Broken> {
-        if let Some(tag) = tag.filter(|tag| !(tag.is_yaml_core_schema() && tag.suffix == own)) {
-            return Err((place, unknown_tag(tag)));
+        if tag.is_some_and(|tag| !(tag.is_yaml_core_schema() && tag.suffix == own)) {
+            return Err((place, TAG.to_owned()));
         }
         if self.open.len() >= MAX_DEPTH {
             return Err((place, format!("nested deeper than {MAX_DEPTH} levels")));
@@ -177,12 +187,13 @@ fn key(node: Node) -> Result<Key, Broken> {
 }
 
 fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Cow<'_, Tag>>) -> Result<Value, String> {
-    if let Some(tag) = tag.filter(|tag| !tag.is_yaml_core_schema()) {
-        return Err(unknown_tag(tag));
+    if tag.is_some_and(|tag| !tag.is_yaml_core_schema()) {
+        return Err(TAG.to_owned());
     }
     let written = text.clone().into_owned();
     match Scalar::parse_from_cow_and_metadata(text, style, tag) {
-        None => Err(format!("{:?} does not fit its tag; remove the tag", shown(&written))),
+        // Nobody knows here of which key it is: it may be a secret.
+        None => Err("the value does not fit its tag; remove the tag".to_owned()),
         Some(Scalar::Null) => Ok(Value::Null),
         Some(Scalar::Boolean(value)) => Ok(Value::Boolean(value)),
         Some(Scalar::Integer(value)) => Ok(Value::Number(written, Some(value))),
@@ -191,9 +202,8 @@ fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Cow<'_, Tag>>) ->
     }
 }
 
-fn unknown_tag(tag: &Tag) -> String {
-    format!("the tag `{}` is not supported; remove it", shown(&tag.to_string()))
-}
+/// What is taken for a tag may be a password that begins with `!`, and is not shown.
+const TAG: &str = "what begins with `!` is a tag, and none is supported; remove it, or put a text in quotes";
 
 fn place_of(marker: saphyr_parser::Marker) -> Place {
     Place::File { line: marker.line(), column: marker.col() + 1 }

@@ -28,6 +28,8 @@ pub struct Draft {
     pub fixed_partitions: Option<usize>,
     /// Properties for librdkafka, those that were refused left out.
     pub kafka: KafkaProperties,
+    /// Something of logins or TLS under `kafka` was refused: what a library says of the rest of it may be a consequence.
+    pub security_refused: bool,
     /// The files for TLS with ZooKeeper, which were found readable.
     pub zookeeper_tls: Option<ZookeeperTls>,
     /// Whether dead letters are produced.

@@ -3,7 +3,7 @@
 use super::discovery::{self, Discovery};
 use super::document;
 use super::draft::Draft;
-use super::errors::{Errors, Problems};
+use super::errors::Errors;
 use super::load::root_section;
 use super::properties::KafkaProperties;
 use super::reader::Section;
@@ -38,7 +38,7 @@ impl Finding {
                 let root = tree
                     .as_ref()
                     .map_or(Some(Section::default()), |node| root_section(node, &mut draft.problems));
-                finding = root.map(|root| Self::read(&root, &mut draft.problems));
+                finding = root.map(|root| Self::read(&root, &mut draft));
             }
             Err((place, message)) => draft.problems.at(place, message),
         }
@@ -64,13 +64,16 @@ impl Finding {
         }
     }
 
-    fn read(root: &Section<'_>, p: &mut Problems) -> Self {
+    fn read(root: &Section<'_>, draft: &mut Draft) -> Self {
+        let p = &mut draft.problems;
         let discovery = discovery::read(root, p);
-        let mut kafka = kafka::read(root, p);
+        let kafka = kafka::read(root, p);
+        let oauth = security::read_oauth(root, &kafka, p);
+        draft.security_refused = kafka.security_refused;
+        let mut kafka = kafka.properties;
         if let Some(consumer) = consumer::read(root, p) {
             consumer.add_properties(&mut kafka);
         }
-        let oauth = security::read_oauth(root, &kafka, p);
         let (zookeeper_auth, zookeeper_tls) = cluster::read_security(root, p);
         Self { discovery, kafka, oauth, zookeeper_auth, zookeeper_tls }
     }

@@ -4,10 +4,9 @@
 //! under whatever name librdkafka knows them. Whether librdkafka takes the rest is asked of librdkafka, by whoever makes the
 //! clients.
 
-use std::collections::HashMap;
-
 use super::document::Value;
-use super::errors::{Place, Problems};
+use super::errors::Problems;
+use super::kafka_security::{Given, Property, named_file};
 use super::properties::KafkaProperties;
 use super::reader::{Field, Section, on_line};
 use super::secret::Secret;
@@ -21,8 +20,6 @@ const CONFIRMED: &str = "a dead letter counts once all replicas have it, and is 
 /// Our asking for a topic that was deleted would make it again, empty.
 const MAKES_TOPICS: &str = "a topic that is deleted would be made again; make topics by hand and remove it";
 const TESTS: &str = "it is for tests of librdkafka; remove it";
-
-const MECHANISMS: &str = "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER";
 
 /// Properties that are not the operator's to set, each by its first name, and why or where it is set.
 const REFUSED: &[(&str, &str)] = &[
@@ -96,52 +93,61 @@ pub(super) fn is_secret(property: &str) -> bool {
     !property.contains("endpoint.url") && SECRET.iter().any(|word| property.contains(word))
 }
 
-pub(super) fn read(root: &Section<'_>, p: &mut Problems) -> KafkaProperties {
-    let Some(field) = root.get("kafka") else { return KafkaProperties::default() };
+/// What stands under `kafka`.
+#[derive(Debug, Default)]
+pub(super) struct Kafka {
+    /// What can be used.
+    pub(super) properties: KafkaProperties,
+    /// Whether tokens are shown; none where that can't be told.
+    pub(super) wants_tokens: Option<bool>,
+    /// Something of logins or TLS was refused.
+    pub(super) security_refused: bool,
+}
+
+pub(super) fn read(root: &Section<'_>, p: &mut Problems) -> Kafka {
+    let Some(section) = root.get("kafka") else {
+        return Kafka { wants_tokens: Some(false), ..Kafka::default() };
+    };
     let mut properties = KafkaProperties::default();
-    let mut seen: HashMap<&str, (&str, Place)> = HashMap::new();
-    for (name, field) in field.entries("a map of librdkafka properties such as {fetch.min.bytes: 1}", p) {
+    let mut given = Given::default();
+    for (name, field) in section.entries("a map of librdkafka properties such as {fetch.min.bytes: 1}", p) {
         let first = first_name(name);
         if let Some(reason) = refusal(first) {
             p.value(&field.path, field.key, reason);
-        } else if let Some((other, place)) = seen.insert(first, (name, field.key)) {
-            let where_else = on_line(place);
-            p.value(&field.path, field.key, format!("is `{other}`{where_else}, by another name; keep one"));
-        } else if let Some(value) = value(&field, p) {
+            continue;
+        }
+        if let Some(Property { name: other, place, .. }) = given.0.get(first) {
+            let message = format!("is `{other}`{}, by another name; keep one", on_line(*place));
+            p.value(&field.path, field.key, message);
+            continue;
+        }
+        let value = value(&field, p).and_then(|value| match named_file(first, &value) {
+            Ok(()) => Some(value),
+            Err(error) => {
+                field.wrong(error, p);
+                None
+            }
+        });
+        let text = value.as_ref().map(|value| value.expose().to_owned());
+        given.0.insert(first.to_owned(), Property { name: name.to_owned(), place: field.key, value: text });
+        if let Some(value) = value {
             if first == "allow.auto.create.topics" && value.expose() != "false" {
                 p.value(&field.path, field.key, MAKES_TOPICS);
             }
             properties.insert(name, value);
         }
     }
-    mechanism(field, &properties, p);
-    properties
-}
-
-/// SASL wants a mechanism that there is; librdkafka would take GSSAPI where none is named.
-fn mechanism(field: &Field<'_>, properties: &KafkaProperties, p: &mut Problems) {
-    let named = |first: &str| properties.iter().find(|(name, _)| first_name(name) == first);
-    let sasl = |(_, protocol): &(&str, &str)| protocol.to_ascii_uppercase().starts_with("SASL_");
-    match named("sasl.mechanisms") {
-        Some((name, "GSSAPI")) => {
-            p.at(field.key, format!("`kafka.{name}: GSSAPI`: Kerberos is not available; use {MECHANISMS}"));
-        }
-        None if named("security.protocol").as_ref().is_some_and(sasl) => {
-            p.at(
-                field.key,
-                format!(
-                    "`kafka.security.protocol` wants a login: set `kafka.sasl.mechanism` to {MECHANISMS}"
-                ),
-            );
-        }
-        Some(_) | None => {}
-    }
+    let before = p.count();
+    given.check(section.key, p);
+    let security_refused = given.lacks_security() || p.count() > before;
+    Kafka { properties, wants_tokens: given.wants_tokens(), security_refused }
 }
 
 /// Why the property of this first name can't be used.
 fn refusal(name: &str) -> Option<&'static str> {
     let table = REFUSED.iter().find(|(property, _)| *property == name).map(|(_, reason)| *reason);
-    let named = (name.is_empty() || name.contains('\0')).then_some("not the name of a librdkafka property");
+    let named = (name.is_empty() || name.contains(['\0', ':', '=', ' ']))
+        .then_some("not the name of a librdkafka property");
     let callback = (name.ends_with("_cb") || name.ends_with("_callback_data")).then_some(INSIDE);
     let tests = (name.starts_with("test.") || name.starts_with("ut_")).then_some(TESTS);
     table.or(callback).or(tests).or(named)

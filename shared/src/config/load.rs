@@ -127,10 +127,9 @@ pub(super) fn root_section<'a>(node: &'a Node, p: &mut Problems) -> Option<Secti
         Value::Map(_) => Some(Field { path: String::new(), key: node.place, node }.section(KEYS, p)),
         Value::Null => Some(Section::default()),
         other @ (Value::Boolean(_) | Value::Number(..) | Value::Text(_) | Value::List(_)) => {
-            p.at(
-                node.place,
-                format!("expected keys such as `group: services.billing`, found {}", other.found()),
-            );
+            // Whatever file was named, a secret's perhaps, it is not shown.
+            let found = other.kind();
+            p.at(node.place, format!("expected keys such as `group: services.billing`, found {found}"));
             None
         }
     }
@@ -152,12 +151,13 @@ fn finish(root: &Section<'_>, given: Given, draft: &mut Draft) {
     let admin = logging::read_admin(root, p);
     let metrics = logging::read_metrics(root, p);
     let log = logging::read_log(root, p);
-    let mut kafka = kafka::read(root, p);
+    let kafka = kafka::read(root, p);
+    let oauth = security::read_oauth(root, &kafka, p);
+    draft.security_refused = kafka.security_refused;
+    let mut kafka = kafka.properties;
     if let Some(consumer) = theirs {
         consumer.add_properties(&mut kafka);
     }
-
-    let oauth = security::read_oauth(root, &kafka, p);
 
     let zookeeper_flag = given.zookeeper.is_some();
     names.group = given.names.group.or(names.group);

@@ -9,6 +9,7 @@
 //! | `source`, `document` | the text, its limits, and the YAML tree with positions |
 //! | `reader`, `quantity`, `words`, `errors` | how a value is taken out of the tree, and how it is complained about |
 //! | `cluster`, `discovery`, `topics`, `assignment`, `handler`, `offsets`, `lifecycle`, `logging`, `kafka` | one section each: type, defaults, limits, reading |
+//! | `kafka_security` | what of `kafka` is for logins and TLS, and does not fit together |
 //! | `security`, `secret`, `properties` | who we are to ZooKeeper and to an identity provider; secrets, and librdkafka's properties that may be some |
 //! | `address` | addresses of servers |
 //! | `consumer`, `became` | yelp_kafka's settings, which are defaults of other sections, and what each has become |
@@ -33,6 +34,7 @@ mod finding;
 mod flags;
 mod handler;
 mod kafka;
+mod kafka_security;
 mod lifecycle;
 mod load;
 mod logging;
@@ -68,6 +70,7 @@ pub use executable::{ExecutableError, find_executable};
 pub use finding::Finding;
 pub use flags::Flags;
 pub use handler::{Batch, Delimiter, Handler, MaxInFlight, Poison, PoisonAction, Protocol};
+pub use kafka_security::is_of_security;
 pub use lifecycle::{Restart, Stop};
 pub use load::Config;
 pub use logging::{Admin, Log, LogFormat, MAX_SOCKET_PATH, Metrics};

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug, Formatter};
 
-use super::kafka::is_secret;
+use super::kafka::{first_name, is_secret};
 use super::render::Shown;
 use super::secret::{Origin, Secret, SecretError};
+use crate::text::without_secrets;
 
 /// Properties for librdkafka, by name. `Debug` shows the names alone.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -32,9 +33,13 @@ impl KafkaProperties {
         self.0.iter().map(|(name, value)| (name.as_str(), value.expose()))
     }
 
-    /// The same as librdkafka takes it.
+    /// The same as librdkafka takes it, to which `plain` is no mechanism.
     pub fn texts(&self) -> BTreeMap<String, String> {
-        self.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        let value = |name: &str, value: &str| match first_name(name) {
+            "sasl.mechanisms" => value.to_ascii_uppercase(),
+            _ => value.to_owned(),
+        };
+        self.iter().map(|(name, text)| (name.to_owned(), value(name, text))).collect()
     }
 
     /// Reads what stands in files and variables again. What can't be read stays what it was, and is given back.
@@ -80,8 +85,12 @@ impl KafkaProperties {
 
     pub(super) fn shown(&self) -> Shown {
         let value = |name: &str, value: &Secret| match value.origin() {
-            Origin::Text if !is_secret(name) => Shown::Text(value.expose().to_owned()),
-            Origin::Text | Origin::File(_) | Origin::Variable(_) => value.shown(),
+            Origin::Text if is_secret(name) => value.shown(),
+            Origin::Text if value.expose().contains("://") => {
+                Shown::Text(without_secrets(value.expose()).into_owned())
+            }
+            Origin::Text => Shown::Text(value.expose().to_owned()),
+            Origin::File(_) | Origin::Variable(_) => value.shown(),
         };
         Shown::Map(self.0.iter().map(|(name, secret)| (name.clone(), value(name, secret))).collect())
     }

@@ -3,6 +3,7 @@
 //! Whatever is wrong is in [`Problems`] when a method here gives `None` or the default, so callers just read on and the
 //! whole file is checked in one pass.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -53,7 +54,12 @@ impl<'a> Field<'a> {
 
     /// Notes that something else was expected.
     pub(crate) fn expected(&self, what: &str, p: &mut Problems) {
-        self.wrong(format!("expected {what}, found {}", self.node.value.found()), p);
+        self.wrong(format!("expected {what}, found {}", self.found()), p);
+    }
+
+    /// What was there; where a secret may stand, only of which kind it is.
+    fn found(&self) -> String {
+        if may_hold_secrets(&self.path) { self.node.value.kind().to_owned() } else { self.node.value.found() }
     }
 
     /// A text. A number or `true` is refused: what was written may not be what it reads as.
@@ -61,7 +67,7 @@ impl<'a> Field<'a> {
         match &self.node.value {
             Value::Text(text) => Some(text),
             Value::Number(..) | Value::Boolean(_) => {
-                let found = self.node.value.found();
+                let found = self.found();
                 self.wrong(format!("expected {what}, found {found}: put it in quotes if that is meant"), p);
                 None
             }
@@ -140,6 +146,9 @@ impl<'a> Field<'a> {
             let refused = unavailable::refuse_key(&field.path, field.key, p);
             if known.contains(&name) {
                 fields.insert(name, field);
+            } else if !refused && may_hold_secrets(&self.path) {
+                // It may be the secret itself, as in `{NAME:PASSWORD}`.
+                p.value(&self.path, field.key, format!("unknown key; {}", hint(name, known)));
             } else if !refused {
                 p.at(field.key, format!("unknown key `{}`; {}", field.path, hint(name, known)));
             }
@@ -296,7 +305,23 @@ pub(super) fn on_line(place: Place) -> String {
     }
 }
 
+/// Where a secret stands, or might by mistake: in these, and in what stands below.
+const HOLD_SECRETS: &[&str] = &["kafka", "oauth", "cluster.zookeeper_auth"];
+
+fn may_hold_secrets(path: &str) -> bool {
+    let below = |rest: &str| rest.is_empty() || rest.starts_with(['.', '[']);
+    HOLD_SECRETS.iter().any(|key| path.strip_prefix(key).is_some_and(below))
+}
+
+/// No key of ours holds `:` or `=`: what follows one is a value without the blank before it, and may be anything.
+fn key_shown(key: &str) -> Cow<'_, str> {
+    match key.find([':', '=']) {
+        Some(end) => Cow::Owned(format!("{}...", shown(key.get(..=end).unwrap_or_default()))),
+        None => shown(key),
+    }
+}
+
 fn join(path: &str, key: &str) -> String {
-    let key = shown(key);
+    let key = key_shown(key);
     if path.is_empty() { key.into_owned() } else { format!("{path}.{key}") }
 }

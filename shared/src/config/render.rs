@@ -18,9 +18,7 @@ use super::offsets::RESETS;
 use super::quantity::{show_duration, show_size};
 use super::security::ACLS;
 use crate::offset_storage::STORAGES;
-
-/// What stands in for a secret.
-pub(super) const MASK: &str = "********";
+pub(super) use crate::text::MASK;
 
 /// A value in the file's shape, its keys in the file's order.
 pub(super) enum Shown {

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::errors::Problems;
-use super::kafka::first_name;
+use super::kafka::Kafka;
 use super::properties::KafkaProperties;
 use super::reader::{Field, Section};
 use super::secret::{Origin, Secret, open};
@@ -12,7 +12,6 @@ use super::secret::{Origin, Secret, open};
 const AUTH_KEYS: &[&str] = &["username", "password", "acl"];
 const TLS_KEYS: &[&str] = &["ca", "certificate", "key"];
 const OAUTH_KEYS: &[&str] = &["token_command"];
-const MECHANISM: &str = "sasl.mechanisms";
 const METHOD: &str = "sasl.oauthbearer.method";
 
 /// Who may read and write the nodes that we make in ZooKeeper.
@@ -143,12 +142,11 @@ fn file(section: &Section<'_>, key: &str, p: &mut Problems) -> Option<PathBuf> {
     Some(path)
 }
 
-pub(super) fn read_oauth(root: &Section<'_>, kafka: &KafkaProperties, p: &mut Problems) -> Option<OAuth> {
-    let property = |first: &str| kafka.iter().find(|(name, _)| first_name(name) == first).map(|(_, v)| v);
-    let bearer = property(MECHANISM).is_some_and(|mechanism| mechanism == "OAUTHBEARER");
-    let oidc = property(METHOD).is_some_and(|method| method == "oidc");
+pub(super) fn read_oauth(root: &Section<'_>, kafka: &Kafka, p: &mut Problems) -> Option<OAuth> {
+    let oidc = kafka.properties.get(METHOD).is_some_and(|method| method.eq_ignore_ascii_case("oidc"));
     let Some(field) = root.get("oauth") else {
-        if bearer
+        if kafka.wants_tokens == Some(true)
+            && !kafka.security_refused
             && !oidc
             && let Some(field) = root.get("kafka")
         {
@@ -160,7 +158,7 @@ pub(super) fn read_oauth(root: &Section<'_>, kafka: &KafkaProperties, p: &mut Pr
     };
     let section = field.section(OAUTH_KEYS, p);
     let command = required(field, &section, "token_command", p)?;
-    if !bearer {
+    if kafka.wants_tokens == Some(false) {
         p.at(field.key, "`oauth` is for `kafka.sasl.mechanism: OAUTHBEARER`: set that, or remove it");
     } else if oidc {
         p.at(field.key, "`oauth` beside `kafka.sasl.oauthbearer.method: oidc`: keep one of the two");

@@ -32,6 +32,21 @@ pub fn innermost(error: &dyn std::error::Error) -> String {
     innermost.to_string()
 }
 
+/// What stands in for a secret.
+pub const MASK: &str = "********";
+
+/// An address on the web (`https://…`) without what may be a secret in it: who asks, before `@`, and what is asked, after `?`. In
+/// doubt more is left out.
+pub fn without_secrets(address: &str) -> Cow<'_, str> {
+    let (scheme, rest) = address.split_at(address.find("://").map_or(0, |end| end + "://".len()));
+    let (user, rest) = rest.rsplit_once('@').map_or(("", rest), |(_, rest)| ("********@", rest));
+    match rest.find(['?', '#']) {
+        Some(end) => Cow::Owned(format!("{scheme}{user}{}{MASK}", rest.get(..=end).unwrap_or_default())),
+        None if user.is_empty() => Cow::Borrowed(address),
+        None => Cow::Owned(format!("{scheme}{user}{rest}")),
+    }
+}
+
 /// What somebody has named (a file, an address, a group), as it is repeated to them: on one line, and whole.
 pub fn named(what: impl std::fmt::Display) -> String {
     escaped(&what.to_string(), &[]).into_owned()
@@ -107,6 +122,20 @@ mod tests {
         let long = kept(&"é".repeat(KEPT));
         assert!(long.len() <= KEPT && long.ends_with("é… (32768 bytes)"), "{long}");
         assert_eq!(bounded(&[b'x'; 20], 250_000, 19), "x… (250000 bytes)");
+    }
+
+    #[test]
+    fn an_address_is_shown_without_who_asks_and_what() {
+        for (address, shown) in [
+            ("https://login.example.com/oauth2/token", "https://login.example.com/oauth2/token"),
+            ("https://me:pw@login:8443/token", "https://********@login:8443/token"),
+            ("https://login/token?apikey=pw", "https://login/token?********"),
+            ("https://me:p/w?@login/token?x=pw#pw", "https://********@login/token?********"),
+            ("me:pw@login:1", "********@login:1"),
+            ("no address", "no address"),
+        ] {
+            assert_eq!(without_secrets(address), shown);
+        }
     }
 
     #[test]

@@ -3,11 +3,13 @@
 //!
 //! | file | asks |
 //! |---|---|
+//! | `certificates` | OpenSSL, whether it takes the files that properties under `kafka` name |
 //! | `properties` | librdkafka, whether it takes what stands under `kafka` |
 //! | `places` | this machine, whether directory and socket can be made |
 //! | `zookeeper` | TLS, whether it takes the files under `cluster.zookeeper_tls` |
 //! | here | for the handler, the worker and the program that prints tokens, and whether the machine is large enough |
 
+mod certificates;
 mod places;
 mod properties;
 mod zookeeper;
@@ -55,6 +57,7 @@ pub(crate) fn checked(file: Option<&Path>, flags: &Flags, worker: Option<&Path>)
 
 /// What of these checks a command asks about the part of a file that it needs.
 pub(crate) fn check_identity(draft: &mut Draft) {
+    certificates::check(draft);
     properties::check(draft);
     zookeeper::check(draft);
     if let Some(program) = draft.token_command.as_ref().and_then(|command| command.first())

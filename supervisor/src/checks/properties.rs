@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use kafkavisor::config::Draft;
+use kafkavisor::config::{Draft, is_of_security};
 use kafkavisor_kafka::dead_letter::producer_config;
 use kafkavisor_kafka::fetch::consumer_properties;
 use kafkavisor_kafka::properties::{client_config, client_properties, reason};
@@ -46,8 +46,11 @@ const ANSWER: u64 = 1000;
 
 /// Notes every property, and every combination, that can't be used.
 pub(super) fn check(draft: &mut Draft) {
-    if let Err((name, message)) = TokenSource::of(&draft.kafka, None) {
+    if !draft.security_refused
+        && let Err((name, message)) = TokenSource::of(&draft.kafka, None)
+    {
         draft.refuse_property(&name, &message);
+        draft.security_refused = true;
     }
     let mut properties = tokens::for_clients(&draft.kafka);
     for (name, value) in properties.clone() {
@@ -57,6 +60,10 @@ pub(super) fn check(draft: &mut Draft) {
         }
     }
     held_back(&properties, draft);
+    if draft.security_refused {
+        // What librdkafka says of the rest would be the same once more, or not true.
+        properties.retain(|name, _| !is_of_security(name));
+    }
     for make in [supervisors as Make, fetching] {
         try_out(make, properties.clone(), draft);
     }

@@ -1,7 +1,5 @@
 //! `kafkavisor check`: finds everything that `run` would before it connects; `--online` connects too.
 
-use std::io::Write as _;
-
 use kafkavisor::config::{ClusterAddress, ConsumerNotes, Flags, Servers};
 use serde_json::{Value, json};
 
@@ -17,13 +15,14 @@ pub(super) fn run(args: CheckArgs) -> Result<Exit, Failure> {
         return Err(Failure::usage("nothing to check: say -c FILE".to_owned()));
     }
     let Checked { config, consumer, .. } = checked(file.as_deref(), &flags, args.worker_binary.as_deref())?;
-    let servers = if args.online {
-        Some(shell::reach(&config)?)
+    let (servers, warnings) = if args.online {
+        let (servers, warnings) = shell::reach(&config)?;
+        (Some(servers), warnings)
     } else {
         // Whatever stops a start before anybody is asked.
-        cluster::servers_in_files(&config)?
+        (cluster::servers_in_files(&config)?, Vec::new())
     };
-    warn(&consumer);
+    warn(&consumer, &warnings);
     let found = servers.filter(|_| matches!(config.cluster.address, ClusterAddress::Discovery(_)));
     if args.json {
         let mut json = config.to_json();
@@ -40,12 +39,10 @@ pub(super) fn run(args: CheckArgs) -> Result<Exit, Failure> {
     Ok(Exit::Clean)
 }
 
-/// What of yelp_kafka's options does not do what whoever wrote them may expect, on stderr.
-fn warn(consumer: &ConsumerNotes) {
-    let mut stderr = std::io::stderr().lock();
-    for warning in consumer.warnings() {
-        // Nobody else could be told that nobody reads it.
-        let _unwritable = writeln!(stderr, "kafkavisor: warning: {warning}");
+/// What of yelp_kafka's options does not do what whoever wrote them may expect, and what may be wrong with the cluster, on stderr.
+fn warn(consumer: &ConsumerNotes, cluster: &[String]) {
+    for warning in consumer.warnings().iter().chain(cluster) {
+        super::note(&format!("warning: {warning}"));
     }
 }
 

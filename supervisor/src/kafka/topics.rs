@@ -235,7 +235,7 @@ mod tests {
     use super::*;
 
     fn described(partitions: i32, id: &str) -> Described {
-        Described { partitions, id: Some(id.to_owned()), unreadable: false }
+        Described { partitions, id: Some(id.to_owned()), ..Described::default() }
     }
 
     fn topic() -> Topic {

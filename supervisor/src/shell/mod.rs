@@ -6,6 +6,7 @@
 //! | `instance` | starts everything in order, and ends it |
 //! | `signals` | signals as messages, at start too |
 //! | `reach` | Kafka and ZooKeeper reached, with one deadline |
+//! | `rights` | what Kafka does not allow, all at once |
 //! | `group` | the group in ZooKeeper, as configured |
 //! | `instance_id` | the random id that commits are signed with |
 //! | `event_loop`, `answers` | the loop, what it answers to operators |
@@ -32,6 +33,7 @@ mod pages;
 mod reach;
 mod reload;
 mod replies;
+mod rights;
 pub(crate) mod runtime_directory;
 mod service;
 mod signals;

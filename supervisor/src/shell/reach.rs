@@ -20,6 +20,7 @@ use kafkavisor_supervisor_core::start::Elsewhere;
 use tokio::runtime::{Builder, Handle};
 
 use super::group::membership_options;
+use super::rights;
 use crate::cluster;
 use crate::exit::Failure;
 use crate::kafka::{Heard, Lookups, Places, Scope, StartupError, client_properties};
@@ -52,7 +53,9 @@ pub(super) fn reach_all(
     let until = deadline(config);
     let servers = cluster::servers(config, until)?;
     let token = tokens::log_in(config.identity(), until)?;
-    let clients = Arc::new(reach_kafka(config, &servers, until)?);
+    let (clients, warnings) = reach_kafka(config, &servers, until)?;
+    warnings.iter().for_each(|warning| log::warn!("{warning}"));
+    let clients = Arc::new(clients);
     let connection = reach_zookeeper(config, &servers, runtime, until)?;
     let in_kafka = KafkaOffsets::new(Arc::clone(&clients), &config.group)
         .map_err(|error| Failure::configuration(format!("`kafka`: {error}")))?;
@@ -94,19 +97,19 @@ fn check_rights(
     Ok(())
 }
 
-/// Finds and connects to Kafka and ZooKeeper as `run` would, and lets go again; where they are.
-pub(crate) fn reach(config: &Config) -> Result<Servers, Failure> {
+/// Finds and connects to Kafka and ZooKeeper as `run` would, and lets go again; where they are, and what may be wrong there.
+pub(crate) fn reach(config: &Config) -> Result<(Servers, Vec<String>), Failure> {
     secrecy::keep(config.identity());
     let runtime = start_runtime("async")?;
     let until = deadline(config);
     let servers = cluster::servers(config, until)?;
     tokens::log_in(config.identity(), until)?;
-    let clients = reach_kafka(config, &servers, until)?;
+    let (clients, warnings) = reach_kafka(config, &servers, until)?;
     let partitions = look_at_topics(config, &servers, &clients, until)?;
     let offsets = reach_offsets(config, &servers, until)?;
     let connection = reach_zookeeper(config, &servers, &runtime, until)?;
     check_rights(connection.as_ref(), offsets.as_ref(), &partitions, &runtime, until)?;
-    Ok(servers)
+    Ok((servers, warnings))
 }
 
 /// What will never be told of a topic ends the start.
@@ -148,7 +151,12 @@ pub(super) fn start_runtime(name: &str) -> Result<Handle, Failure> {
     Ok(handle)
 }
 
-fn reach_kafka(config: &Config, servers: &Servers, until: Instant) -> Result<Clients, Failure> {
+/// The client, and what may be wrong there.
+fn reach_kafka(
+    config: &Config,
+    servers: &Servers,
+    until: Instant,
+) -> Result<(Clients, Vec<String>), Failure> {
     let brokers = &servers.brokers;
     let clients = Clients::new(&client_properties(brokers, config), &config.group)
         .map_err(|error| Failure::configuration(format!("`kafka`: {error}")))?;
@@ -157,9 +165,14 @@ fn reach_kafka(config: &Config, servers: &Servers, until: Instant) -> Result<Cli
         OffsetStorage::Kafka | OffsetStorage::Dual => clients.members_of_ours(&config.group, until),
         OffsetStorage::Zookeeper => clients.group_members(&config.group, until),
     };
+    let rights = rights::look(config, &clients, members.as_ref().err(), until);
+    if !rights.refused.is_empty() {
+        let at = |refused: &String| format!("Kafka at {}: {refused}", brokers.join(","));
+        return Err(Failure::configuration(rights.refused.iter().map(at).collect::<Vec<_>>().join("\n")));
+    }
     let foreign = members.map_err(|error| kafka_failed(config, brokers, &error))?.unwrap_or_default();
     if foreign.is_empty() {
-        return Ok(clients);
+        return Ok((clients, rights.warnings));
     }
     let names: Vec<_> = foreign.iter().map(|m| format!("{} at {}", m.client_id, m.host)).collect();
     Err(Failure::configuration(format!(
@@ -171,9 +184,6 @@ fn reach_kafka(config: &Config, servers: &Servers, until: Instant) -> Result<Cli
 
 fn kafka_failed(config: &Config, brokers: &[String], error: &KafkaError) -> Failure {
     let brokers = brokers.join(",");
-    if *error == KafkaError::GroupDenied {
-        return Failure::configuration(format!("Kafka at {brokers}: group {}: {error}", config.group));
-    }
     if error.is_ours() {
         return Failure::configuration(format!("Kafka at {brokers}: {error}"));
     }

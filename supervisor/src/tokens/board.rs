@@ -17,11 +17,11 @@ pub(crate) fn board() -> &'static Tokens {
 /// The one way from what is configured to what a client of this process is made of: what says where tokens come from is ours to read, and tokens come over the board.
 pub(crate) fn for_clients(configured: &KafkaProperties) -> BTreeMap<String, String> {
     let mut properties = configured.texts();
+    properties.retain(|name, _| !oidc::reads(name));
     let bearer = ["sasl.mechanism", "sasl.mechanisms"]
         .iter()
         .any(|name| properties.get(*name).is_some_and(|mechanism| mechanism == "OAUTHBEARER"));
     if bearer {
-        properties.retain(|name, _| !oidc::reads(name));
         board().put_into(&mut properties);
     }
     properties

@@ -1,6 +1,7 @@
 //! An identity provider (OpenID Connect, client credentials), asked as librdkafka's properties say. It is asked here and not by
 //! librdkafka, for a thousand workers would each ask by themselves.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ pub(crate) struct Oidc {
 impl std::fmt::Debug for Oidc {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Oidc")
-            .field("endpoint", &self.endpoint)
+            .field("endpoint", &self.endpoint())
             .field("client_id", &self.client_id)
             .finish_non_exhaustive()
     }
@@ -87,7 +88,7 @@ impl Oidc {
     /// What the properties say; none where no provider is asked.
     pub(crate) fn of(properties: &KafkaProperties) -> Result<Option<Self>, Refused> {
         let get = |name: &str| properties.get(&format!("{PREFIX}{name}")).map(str::to_owned);
-        if get("method").as_deref() != Some("oidc") {
+        if !get("method").is_some_and(|method| method.eq_ignore_ascii_case("oidc")) {
             return Ok(None);
         }
         let either = |name: &str| get(name).or_else(|| get(&format!("client.credentials.{name}")));
@@ -95,7 +96,9 @@ impl Oidc {
             let message = format!("`kafka.{PREFIX}method: oidc` needs `kafka.{PREFIX}{name}`: set it");
             value.ok_or((format!("{PREFIX}method"), message))
         };
-        if let Some(other) = get("grant.type").filter(|grant| grant != "client_credentials") {
+        if let Some(other) =
+            get("grant.type").filter(|grant| !grant.eq_ignore_ascii_case("client_credentials"))
+        {
             let message =
                 format!("{other} is not available: use `client_credentials`, or `oauth.token_command`");
             return Err((format!("{PREFIX}grant.type"), message));
@@ -119,9 +122,9 @@ impl Oidc {
         }))
     }
 
-    /// Who is asked, for messages.
-    pub(crate) fn endpoint(&self) -> &str {
-        &self.endpoint
+    /// Who is asked, for messages: without a secret that may stand in it.
+    pub(crate) fn endpoint(&self) -> Cow<'_, str> {
+        text::without_secrets(&self.endpoint)
     }
 
     /// Asks for a token; `now` in milliseconds since 1970.

@@ -52,7 +52,7 @@ impl TokenSource {
             Self::Command(words) => command(words, within),
             Self::Oidc(oidc) => runtime
                 .block_on(oidc.ask(within, wall_millis()))
-                .map_err(|error| TokenError::Oidc { endpoint: oidc.endpoint().to_owned(), error }),
+                .map_err(|error| TokenError::Oidc { endpoint: oidc.endpoint().into_owned(), error }),
         }
     }
 }

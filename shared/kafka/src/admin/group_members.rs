@@ -11,7 +11,7 @@ use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::types::RDKafka;
 
 use super::elements::elements_of;
-use super::request::{Request, may_read, text};
+use super::request::{Operation, Request, may, text};
 use crate::error::KafkaError;
 
 /// A member as the group's coordinator knows it.
@@ -73,7 +73,7 @@ pub(crate) fn describe_group(
             return Err(KafkaError::TimedOut);
         }
         let operations = rd::rd_kafka_ConsumerGroupDescription_authorized_operations(*groups, &raw mut count);
-        let unreadable = !may_read(operations, count);
+        let unreadable = !may(Operation::Read, operations, count);
         Ok(DescribedGroup { members: described(*groups)?, unreadable })
     }
 }

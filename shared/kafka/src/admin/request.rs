@@ -48,19 +48,33 @@ pub(super) fn text(pointer: *const c_char) -> String {
     text.to_string_lossy().into_owned()
 }
 
-/// Whether READ is among what the broker says is allowed.
+/// What may be done with a topic or a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operation {
+    Read,
+    Write,
+}
+
+/// Whether it is among what the broker says is allowed.
 ///
 /// # Safety
 /// `operations` is null or has `count` operations, of a result that is live.
 #[expect(unsafe_code, reason = "librdkafka's C interface")]
-pub(super) unsafe fn may_read(operations: *const rd::rd_kafka_AclOperation_t, count: usize) -> bool {
+pub(super) unsafe fn may(
+    operation: Operation,
+    operations: *const rd::rd_kafka_AclOperation_t,
+    count: usize,
+) -> bool {
     // A broker that does not say names none, and one that lets a thing be seen names at least that.
     if operations.is_null() || count == 0 {
         return true;
     }
     // SAFETY: as the caller says.
     let operations = unsafe { std::slice::from_raw_parts(operations, count) };
-    operations.contains(&rd::rd_kafka_AclOperation_t::RD_KAFKA_ACL_OPERATION_READ)
+    operations.contains(&match operation {
+        Operation::Read => rd::rd_kafka_AclOperation_t::RD_KAFKA_ACL_OPERATION_READ,
+        Operation::Write => rd::rd_kafka_AclOperation_t::RD_KAFKA_ACL_OPERATION_WRITE,
+    })
 }
 
 /// A request on its way.

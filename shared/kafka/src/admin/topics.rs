@@ -9,7 +9,7 @@ use kafkavisor_types::ids::Topic;
 use rdkafka::bindings as rd;
 use rdkafka::types::{RDKafka, RDKafkaRespErr};
 
-use super::request::{Owned, Request, may_read, text};
+use super::request::{Operation, Owned, Request, may, text};
 use crate::error::KafkaError;
 
 /// One topic as Kafka has it now; no partitions: there is none of that name.
@@ -21,12 +21,19 @@ pub struct Described {
     pub id: Option<String>,
     /// It may be looked at, and not read.
     pub unreadable: bool,
+    /// ... and not written to.
+    pub unwritable: bool,
 }
 
 impl Described {
     /// It, if it may be read.
     pub fn readable(self) -> Result<Self, KafkaError> {
         if self.unreadable { Err(KafkaError::TopicDenied) } else { Ok(self) }
+    }
+
+    /// It, if it may be written to.
+    pub fn writable(self) -> Result<Self, KafkaError> {
+        if self.unwritable { Err(KafkaError::WriteDenied) } else { Ok(self) }
     }
 }
 
@@ -103,9 +110,10 @@ unsafe fn one(
     let id = (!id.is_empty() && id != NO_ID).then_some(id);
     let mut count = 0usize;
     // SAFETY: as above; the operations belong to the topic, and are as many as is said.
-    let unreadable = unsafe {
+    let [unreadable, unwritable] = unsafe {
         let operations = rd::rd_kafka_TopicDescription_authorized_operations(topic, &raw mut count);
-        !may_read(operations, count)
+        [Operation::Read, Operation::Write].map(|operation| !may(operation, operations, count))
     };
-    Some((name, Ok(Described { partitions: i32::try_from(partitions).ok()?, id, unreadable })))
+    let partitions = i32::try_from(partitions).ok()?;
+    Some((name, Ok(Described { partitions, id, unreadable, unwritable })))
 }

@@ -150,7 +150,7 @@ fn trust(builder: &mut SslConnectorBuilder, ca: &Source) -> Result<(), FileError
     Ok(())
 }
 
-fn read(source: &Source) -> Result<Vec<u8>, FileError> {
+pub(super) fn read(source: &Source) -> Result<Vec<u8>, FileError> {
     match source {
         Source::At(path) => std::fs::read(path).map_err(|error| unreadable(path, &error)),
         Source::Pem(text) => Ok(text.as_bytes().to_vec()),

@@ -9,12 +9,15 @@
 //! | `wire` | the two requests that are asked there |
 //! | `tls` | a TLS handshake of our own, and what came of it |
 //! | `certificates` | the files that a side of TLS shows and trusts |
+//! | `own_files` | whether the files that properties name can be used |
 //! | `connection` | TCP to a server, with a deadline, and what it first said |
 
 #[cfg(feature = "probe")]
 mod certificates;
 #[cfg(feature = "probe")]
 mod connection;
+#[cfg(feature = "probe")]
+mod own_files;
 #[cfg(feature = "probe")]
 mod probe;
 mod signs;
@@ -24,5 +27,7 @@ pub mod tls;
 mod wire;
 mod words;
 
+#[cfg(feature = "probe")]
+pub use own_files::{Unusable, unusable_files};
 pub(crate) use signs::{Signs, look};
 pub use words::Trouble;

@@ -45,6 +45,8 @@ struct Wanted {
     tls: bool,
     /// The mechanism.
     sasl: Option<String>,
+    /// There is a login to make, whether the protocol has one or not.
+    login: bool,
     files: Files,
 }
 
@@ -55,6 +57,7 @@ impl Wanted {
         Self {
             tls: protocol.ends_with("SSL"),
             sasl: protocol.starts_with("SASL").then(|| mechanism(properties).to_owned()),
+            login: protocol.starts_with("SASL") || is_set(properties, &["sasl.mechanism", "sasl.mechanisms"]),
             files: files(properties),
         }
     }
@@ -78,14 +81,14 @@ impl Wanted {
                 Sight::NotReached(_) => return None,
                 Sight::NoTls => {
                     plain(host, port, until).ok()?;
-                    let protocol = Self::protocol(false, self.sasl.is_some());
+                    let protocol = Self::protocol(false, self.login);
                     return Some(Trouble::NoTls { server, protocol });
                 }
             }
         } else {
             let talked = Connection::open(host, port, until).and_then(|mut stream| self.talk(&mut stream));
             let Ok(sasl) = talked else {
-                let protocol = Self::protocol(true, self.sasl.is_some());
+                let protocol = Self::protocol(true, self.login);
                 return speaks_tls(host, port, until).then_some(Trouble::TlsWanted { server, protocol });
             };
             sasl
@@ -115,6 +118,10 @@ impl Wanted {
     }
 }
 
+fn is_set(properties: &BTreeMap<String, String>, names: &[&str]) -> bool {
+    names.iter().any(|name| properties.contains_key(*name))
+}
+
 /// Whether Kafka answers there in plain text.
 fn plain(host: &str, port: u16, until: Instant) -> io::Result<()> {
     greet(&mut Connection::open(host, port, until)?)
@@ -135,7 +142,10 @@ fn files(properties: &BTreeMap<String, String>) -> Files {
         let at = text(file).map(|path| Source::At(PathBuf::from(path)));
         at.or_else(|| text(pem).map(|text| Source::Pem(text.clone())))
     };
-    let is = |name: &str, value: &str| text(name).is_some_and(|text| text.eq_ignore_ascii_case(value));
+    // As librdkafka reads words.
+    let is = |name: &str, values: &[&str]| {
+        text(name).is_some_and(|text| values.iter().any(|value| text.eq_ignore_ascii_case(value)))
+    };
     let keystore = text("ssl.keystore.location").map(PathBuf::from);
     let password = if keystore.is_some() { "ssl.keystore.password" } else { "ssl.key.password" };
     Files {
@@ -144,8 +154,8 @@ fn files(properties: &BTreeMap<String, String>) -> Files {
         key: source("ssl.key.location", "ssl.key.pem"),
         keystore,
         password: text(password).cloned().map(Password),
-        unverified: is("enable.ssl.certificate.verification", "false"),
-        any_host: is("ssl.endpoint.identification.algorithm", "none"),
+        unverified: is("enable.ssl.certificate.verification", &["false", "f", "0"]),
+        any_host: is("ssl.endpoint.identification.algorithm", &["none"]),
     }
 }
 

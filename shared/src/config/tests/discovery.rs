@@ -122,7 +122,7 @@ fn an_address_of_another_shape_is_refused() {
         ("{url: a:1}", "expected an address such as http://127.0.0.1:8888, found \"a:1\""),
         ("{url: 'http://'}", "is no HOST:PORT"),
         ("{url: 'http://a:0'}", "no port from 1 to 65535"),
-        ("{url: 'http://u@a:1'}", "is no HOST:PORT"),
+        ("{url: 'http://u@a:1'}", "without name and password"),
         ("{url: 'http://a:1/x?y'}", "it ends with its path"),
         ("{url: 'http://a:1/x#y'}", "it ends with its path"),
         ("{url: 'http://a b'}", "is no HOST:PORT"),
@@ -160,9 +160,13 @@ fn what_discovery_says_is_checked_like_a_file() {
 
 #[test]
 fn a_command_needs_no_more_of_a_file_than_whom_to_ask() {
-    let finding =
-        Finding::load(&source("discovery: {region: r}\nkafka: {sasl.password: {file: /no/such}}\n"), |_| {});
-    assert!(finding.unwrap_err().to_string().starts_with("k.yaml:2:31: "));
+    let finding = Finding::load(
+        &source(
+            "discovery: {region: r}\nkafka: {security.protocol: ssl, ssl.key.password: {file: /no/such}}\n",
+        ),
+        |_| {},
+    );
+    assert!(finding.unwrap_err().to_string().starts_with("k.yaml:2:58: "));
     let finding = Finding::load(
         &source("discovery: {region: r}\nconsumer: {client_id: billing}\nhandler: 5\n"),
         |_| {},

@@ -9,6 +9,7 @@ mod loads;
 mod refuses;
 mod renders;
 mod secrets;
+mod security;
 
 use super::*;
 

@@ -410,12 +410,12 @@ fn what_is_no_yaml() {
         ("group: 'a", "", "not valid YAML"),
         ("group: a\n\tname: b", "1:8: ", "not valid YAML"),
         ("group: g\n---\ngroup: h", "2:1: ", "a second document begins here"),
-        ("group: !x g", "1:8: ", "the tag `!x` is not supported; remove it"),
-        ("topics: !!set {a}", "1:9: ", "is not supported"),
+        ("group: !x g", "1:8: ", "what begins with `!` is a tag"),
+        ("topics: !!set {a}", "1:9: ", "none is supported"),
         ("group: !!int g", "1:8: ", "does not fit its tag"),
         ("? [a]\n: b", "1:3: ", "expected a key, found a list"),
         ("- a", "1:1: ", "expected keys such as `group: services.billing`, found a list"),
-        ("text", "1:1: ", "found the text \"text\""),
+        ("text", "1:1: ", "expected keys such as `group: services.billing`, found a text"),
         ("group: g\0", "1:9: ", "a NUL character"),
     ];
     for (text, place, words) in cases {

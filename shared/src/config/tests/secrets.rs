@@ -8,8 +8,12 @@ use super::*;
 
 const SECRET: &str = "correct-horse-9f2c61";
 
+/// With a login, of which the password is not given yet.
 fn with_kafka(properties: &str) -> String {
-    format!("{MINIMAL}kafka: {properties}\n")
+    let properties = properties.trim_start_matches('{');
+    format!(
+        "{MINIMAL}kafka: {{security.protocol: sasl_ssl, sasl.mechanism: PLAIN, sasl.username: u, {properties}\n"
+    )
 }
 
 fn with_cluster(keys: &str) -> String {
@@ -44,7 +48,7 @@ fn a_secret_is_a_text_or_stands_in_a_file_or_a_variable() {
 fn it_is_read_again_and_stays_what_it_was_where_it_cannot_be() {
     let folder = tempfile::tempdir().unwrap();
     let path = file(folder.path(), "s", "old\n");
-    let mut config = load(&with_kafka(&format!("{{sasl.password: {{file: {path}}}, sasl.username: u}}")));
+    let mut config = load(&with_kafka(&format!("{{sasl.password: {{file: {path}}}}}")));
     assert!(config.kafka.changes());
     fs::write(&path, "new\n").unwrap();
     assert_eq!(config.kafka.read_again(), []);
@@ -62,7 +66,7 @@ fn nothing_shows_it_and_what_is_shown_loads_again() {
     let path = file(folder.path(), "s", SECRET);
     let text = with_cluster(&format!("zookeeper_auth: {{username: u, password: {SECRET}, acl: creator}}"));
     let text = format!(
-        "{text}kafka: {{sasl.password: {{file: {path}}}, client.id: {{file: {path}}}, ssl.key.password: {SECRET}}}\n"
+        "{text}kafka: {{security.protocol: sasl_ssl, sasl.mechanism: PLAIN, sasl.username: u, sasl.password: {{file: {path}}}, client.id: {{file: {path}}}, ssl.key.password: {SECRET}}}\n"
     );
     let config = load(&text);
     let shown = config.to_yaml();
@@ -146,16 +150,40 @@ fn tokens_have_one_source_and_a_use() {
 }
 
 #[test]
-fn a_login_has_a_mechanism_that_there_is() {
-    refused_at(
-        "kafka: {sasl.mechanism: GSSAPI}",
-        1,
-        "`kafka.sasl.mechanism: GSSAPI`: Kerberos is not available; use PLAIN",
-    );
-    refused_at(
-        "kafka: {security.protocol: sasl_ssl}",
-        1,
-        "wants a login: set `kafka.sasl.mechanism` to PLAIN, SCRAM",
-    );
-    assert!(load(&with_kafka("{security.protocol: ssl}")).kafka.get("sasl.mechanism").is_none());
+fn what_may_be_a_secret_at_the_wrong_place_is_not_shown() {
+    for line in [
+        "kafka: sasl.password=hunter2",
+        "kafka: {sasl.password:hunter2}",
+        "kafka: {sasl.password: !hunter2 x}",
+        "kafka: {sasl.password: !!int hunter2}",
+        "oauth: svc:hunter2",
+        "oauth: {token_command: ./token hunter2}",
+        "discovery: {url: 'http://svc:hunter2@k:1'}",
+        "discovery: {url: 'http://k:1/?key=hunter2'}",
+    ] {
+        let found = complaints(&format!("{MINIMAL}{line}\n"));
+        assert!(!found.is_empty() && !found.concat().contains("hunter2"), "{line}: {found:#?}");
+    }
+    for auth in [
+        "svc:hunter2",
+        "'svc:hunter2'",
+        "{svc:hunter2}",
+        "{hunter2}",
+        "{svc: hunter2}",
+        "[svc, hunter2]",
+        "{username: u, password: {hunter2}}",
+        "{username: u, password: [hunter2]}",
+        "{username: u, password: *hunter2}",
+    ] {
+        let text = MINIMAL.replace("zookeeper: z:1", &format!("zookeeper: z:1, zookeeper_auth: {auth}"));
+        let found = complaints(&text);
+        assert!(!found.is_empty() && !found.concat().contains("hunter2"), "{auth}: {found:#?}");
+    }
+    assert!(!complaints("svc:hunter2").concat().contains("hunter2"));
+    let url = "https://svc:hunter2@login/token?key=hunter2";
+    let config = load(&format!(
+        "{MINIMAL}kafka: {{security.protocol: sasl_ssl, sasl.mechanism: OAUTHBEARER, sasl.oauthbearer.method: oidc, sasl.oauthbearer.token.endpoint.url: '{url}'}}\n"
+    ));
+    assert!(!config.to_yaml().contains("hunter2"), "{}", config.to_yaml());
+    assert_eq!(config.kafka.get("sasl.oauthbearer.token.endpoint.url"), Some(url));
 }
