@@ -49,8 +49,8 @@ fn each_failure_says_what_to_do() {
     symlink("/nonexistent/x", &dangling).unwrap();
     let folder = folder.path().to_str().unwrap();
     let cases = [
-        ("", "name is empty".to_owned()),
-        ("./no-such-handler", "handler ./no-such-handler does not exist (looked in /".to_owned()),
+        ("", "\"\" is no name".to_owned()),
+        ("./no-such-handler", "./no-such-handler does not exist (looked in /".to_owned()),
         (dangling.to_str().unwrap(), "does not exist".to_owned()),
         (
             "no-such-handler",
@@ -58,7 +58,7 @@ fn each_failure_says_what_to_do() {
         ),
         (folder, "is a folder".to_owned()),
         ("/dev/null", "not a regular file".to_owned()),
-        (plain.to_str().unwrap(), format!("handler {0} is not executable: chmod +x {0}", plain.display())),
+        (plain.to_str().unwrap(), format!("{0} is not executable: chmod +x {0}", plain.display())),
     ];
     for (command, expected) in cases {
         let message = find_executable(command, Some(OsStr::new("/nonexistent"))).unwrap_err().to_string();
