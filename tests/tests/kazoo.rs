@@ -122,5 +122,6 @@ fn a_chroot_is_the_root_of_everything() {
     instance.wait_ready(1);
     let group = read_group(&zookeeper(), &format!("{chroot}/own/path"));
     assert_eq!(group.holders.keys().collect::<Vec<_>>(), [&format!("{}-0", topic.name)]);
+    assert!(instance.log().contains(&format!("ZooKeeper has no {chroot}, and it is made: is that the path")));
     instance.stop();
 }

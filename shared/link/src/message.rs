@@ -3,6 +3,7 @@
 //! A worker's configuration, secrets included, reaches it this way and never by argument or environment.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -73,6 +74,18 @@ pub enum Verdict {
     Retry,
     /// Apply this action.
     Apply(PoisonAction),
+}
+
+impl Display for Verdict {
+    /// What becomes of it.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Retry => "it is delivered again",
+            Self::Apply(PoisonAction::DeadLetter) => "it goes to the dead-letter topic",
+            Self::Apply(PoisonAction::Skip) => "it is skipped",
+            Self::Apply(PoisonAction::Park) => "its partition is parked",
+        })
+    }
 }
 
 /// From the supervisor.

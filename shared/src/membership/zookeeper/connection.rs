@@ -28,7 +28,15 @@ impl Connection {
         let connection = Self { client };
         let root = normal(&options.chroot);
         let left = end.saturating_duration_since(clock::now());
-        let made = timeout(left, make_folder(&connection.client, &root, options.ensemble.acls())).await;
+        let make = async {
+            if !root.is_empty() && matches!(connection.client.check_stat(&root).await, Ok(None)) {
+                log::warn!(
+                    "ZooKeeper has no {root}, and it is made: is that the path after the servers in `cluster.zookeeper`?"
+                );
+            }
+            make_folder(&connection.client, &root, options.ensemble.acls()).await
+        };
+        let made = timeout(left, make).await;
         made.unwrap_or_else(|_| Err(NodeError::of(&root, Right::Create, Error::Timeout)))?;
         Ok(connection)
     }

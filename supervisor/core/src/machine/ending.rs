@@ -284,11 +284,12 @@ impl Core {
         };
         let Some(partition) = self.partitions.get_mut(key) else { return actions };
         let wait = partition.tenure.failures.failed(now, run, &restart, chance);
+        let then = if wait.is_zero() { "at once".to_owned() } else { format!("in {wait:.1?}") };
         if partition.tenure.failures.looping() {
             hit!(crash_loop);
-            log::error!("{key}: crash loop: {why}; tried again in {wait:.1?}");
+            log::error!("{key}: crash loop: {why}; tried again {then}");
         } else {
-            log::warn!("{key}: {why}; started again in {wait:.1?}");
+            log::warn!("{key}: {why}; started again {then}");
         }
         partition.enter(Phase::BackingOff { until: now + wait });
         let record = self.record_mut(key);

@@ -49,7 +49,7 @@ impl Core {
             FromWorker::Failed { offset, attempts, error, rejected } => {
                 let verdict = self.verdict(now, key, offset, rejected);
                 let shown = text::shown(&error);
-                log::warn!("{key}: offset {offset} (attempt {attempts}): {shown}: {verdict:?}");
+                log::warn!("{key}: offset {offset} (attempt {attempts}): {shown}; {verdict}");
                 let decided = Action::Decide { pid, partition: key.clone(), offset, verdict };
                 let given_up = !rejected && verdict != Verdict::Retry;
                 let noted = given_up.then(|| self.gave_up(key, at)).flatten();
