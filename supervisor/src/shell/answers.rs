@@ -184,11 +184,10 @@ impl EventLoop {
         };
         let of_commit = |owned: &Partition| {
             let tenure = &owned.tenure;
-            tenure
-                .commit_error
-                .as_ref()
-                .filter(|_| tenure.commits_barred)
-                .map(|error| format!("commits: {error}"))
+            // The right that stopped it is said of its topic.
+            let said = |error: &&String| tenure.barred.as_ref().is_some_and(|barred| barred.why() == *error);
+            let error = tenure.commit_error.as_ref().filter(|_| tenure.commits_barred);
+            error.filter(|error| !said(error)).map(|error| format!("commits: {error}"))
         };
         let of_commits = self.driver.core().partitions().values().filter_map(of_commit);
         let of_partitions = self.driver.core().partitions().iter().filter_map(of_partition);

@@ -214,8 +214,10 @@ impl EventLoop {
     fn kafka_said(&mut self, heard: KafkaHeard) {
         match heard {
             KafkaHeard::Start(Found { partition, request, topic_id, decision, begins }) => {
-                // Also the starts of others are of this topic, whatever there is by the time when they are committed.
-                for partition in std::iter::once(&partition).chain(begins.keys()) {
+                // Also the starts of others are of this topic, whatever there is by the time when they are committed. What is still
+                // owed of a place from before is of the topic that that was found in.
+                let found = decision.is_ok().then_some(&partition);
+                for partition in found.into_iter().chain(begins.keys()) {
                     self.real.pages.set_topic_id(partition.clone(), topic_id.clone());
                 }
                 let decision = decision.map_err(|error| error.to_string());
