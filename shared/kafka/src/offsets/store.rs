@@ -41,9 +41,14 @@ pub enum OffsetError {
     /// A right is missing on a node; the text names both.
     #[error("{0}")]
     Refused(String),
-    /// Certificates or authentication are wrong at ZooKeeper; the text says how.
-    #[error("{0}")]
-    Trouble(String),
+    /// Certificates or authentication are wrong at ZooKeeper.
+    #[error("{why}")]
+    Trouble {
+        /// How.
+        why: String,
+        /// Whether our configuration must be changed; else it is the server that must be.
+        ours: bool,
+    },
     /// ZooKeeper has not answered in the time that there was.
     #[error("no answer from ZooKeeper at {servers} in time")]
     ZookeeperTimedOut {
