@@ -338,12 +338,15 @@ fn an_offset_that_can_not_be_written_is_named_and_written_later() {
     topic.produce(&numbered(2, 20));
     let why = format!("refuses {node}: the right WRITE");
     instance.wait_for_log(&why);
+    let at_the_top = |status: &Status| status.troubles.iter().any(|trouble| trouble.contains(&why));
+    instance.wait_for("it stands at the top of status", at_the_top);
     let offset = |number| classic_offset(&plain(), &builder.group_name(), &topic.name, number);
     until_equal("the other is written", &Some("20".to_owned()), || offset(0));
     assert_eq!(offset(1), Some("10".to_owned()));
     assert!(!instance.ask("status", &["--json"]).stdout.is_empty());
     set_rights(&plain(), &node, Permission::ALL);
     until_equal("it is written in the end", &Some("20".to_owned()), || offset(1));
+    instance.wait_for("nothing is wrong any more", |status| status.troubles.is_empty());
     instance.stop();
     History::of(&records, &topic).assert_exactly_once();
 }

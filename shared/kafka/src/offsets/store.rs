@@ -81,6 +81,23 @@ pub enum OffsetError {
     NotOurs,
 }
 
+impl OffsetError {
+    /// Whether a right is missing, or we don't come together with where the offset is.
+    pub fn is_barred(&self) -> bool {
+        match self {
+            Self::Kafka(error) => error.is_security(),
+            Self::Refused(_) | Self::Trouble { .. } => true,
+            Self::Gone
+            | Self::Zookeeper { .. }
+            | Self::ZookeeperTimedOut { .. }
+            | Self::NotANumber { .. }
+            | Self::TakenAway { .. }
+            | Self::Begun
+            | Self::NotOurs => false,
+        }
+    }
+}
+
 /// One answer a partition.
 pub type Answers<T> = BTreeMap<TopicPartition, Result<T, OffsetError>>;
 
