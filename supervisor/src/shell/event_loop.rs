@@ -21,7 +21,7 @@ use super::service::Service;
 use super::status::Status;
 use super::system::Real;
 use super::troubles::Troubles;
-use crate::kafka::{Ask, Author, Changes, Found, Heard as KafkaHeard, LogEnd, Unfetched};
+use crate::kafka::{Ask, Author, Changes, Found, Heard as KafkaHeard, LogEnd, StartError, Unfetched};
 use crate::processes::{Gone, Heard as WorkerHeard, News};
 use crate::tokens::{self, Keeper, Settings, Told};
 
@@ -220,6 +220,8 @@ impl EventLoop {
                 for partition in found.into_iter().chain(begins.keys()) {
                     self.real.pages.set_topic_id(partition.clone(), topic_id.clone());
                 }
+                let trouble = decision.as_ref().err().and_then(StartError::trouble);
+                self.troubles.of_start(partition.clone(), trouble);
                 let decision = decision.map_err(|error| error.to_string());
                 self.turn(Happened::Start(Start { partition, request, decision, begins }));
             }

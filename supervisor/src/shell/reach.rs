@@ -105,6 +105,9 @@ pub(crate) fn reach(config: &Config) -> Result<(Servers, Vec<String>), Failure> 
     let servers = cluster::servers(config, until)?;
     tokens::log_in(config.identity(), until)?;
     let (clients, warnings) = reach_kafka(config, &servers, until)?;
+    if let Some(trouble) = clients.look_at_named(until) {
+        return Err(kafka_failed(config, &servers.brokers, &KafkaError::Security(Box::new(trouble))));
+    }
     let partitions = look_at_topics(config, &servers, &clients, until)?;
     let offsets = reach_offsets(config, &servers, until)?;
     let connection = reach_zookeeper(config, &servers, &runtime, until)?;
