@@ -84,6 +84,34 @@ fn a_right_that_goes_stops_that_topic_alone_until_it_comes_back() {
 }
 
 #[test]
+fn a_stop_while_a_right_is_missing_says_what_it_could_not_commit() {
+    let (topic, records) = (topic(1), Records::new());
+    let user = User::new();
+    let right = format!("topic:{}", topic.name);
+    user.allow("read", &right);
+    user.allow("describe", &right);
+    user.allow("read", "group:*");
+    let running = instance(&topic, &[0], "SASL_TLS", user.scram())
+        .set("offsets.commit_interval", "5m")
+        .set("stop.timeout", "5s")
+        .recorder(&Recorder::new(&records))
+        .start();
+    running.wait_ready(1);
+    topic.produce(&numbered(1, 10));
+    running.wait_for("all is handled", |status| status.partition(0).acknowledged == Some(10));
+    user.revoke("read", &right);
+    wait_stopped(&running, &topic, "not allowed to read the topic");
+    let status = running.status().unwrap();
+    let (acknowledged, committed) = (status.partition(0).acknowledged, status.partition(0).committed);
+    println!("{:?}", status.troubles);
+    assert_eq!((acknowledged, committed, status.troubles.len()), (Some(10), Some(0), 1), "{status:?}");
+    running.signal(Signal::SIGTERM);
+    assert_eq!(running.wait_exit(LONG), 75);
+    let said = "released although its storage did not confirm offset 10";
+    assert!(running.log().contains(said), "{}", running.log());
+}
+
+#[test]
 fn a_right_on_the_group_that_goes_is_said_and_nothing_is_lost() {
     let (topic, records) = (topic(1), Records::new());
     let user = User::new();

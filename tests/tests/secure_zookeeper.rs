@@ -136,10 +136,15 @@ fn kazoo_shares_the_group_whoever_the_nodes_are_for() {
 /// What `run` and `check --online` say of it, in time.
 #[track_caller]
 fn refused(builder: &Builder, words: &[&str]) {
+    refused_with(78, builder, words);
+}
+
+#[track_caller]
+fn refused_with(code: i32, builder: &Builder, words: &[&str]) {
     // What is built first takes its time.
     environment::kafkavisor();
     let began = kafkavisor::clock::now();
-    let said = builder.expect_exit(78);
+    let said = builder.expect_exit(code);
     println!("{}", said.lines().last().unwrap_or_default());
     for word in words {
         assert!(said.contains(word), "{word:?} is not in:\n{said}");
@@ -149,7 +154,7 @@ fn refused(builder: &Builder, words: &[&str]) {
     let file = folder.path().join("kafkavisor.yaml");
     std::fs::write(&file, builder.text()).unwrap();
     let _said =
-        run([Path::new("check"), Path::new("--online"), Path::new("-c"), &file]).exits(78).saying(words);
+        run([Path::new("check"), Path::new("--online"), Path::new("-c"), &file]).exits(code).saying(words);
 }
 
 #[test]
@@ -166,7 +171,8 @@ fn each_trouble_with_tls_has_its_own_name_at_the_start() {
         &["signed by a CA that is not in", "other-ca.pem", "cluster.zookeeper_tls.ca"],
     );
     // Any server shows its certificate before anything else.
-    refused(&at("EXPIRED"), &["has expired"]);
+    refused_with(69, &at("EXPIRED"), &["has expired"]);
+    refused_with(69, &at("EXPIRED").set("offsets.storage", "zookeeper"), &["has expired"]);
     refused(&at("WRONG_HOST"), &["is not for that host", "elsewhere.example"]);
     refused(&at("UNKNOWN_CA"), &["signed by a CA that is not in", "ca.pem"]);
     let nobody = fine.clone().set("cluster.zookeeper_tls", json!({"ca": certificate("ca.pem")}));
@@ -332,12 +338,15 @@ fn an_offset_that_can_not_be_written_is_named_and_written_later() {
     topic.produce(&numbered(2, 20));
     let why = format!("refuses {node}: the right WRITE");
     instance.wait_for_log(&why);
+    let at_the_top = |status: &Status| status.troubles.iter().any(|trouble| trouble.contains(&why));
+    instance.wait_for("it stands at the top of status", at_the_top);
     let offset = |number| classic_offset(&plain(), &builder.group_name(), &topic.name, number);
     until_equal("the other is written", &Some("20".to_owned()), || offset(0));
     assert_eq!(offset(1), Some("10".to_owned()));
     assert!(!instance.ask("status", &["--json"]).stdout.is_empty());
     set_rights(&plain(), &node, Permission::ALL);
     until_equal("it is written in the end", &Some("20".to_owned()), || offset(1));
+    instance.wait_for("nothing is wrong any more", |status| status.troubles.is_empty());
     instance.stop();
     History::of(&records, &topic).assert_exactly_once();
 }

@@ -149,6 +149,12 @@ impl Clients {
         look(&[current.brokers(), named].join(","), current.properties(), now() + LOOK)
     }
 
+    /// ... at those that Kafka itself has named, until `until`: each of them is to be worked with.
+    pub fn look_at_named(&self, until: Instant) -> Option<Trouble> {
+        let (current, named) = self.known();
+        look(&named, current.properties(), until)
+    }
+
     fn known(&self) -> (Current, String) {
         (self.current(), self.named.read().unwrap_or_else(PoisonError::into_inner).clone())
     }

@@ -118,6 +118,24 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// Whether our configuration must be changed; else it is the server that must be.
+    pub fn is_ours(&self) -> bool {
+        match self {
+            Self::Expired { .. } | Self::NotYetValid { .. } => false,
+            Self::File(_)
+            | Self::Host { .. }
+            | Self::PlainPort { .. }
+            | Self::TlsPort { .. }
+            | Self::UnknownCa { .. }
+            | Self::WrongHost { .. }
+            | Self::ClientCertificateMissing { .. }
+            | Self::ClientCertificateRefused { .. }
+            | Self::Tls { .. }
+            | Self::AuthMissing { .. }
+            | Self::AuthRefused { .. } => true,
+        }
+    }
+
     pub(crate) fn auth(servers: &str, named: bool) -> Self {
         let servers = servers.to_owned();
         if named { Self::AuthRefused { servers } } else { Self::AuthMissing { servers } }

@@ -98,7 +98,7 @@ pub struct Tenure {
     pub config: ConfigNumber,
     /// None before its start is known.
     pub place: Option<Place>,
-    /// Where it was when the right to read it went.
+    /// Where it was when the right to read it went: what is acknowledged there is still committed.
     pub(crate) kept: Option<Place>,
     pub commit_error: Option<String>,
     /// ... and it is for somebody to do something about.
@@ -164,7 +164,16 @@ impl Tenure {
     }
 
     pub fn committed(&self) -> Option<Offset> {
-        self.place.as_ref().and_then(|place| place.committed)
+        self.held().and_then(|place| place.committed)
+    }
+
+    /// Where it is, or was when the right to read it went.
+    pub fn held(&self) -> Option<&Place> {
+        self.place.as_ref().or(self.kept.as_ref())
+    }
+
+    pub(crate) fn held_mut(&mut self) -> Option<&mut Place> {
+        self.place.as_mut().or(self.kept.as_mut())
     }
 
     /// Whether it goes on where it was before a right went, on the same page: nobody else has moved the group meanwhile.
@@ -187,7 +196,7 @@ impl Tenure {
 
     /// What is acknowledged and not committed.
     pub fn uncommitted(&self) -> Option<Offset> {
-        self.place.as_ref().and_then(Place::uncommitted)
+        self.held().and_then(Place::uncommitted)
     }
 
     pub(crate) fn note_gone(&mut self, gone: bool) {

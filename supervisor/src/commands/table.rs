@@ -99,7 +99,10 @@ pub(super) fn table(status: &Status, style: Style) -> String {
             writeln!(text, "reload: {} of {} workers replaced, {}{why}", roll.rolled, roll.of, roll.state);
     }
     if status.partitions.is_empty() {
-        text.push_str("no partitions: an idle member, ready to take over\n");
+        text.push_str(match assignment.state.as_str() {
+            "acquired" => "no partitions: an idle member, ready to take over\n",
+            _ => "no partitions\n",
+        });
         return text;
     }
     let width = status.partitions.iter().map(|p| name(p).len()).max().unwrap_or(0).max("PARTITION".len());
@@ -157,6 +160,7 @@ fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shell::status::Assignment;
 
     #[test]
     fn numbers_and_durations_read_well() {
@@ -168,6 +172,19 @@ mod tests {
             (duration(59.9).as_str(), duration(61.0).as_str(), duration(90_000.0).as_str()),
             ("59 s", "1 min 1 s", "1 d 1 h")
         );
+    }
+
+    #[test]
+    fn only_who_is_in_its_group_is_ready_to_take_over() {
+        let with = |state: &str| {
+            let assignment = Assignment { state: state.to_owned(), ..Assignment::default() };
+            table(&Status { assignment, ..Status::default() }, Style { colour: false })
+        };
+        assert!(with("acquired").contains("ready to take over"));
+        for state in ["joining", "allocating", "suspended", "something new"] {
+            let shown = with(state);
+            assert!(shown.ends_with("no partitions\n"), "{shown}");
+        }
     }
 
     #[test]

@@ -48,10 +48,11 @@ impl Assignment {
     }
 
     pub fn state(&self, settled: bool) -> &'static str {
-        match (self.connected, settled) {
-            (false, _) => "suspended",
-            (true, true) => "acquired",
-            (true, false) => "allocating",
+        match (self.connected, self.joined, settled) {
+            (false, ..) => "suspended",
+            (true, false, _) => "joining",
+            (true, true, true) => "acquired",
+            (true, true, false) => "allocating",
         }
     }
 
@@ -147,5 +148,31 @@ impl Assignment {
             log::info!("what was wrong at ZooKeeper is mended");
             self.trouble = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn who_is_in_no_group_has_acquired_nothing() {
+        let mut assignment = Assignment::new("zookeeper");
+        assert_eq!(assignment.state(false), "joining");
+        let member = || Some("me".to_owned());
+        let joined = || Notice::Joined {
+            session: member(),
+            member: member(),
+            node: member(),
+            timeout: Duration::ZERO,
+        };
+        assignment.understand(joined());
+        assert_eq!((assignment.state(false), assignment.state(true)), ("allocating", "acquired"));
+        assignment.understand(Notice::SessionLost);
+        assert_eq!(assignment.state(true), "joining", "as it was settled before");
+        assignment.understand(joined());
+        assert_eq!(assignment.state(true), "acquired");
     }
 }

@@ -30,7 +30,7 @@ impl Driver {
                 // A page is told of what is its own: not of where a topic begins before anybody has looked at this page.
                 for (partition, offset) in &offsets {
                     let known = self.core.partitions().get(partition);
-                    if known.is_some_and(|partition| partition.tenure.place.is_some()) {
+                    if known.is_some_and(|partition| partition.tenure.held().is_some()) {
                         system.note_commit_sent(partition, *offset);
                     }
                 }

@@ -68,7 +68,7 @@ impl CommitError {
         let why = self.to_string();
         match self {
             Self::Store(OffsetError::Gone) => NotCommitted::Gone(why),
-            Self::Store(OffsetError::Kafka(error)) if error.is_security() => NotCommitted::Barred(why),
+            Self::Store(error) if error.is_barred() => NotCommitted::Barred(why),
             Self::Store(_) | Self::NotOurs | Self::JustBegun => NotCommitted::Failed(why),
         }
     }

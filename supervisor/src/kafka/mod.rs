@@ -26,7 +26,7 @@ use crate::tokens;
 pub(crate) use commits::{Author, CommitRequest, Commits, SharedLease};
 pub(crate) use log_ends::{LogEnd, Unfetched};
 pub(crate) use lookups::{Ask, Heard, Lookups, Scope, StartupError};
-pub(crate) use starts::{Found, Places};
+pub(crate) use starts::{Found, Places, StartError};
 pub(crate) use topics::Changes;
 
 /// The properties of every client of this instance that begins with these brokers.

@@ -63,6 +63,20 @@ pub(crate) enum StartError {
     JustBegun,
 }
 
+impl StartError {
+    /// What keeps us from a broker or from the group's offsets, and is no matter of this partition alone.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        match self {
+            // Said of its topic.
+            Self::Kafka(KafkaError::TopicDenied)
+            | Self::Offset(OffsetError::Kafka(KafkaError::TopicDenied)) => None,
+            Self::Kafka(error) => error.is_security().then(|| error.to_string()),
+            Self::Offset(error) | Self::Elsewhere(error) => error.is_barred().then(|| error.to_string()),
+            Self::JustBegun => None,
+        }
+    }
+}
+
 /// What starts are found with.
 pub(super) struct Starts {
     pub(super) clients: Arc<Clients>,

@@ -184,16 +184,16 @@ impl EventLoop {
         };
         let of_commit = |owned: &Partition| {
             let tenure = &owned.tenure;
-            tenure
-                .commit_error
-                .as_ref()
-                .filter(|_| tenure.commits_barred)
-                .map(|error| format!("commits: {error}"))
+            // The right that stopped it is said of its topic.
+            let said = |error: &&String| tenure.barred.as_ref().is_some_and(|barred| barred.why() == *error);
+            let error = tenure.commit_error.as_ref().filter(|_| tenure.commits_barred);
+            error.filter(|error| !said(error)).map(|error| format!("commits: {error}"))
         };
         let of_commits = self.driver.core().partitions().values().filter_map(of_commit);
         let of_partitions = self.driver.core().partitions().iter().filter_map(of_partition);
-        let all: BTreeSet<_> =
-            of_partitions.chain(of_commits).chain(self.troubles.of_topics.iter().cloned()).collect();
+        let of_starts = self.troubles.of_waiting(self.driver.core().partitions());
+        let of_topics = self.troubles.of_topics.iter().cloned();
+        let all: BTreeSet<_> = of_partitions.chain(of_commits).chain(of_starts).chain(of_topics).collect();
         let of_tokens = self.troubles.of_tokens.iter().map(ToString::to_string);
         let of_secrets = self.real.unreadable_secrets();
         of_tokens.chain(of_secrets).chain(all).collect()

@@ -21,7 +21,7 @@ use super::service::Service;
 use super::status::Status;
 use super::system::Real;
 use super::troubles::Troubles;
-use crate::kafka::{Ask, Author, Changes, Found, Heard as KafkaHeard, LogEnd, Unfetched};
+use crate::kafka::{Ask, Author, Changes, Found, Heard as KafkaHeard, LogEnd, StartError, Unfetched};
 use crate::processes::{Gone, Heard as WorkerHeard, News};
 use crate::tokens::{self, Keeper, Settings, Told};
 
@@ -214,10 +214,14 @@ impl EventLoop {
     fn kafka_said(&mut self, heard: KafkaHeard) {
         match heard {
             KafkaHeard::Start(Found { partition, request, topic_id, decision, begins }) => {
-                // Also the starts of others are of this topic, whatever there is by the time when they are committed.
-                for partition in std::iter::once(&partition).chain(begins.keys()) {
+                // Also the starts of others are of this topic, whatever there is by the time when they are committed. What is still
+                // owed of a place from before is of the topic that that was found in.
+                let found = decision.is_ok().then_some(&partition);
+                for partition in found.into_iter().chain(begins.keys()) {
                     self.real.pages.set_topic_id(partition.clone(), topic_id.clone());
                 }
+                let trouble = decision.as_ref().err().and_then(StartError::trouble);
+                self.troubles.of_start(partition.clone(), trouble);
                 let decision = decision.map_err(|error| error.to_string());
                 self.turn(Happened::Start(Start { partition, request, decision, begins }));
             }

@@ -105,6 +105,9 @@ pub(crate) fn reach(config: &Config) -> Result<(Servers, Vec<String>), Failure> 
     let servers = cluster::servers(config, until)?;
     tokens::log_in(config.identity(), until)?;
     let (clients, warnings) = reach_kafka(config, &servers, until)?;
+    if let Some(trouble) = clients.look_at_named(until) {
+        return Err(kafka_failed(config, &servers.brokers, &KafkaError::Security(Box::new(trouble))));
+    }
     let partitions = look_at_topics(config, &servers, &clients, until)?;
     let offsets = reach_offsets(config, &servers, until)?;
     let connection = reach_zookeeper(config, &servers, &runtime, until)?;
@@ -221,17 +224,21 @@ fn reach_zookeeper(
 /// What is wrong by name is the configuration's, or is mended beside it; what does not answer may come.
 fn zookeeper_failed(error: ConnectError) -> Failure {
     match &error {
-        ConnectError::Trouble(_) => Failure::configuration(error.to_string()),
+        ConnectError::Trouble(trouble) if trouble.is_ours() => Failure::configuration(error.to_string()),
         ConnectError::Node(node) if node.is_refused() => Failure::configuration(error.to_string()),
-        ConnectError::Servers { .. } | ConnectError::Unreachable { .. } | ConnectError::Node(_) => {
-            Failure::unreachable(error.to_string())
-        }
+        ConnectError::Trouble(_)
+        | ConnectError::Servers { .. }
+        | ConnectError::Unreachable { .. }
+        | ConnectError::Node(_) => Failure::unreachable(error.to_string()),
     }
 }
 
 fn offsets_failed(error: &OffsetError) -> Failure {
     match error {
-        OffsetError::Refused(_) | OffsetError::Trouble(_) => Failure::configuration(error.to_string()),
+        OffsetError::Refused(_) | OffsetError::Trouble { ours: true, .. } => {
+            Failure::configuration(error.to_string())
+        }
+        OffsetError::Trouble { ours: false, .. } => Failure::unreachable(error.to_string()),
         OffsetError::Kafka(_)
         | OffsetError::Gone
         | OffsetError::Zookeeper { .. }
@@ -263,8 +270,8 @@ fn reach_offsets(
     let offsets = zookeeper_offsets(config, address, start_runtime("offsets")?).signed();
     let within = config.cluster.connect_timeout;
     offsets.reach(until).map_err(|error| {
-        if matches!(error, OffsetError::Trouble(_)) {
-            return Failure::configuration(error.to_string());
+        if matches!(error, OffsetError::Trouble { .. }) {
+            return offsets_failed(&error);
         }
         Failure::unreachable(format!(
             "{error} ({within:?}): is it running, and is the address right? `offsets.storage` needs it"

@@ -149,7 +149,7 @@ impl Partition {
         now: Moment,
     ) -> Self {
         let (running, tenure) = (owned.pid(), &owned.tenure);
-        let (acknowledged, committed) = (tenure.acknowledged(), tenure.committed());
+        let (acknowledged, committed) = (tenure.held().map(|place| place.acknowledged), tenure.committed());
         // What can't be believed is not shown either; its worker is on the way out.
         let progress = progress.filter(|page| page.check(acknowledged.unwrap_or(Offset(0))).is_ok());
         let page = progress.copied().unwrap_or_default();

@@ -1,7 +1,8 @@
 //! What keeps the instance from Kafka, beside what workers say.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use kafkavisor::ids::TopicPartition;
 use kafkavisor_supervisor_core::{Barred, Partition};
 
 use crate::tokens::NoSuccessor;
@@ -13,6 +14,8 @@ pub(crate) struct Troubles {
     pub(super) of_tokens: Option<NoSuccessor>,
     /// As its own clients have it.
     pub(super) of_topics: BTreeSet<String>,
+    /// As the look for where they begin has it.
+    of_starts: BTreeMap<TopicPartition, String>,
     /// What a closer look found when workers were not let in.
     pub(super) seen: Option<String>,
 }
@@ -23,6 +26,23 @@ impl Troubles {
         if !partitions.any(|owned| matches!(owned.tenure.barred, Some(Barred::Refused(_)))) {
             self.seen = None;
         }
+    }
+
+    /// What the look for where a partition begins has met.
+    pub(super) fn of_start(&mut self, partition: TopicPartition, trouble: Option<String>) {
+        match trouble {
+            Some(trouble) => drop(self.of_starts.insert(partition, trouble)),
+            None => drop(self.of_starts.remove(&partition)),
+        }
+    }
+
+    /// ... of those that wait for it still.
+    pub(super) fn of_waiting<'a>(
+        &'a self,
+        partitions: &'a BTreeMap<TopicPartition, Partition>,
+    ) -> impl Iterator<Item = String> + 'a {
+        let waits = |key: &TopicPartition| partitions.get(key).is_some_and(|owned| owned.waiting().is_some());
+        self.of_starts.iter().filter(move |(key, _)| waits(key)).map(|(_, trouble)| trouble.clone())
     }
 
     /// What a closer look has found, and whether it is news: each worker that is not let in has it looked again.

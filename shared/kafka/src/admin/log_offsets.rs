@@ -1,7 +1,7 @@
 //! Where logs begin and end (`rd_kafka_ListOffsets`): one answer a partition.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kafkavisor_types::ids::{Offset, TopicPartition};
 use rdkafka::bindings as rd;
@@ -73,9 +73,10 @@ impl LogOffsets {
         Ok(Self(request))
     }
 
-    /// Waits for the answer. A partition whose leader did not answer is left out; none where there is no such message.
-    pub(crate) fn answer(self) -> Result<Answers<Option<Offset>>, KafkaError> {
-        let event = self.0.answer()?;
+    /// Waits for the answer until `by` at the latest: it can be waited for again then. A partition whose leader did not answer is
+    /// left out; none where there is no such message.
+    pub(crate) fn answer_by(&self, by: Instant) -> Result<Answers<Option<Offset>>, KafkaError> {
+        let event = self.0.answer_by(by)?;
         let mut answers = BTreeMap::new();
         // SAFETY: the event is live until the end, and everything below belongs to it; the count is as librdkafka says.
         unsafe {

@@ -130,7 +130,12 @@ impl Request {
 
     /// Waits for the answer.
     pub(super) fn answer(&self) -> Result<Owned<rd::rd_kafka_event_t>, KafkaError> {
-        let left = self.until.saturating_duration_since(now());
+        self.answer_by(self.until)
+    }
+
+    /// ... until `by` at the latest; it can be waited for again.
+    pub(super) fn answer_by(&self, by: Instant) -> Result<Owned<rd::rd_kafka_event_t>, KafkaError> {
+        let left = self.until.min(by).saturating_duration_since(now());
         // SAFETY: the queue is live.
         let event = unsafe {
             rd::rd_kafka_queue_poll(self.queue.get(), i32::try_from(left.as_millis()).unwrap_or(i32::MAX))

@@ -41,9 +41,14 @@ pub enum OffsetError {
     /// A right is missing on a node; the text names both.
     #[error("{0}")]
     Refused(String),
-    /// Certificates or authentication are wrong at ZooKeeper; the text says how.
-    #[error("{0}")]
-    Trouble(String),
+    /// Certificates or authentication are wrong at ZooKeeper.
+    #[error("{why}")]
+    Trouble {
+        /// How.
+        why: String,
+        /// Whether our configuration must be changed; else it is the server that must be.
+        ours: bool,
+    },
     /// ZooKeeper has not answered in the time that there was.
     #[error("no answer from ZooKeeper at {servers} in time")]
     ZookeeperTimedOut {
@@ -74,6 +79,23 @@ pub enum OffsetError {
     /// The member that wanted to write is in the group no more: the partition may be somebody else's.
     #[error("this member has left the group: the partition may be somebody else's")]
     NotOurs,
+}
+
+impl OffsetError {
+    /// Whether a right is missing, or we don't come together with where the offset is.
+    pub fn is_barred(&self) -> bool {
+        match self {
+            Self::Kafka(error) => error.is_security(),
+            Self::Refused(_) | Self::Trouble { .. } => true,
+            Self::Gone
+            | Self::Zookeeper { .. }
+            | Self::ZookeeperTimedOut { .. }
+            | Self::NotANumber { .. }
+            | Self::TakenAway { .. }
+            | Self::Begun
+            | Self::NotOurs => false,
+        }
+    }
 }
 
 /// One answer a partition.

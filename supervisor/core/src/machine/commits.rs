@@ -48,7 +48,7 @@ impl Core {
             |(key, partition): (&TopicPartition, &Partition)| Some((key.clone(), owed(now, partition)?));
         let mut offsets: BTreeMap<_, _> = self.partitions.all().iter().filter_map(owed).collect();
         for (key, offset) in &offsets {
-            if let Some(place) = self.partitions.get_mut(key).and_then(|p| p.tenure.place.as_mut()) {
+            if let Some(place) = self.partitions.get_mut(key).and_then(|p| p.tenure.held_mut()) {
                 place.requested = Some(*offset);
             }
         }
@@ -77,7 +77,7 @@ impl Core {
         let CommitAnswer { partition: key, offset, error } = answer;
         let Some(partition) = self.partitions.get_mut(&key) else { return Vec::new() };
         // What was found or ordered meanwhile is not what was asked about.
-        let requested = partition.tenure.place.as_mut().and_then(|place| place.requested.take());
+        let requested = partition.tenure.held_mut().and_then(|place| place.requested.take());
         let asked = requested == Some(offset);
         partition.tenure.note_gone(matches!(error, Some(NotCommitted::Gone(_))));
         partition.tenure.commits_barred = matches!(error, Some(NotCommitted::Barred(_)));
@@ -111,7 +111,7 @@ impl Core {
 
     fn confirmed(&mut self, now: Instant, key: &TopicPartition, offset: Offset) -> Vec<Action> {
         let Some(partition) = self.partitions.get_mut(key) else { return Vec::new() };
-        let Some(place) = &mut partition.tenure.place else { return Vec::new() };
+        let Some(place) = partition.tenure.held_mut() else { return Vec::new() };
         place.committed = Some(offset);
         place.committed_at = Some(now);
         let answering = partition.tenure.answering.take_if(|answering| answering.seek.offset == offset);
@@ -168,7 +168,7 @@ fn owed(now: Instant, partition: &Partition) -> Option<Offset> {
     if partition.phase().purpose() == Some(Purpose::Forget) {
         return None;
     }
-    let place = partition.tenure.place.as_ref()?;
+    let Some(place) = &partition.tenure.place else { return partition.tenure.uncommitted() };
     let old = place.committed_at.is_none_or(|at| now.saturating_duration_since(at) >= COMMIT_AGAIN);
     if old && place.committed.is_some() && place.uncommitted().is_none() {
         hit!(commit_is_repeated);

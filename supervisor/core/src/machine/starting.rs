@@ -205,8 +205,7 @@ impl Core {
     /// group meanwhile.
     pub(super) fn locate_when_allowed(&mut self, now: Instant, key: &TopicPartition, waiting: String) {
         if let Some(partition) = self.partitions.get_mut(key) {
-            let place = partition.tenure.place.take();
-            partition.tenure.kept = place.map(|place| Place { requested: None, ..place });
+            partition.tenure.kept = partition.tenure.place.take();
         }
         self.locate_later(now, key, waiting);
     }
@@ -220,6 +219,7 @@ impl Core {
         }
         partition.tenure.made_again = true;
         partition.tenure.place = None;
+        partition.tenure.kept = None;
         partition.tenure.blocking = None;
         let mut actions =
             not_done(partition.tenure.waiting(), "the topic was deleted and made again meanwhile");

@@ -42,8 +42,11 @@ pub(in crate::commands) fn in_zookeeper(
     runtime.block_on(async {
         let observer =
             Observer::connect(&ensemble, &address.chroot, WITHIN).await.map_err(|error| match error {
-                ConnectError::Trouble(trouble) => Failure::configuration(trouble.to_string()),
-                error @ (ConnectError::Servers { .. }
+                ConnectError::Trouble(trouble) if trouble.is_ours() => {
+                    Failure::configuration(trouble.to_string())
+                }
+                error @ (ConnectError::Trouble(_)
+                | ConnectError::Servers { .. }
                 | ConnectError::Unreachable { .. }
                 | ConnectError::Node(_)) => Failure::unreachable(error.to_string()),
             })?;

@@ -96,9 +96,11 @@ pub(in crate::commands) fn failure(error: OffsetsError) -> Failure {
         OffsetsError::KafkaRefuses { .. }
         | OffsetsError::KafkaUnreachable { .. }
         | OffsetsError::ZookeeperUnreachable { .. }
-        | OffsetsError::Offsets(OffsetError::ZookeeperTimedOut { .. })
+        | OffsetsError::Offsets(
+            OffsetError::ZookeeperTimedOut { .. } | OffsetError::Trouble { ours: false, .. },
+        )
         | OffsetsError::Kafka { error: KafkaError::TimedOut, .. } => Failure::unreachable(message),
-        OffsetsError::Offsets(OffsetError::Trouble(_)) => Failure::configuration(message),
+        OffsetsError::Offsets(OffsetError::Trouble { .. }) => Failure::configuration(message),
         OffsetsError::InvalidOffsetStorage(_) | OffsetsError::Address(_) => Failure::usage(message),
         OffsetsError::Thread(_) => Failure::bug(message),
         OffsetsError::UnknownTopic { .. }

@@ -222,6 +222,12 @@ impl Stage {
         self.world.deny(partition);
     }
 
+    /// It is given back, whatever else is wrong.
+    pub(crate) fn allow(&mut self, partition: usize) {
+        self.say(&format!("t:{partition} may be read again"));
+        self.world.kafka.denied.remove(&partition);
+    }
+
     /// A password was changed: brokers let no new worker in.
     pub(crate) fn refuse_logins(&mut self) {
         self.say("brokers let no new worker in");

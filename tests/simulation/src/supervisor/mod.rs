@@ -160,7 +160,10 @@ impl Supervisor {
             }),
             Channel::Notices => self.notices.pop_front().map(Happened::Notice),
             Channel::Starts => self.starts.pop_front().map(|(start, topic)| {
-                self.topics.insert(start.partition.clone(), topic);
+                // What is still owed of a place from before is of the topic that that was found in.
+                if start.decision.is_ok() {
+                    self.topics.insert(start.partition.clone(), topic);
+                }
                 self.topics.extend(start.begins.keys().map(|partition| (partition.clone(), topic)));
                 Happened::Start(start)
             }),

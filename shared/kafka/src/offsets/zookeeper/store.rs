@@ -126,7 +126,9 @@ impl ZookeeperOffsets {
 
     pub(super) async fn connected(&self) -> Result<Client, OffsetError> {
         self.session.connected().await.map_err(|error| match error {
-            OpenError::Trouble(trouble) => OffsetError::Trouble(trouble.to_string()),
+            OpenError::Trouble(trouble) => {
+                OffsetError::Trouble { why: trouble.to_string(), ours: trouble.is_ours() }
+            }
             OpenError::Client(error) => failed(self.session.ensemble().servers(), &error),
         })
     }

@@ -36,6 +36,17 @@ fn goes_on_at(s: &mut Stage, offset: i64) -> Checked {
     s.until("nothing stands in its way", |w| w.state(0, 0) == "ready" && w.reason(0, 0).is_none())
 }
 
+/// A message is handled while its partition's right goes.
+fn owe_one(s: &mut Stage) -> Checked {
+    s.begin(&[0], 10)?;
+    s.hold_one(0)?;
+    s.deny(0);
+    s.until("its worker hears of it", |w| w.is_ending(0))?;
+    s.go_on(0);
+    is_stopped(s, DENIED)?;
+    s.expect("it was not committed", |w| w.committed(0) == Some(10))
+}
+
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "a_right_that_goes_and_comes_back",
@@ -90,14 +101,43 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             s.deny(0);
             s.until("its worker hears of it", |w| w.is_ending(0))?;
             s.go_on(0);
-            s.until("it is stopped", |w| w.worker_of(0).is_none())?;
-            s.expect("it was not committed", |w| w.committed(0) == Some(10))?;
+            s.until("it is stopped", |w| w.worker_of(0).is_none() && w.reason(1, 0).is_some())?;
             s.produce(0, 5);
-            s.kafka_back()?;
-            s.until("everything is handled", |w| w.done(0))?;
+            s.commits_fail();
+            s.allow(0);
+            s.until("it goes on", |w| w.state(1, 0) == "ready")?;
+            s.expect("it was not committed", |w| w.committed(0) == Some(10))?;
             s.expect("it went on after the last that was acknowledged", |w| {
                 w.starts_of(0).last().is_some_and(|start| start.offset == 11)
-            })
+            })?;
+            s.kafka_back()?;
+            s.until("everything is handled", |w| w.done(0))
+        },
+    },
+    Scenario {
+        name: "a_stop_while_a_right_is_missing_and_something_is_owed",
+        proves: "What was acknowledged before is owed still: the end waits for it, and the exit says that it was not committed",
+        marks: &["worker_was_denied", "released_without_its_last_commit"],
+        group: || Plan { max_messages: 2, ..Plan::calm(1, 1) },
+        steps: |s| {
+            owe_one(s)?;
+            s.stop(0, Stop::Signalled)?;
+            s.until("it has ended", |w| !w.runs(0))?;
+            s.expect("the exit says so", |w| w.processes[0].cut_short == Some(true))
+        },
+    },
+    Scenario {
+        name: "a_right_that_comes_back_during_the_stop",
+        proves: "What was acknowledged before it went is committed, and the exit says that nothing is left",
+        marks: &["worker_was_denied"],
+        group: || Plan { max_messages: 2, ..Plan::calm(1, 1) },
+        steps: |s| {
+            owe_one(s)?;
+            s.stop(0, Stop::Signalled)?;
+            s.allow(0);
+            s.until("it has ended", |w| !w.runs(0))?;
+            s.expect("it is committed", |w| w.committed(0) == Some(11))?;
+            s.expect("nothing was cut short", |w| w.processes[0].cut_short == Some(false))
         },
     },
     Scenario {
