@@ -128,6 +128,13 @@ pub(super) fn read(root: &Section<'_>, p: &mut Problems) -> Kafka {
                 None
             }
         });
+        let value = value.filter(|value| {
+            let blank = is_secret(first) && value.expose().starts_with([' ', '\t']);
+            if blank {
+                field.wrong("begins with a blank, which librdkafka takes away: it must be another", p);
+            }
+            !blank
+        });
         let text = value.as_ref().map(|value| value.expose().to_owned());
         given.0.insert(first.to_owned(), Property { name: name.to_owned(), place: field.key, value: text });
         if let Some(value) = value {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::errors::{Place, Problems};
 use super::secret::{Origin, Secret, SecretError, open};
+use super::words::nearest;
 
 const PROTOCOL: &str = "security.protocol";
 const MECHANISM: &str = "sasl.mechanisms";
@@ -27,6 +28,19 @@ const FILES: &[(&str, Option<&str>)] = &[
     ("ssl.keystore.location", None),
     (PROVIDER_CA, Some("https.ca.pem")),
 ];
+/// Those of the provider that are read, by first names.
+const READ: &[&str] = &[
+    "sasl.oauthbearer.client.id",
+    "sasl.oauthbearer.client.secret",
+    "sasl.oauthbearer.config",
+    "sasl.oauthbearer.extensions",
+    "sasl.oauthbearer.grant.type",
+    "sasl.oauthbearer.method",
+    "sasl.oauthbearer.scope",
+    "sasl.oauthbearer.token.endpoint.url",
+];
+/// Other ways to ask one, which are refused by whoever asks.
+const OTHER_WAYS: &[&str] = &["sasl.oauthbearer.assertion.", "sasl.oauthbearer.metadata."];
 const CA: &str = "ssl.ca.location";
 const PROVIDER_CA: &str = "https.ca.location";
 /// Instead of a file: the system's.
@@ -127,6 +141,7 @@ impl Given {
             }
         }
         self.tokens(p);
+        self.slips(p);
         self.pairs(p);
     }
 
@@ -183,6 +198,18 @@ impl Given {
                 "is for `kafka.sasl.mechanism: {OAUTHBEARER}`: set that, or remove all `sasl.oauthbearer.*` and `https.ca.*`"
             );
             p.value(&format!("kafka.{}", property.name), property.place, message);
+        }
+    }
+
+    /// librdkafka never sees them, so that it can't refuse a slip.
+    fn slips(&self, p: &mut Problems) {
+        let known =
+            |first: &str| READ.contains(&first) || OTHER_WAYS.iter().any(|prefix| first.starts_with(prefix));
+        for (first, property) in &self.0 {
+            if first.starts_with("sasl.oauthbearer.") && !known(first) {
+                let message = format!("there is no such property; {}", nearest(first, READ));
+                p.value(&format!("kafka.{}", property.name), property.place, message);
+            }
         }
     }
 

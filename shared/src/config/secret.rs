@@ -227,6 +227,7 @@ fn usable(bytes: Vec<u8>, place: String) -> Result<String, SecretError> {
     let wrong = [
         (text.is_empty(), "is empty: write the secret into it"),
         (text.contains('\0'), "holds a NUL character: write a text into it"),
+        (text.starts_with('\u{feff}'), "begins with a byte order mark: save it as UTF-8 without one"),
     ];
     match wrong.into_iter().find(|(is, _)| *is) {
         Some((_, what)) => Err(SecretError::Content { place, what }),

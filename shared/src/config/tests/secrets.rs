@@ -29,7 +29,7 @@ fn file(folder: &Path, name: &str, text: &str) -> String {
 #[test]
 fn a_secret_is_a_text_or_stands_in_a_file_or_a_variable() {
     let folder = tempfile::tempdir().unwrap();
-    for (content, secret) in [("s", "s"), ("s\n", "s"), ("s\r\n", "s"), ("s\n\n", "s\n"), (" s ", " s ")] {
+    for (content, secret) in [("s", "s"), ("s\n", "s"), ("s\r\n", "s"), ("s\n\n", "s\n"), ("s ", "s ")] {
         let path = file(folder.path(), "s", content);
         let config = load(&with_kafka(&format!("{{sasl.password: {{file: {path}}}}}")));
         assert_eq!(config.kafka.get("sasl.password"), Some(secret), "{content:?}");

@@ -151,3 +151,31 @@ fn what_could_not_be_read_is_the_only_thing_that_is_wrong() {
     let text = with("security.protocol: sasl_ssl, sasl.mechanism: {env: KAFKAVISOR_NO_SUCH}");
     assert_eq!(complaints(&format!("{text}oauth: {{token_command: [x]}}\n")).len(), 1);
 }
+
+#[test]
+fn a_slip_in_what_librdkafka_never_sees_is_refused() {
+    let login = "security.protocol: SASL_SSL, sasl.mechanism: OAUTHBEARER, sasl.oauthbearer.method: oidc";
+    let found = one(&format!("{login}, sasl.oauthbearer.skope: x"));
+    assert!(found.ends_with("there is no such property; did you mean `sasl.oauthbearer.scope`?"), "{found}");
+    for fine in ["client.credentials.client.id: x", "assertion.file: x", "config: x"] {
+        load(&with(&format!("{login}, sasl.oauthbearer.{fine}")));
+    }
+}
+
+#[test]
+fn a_secret_that_librdkafka_would_change_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    let password = format!("{LOGIN}, sasl.mechanism: PLAIN")
+        .replace("sasl.password: p", &format!("sasl.password: {{file: {}}}", file.display()));
+    for (content, words) in [
+        (" hush", "begins with a blank, which librdkafka takes away"),
+        ("\u{feff}hush", "begins with a byte order mark: save it as UTF-8 without one"),
+    ] {
+        fs::write(&file, content).unwrap();
+        let found = one(&password);
+        assert!(found.contains(words) && !found.contains("hush"), "{found}");
+    }
+    fs::write(&file, "hush \n").unwrap();
+    assert_eq!(load(&with(&password)).kafka.get("sasl.password"), Some("hush "));
+}
