@@ -11,6 +11,7 @@ use kafkavisor_tests::processes;
 use kafkavisor_tests::recorder::Recorder;
 use kafkavisor_tests::records::Records;
 use kafkavisor_tests::secure::{User, topic};
+use kafkavisor_tests::status::Status;
 use kafkavisor_tests::topic::Topic;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -66,6 +67,12 @@ impl Login {
     }
 }
 
+/// Waits until what was read for the last start is read again for the next: once a second at most.
+fn a_second_later(instance: &Instance, status: &Status) {
+    let then = status.uptime_seconds + 1.1;
+    instance.wait_for("a second is over", |status| status.uptime_seconds > then);
+}
+
 #[test]
 fn workers_that_are_started_later_log_in_with_the_new_password() {
     let (topic, records) = (topic(2), Records::new());
@@ -73,6 +80,7 @@ fn workers_that_are_started_later_log_in_with_the_new_password() {
     let mut login = Login::reading(&topic);
     let instance = login.builder(&topic, &records).start();
     let before = instance.wait_consumed(&topic, 2);
+    a_second_later(&instance, &before);
     login.rotate();
     processes::signal(before.partition(0).worker_pid.unwrap(), Signal::SIGKILL);
     instance.wait_for("another worker is ready", |status| {
@@ -94,7 +102,8 @@ fn hup_replaces_workers_that_have_the_old_password() {
     topic.produce(&numbered(2, 20));
     let mut login = Login::reading(&topic);
     let instance = login.builder(&topic, &records).start();
-    instance.wait_consumed(&topic, 2);
+    let before = instance.wait_consumed(&topic, 2);
+    a_second_later(&instance, &before);
     login.rotate();
     instance.signal(Signal::SIGHUP);
     instance.wait_for_log("the roll is over: 2 of 2 workers are replaced");
@@ -113,6 +122,7 @@ fn a_secret_that_is_gone_is_above_all_else_until_it_can_be_read_again() {
     let login = Login::reading(&topic);
     let instance = login.builder(&topic, &records).start();
     let before = instance.wait_consumed(&topic, 1);
+    a_second_later(&instance, &before);
     fs::remove_file(login.file()).unwrap();
     processes::signal(before.partition(0).worker_pid.unwrap(), Signal::SIGKILL);
     instance.wait_for("it is said, and it goes on", |status| {
@@ -133,6 +143,7 @@ fn a_password_that_kafka_does_not_know_yet_stops_only_who_starts_with_it() {
     let mut login = Login::reading(&topic);
     let instance = login.builder(&topic, &records).start();
     let before = instance.wait_consumed(&topic, 2);
+    a_second_later(&instance, &before);
     let known = std::mem::replace(&mut login.user.password, "not yet".to_owned());
     login.write();
     processes::signal(before.partition(0).worker_pid.unwrap(), Signal::SIGKILL);
@@ -171,6 +182,7 @@ fn the_supervisor_itself_logs_in_with_what_a_worker_was_started_with() {
     let mut login = Login::reading(&topic);
     let instance = login.builder(&topic, &records).start();
     let before = instance.wait_consumed(&topic, 1);
+    a_second_later(&instance, &before);
     login.rotate();
     processes::signal(before.partition(0).worker_pid.unwrap(), Signal::SIGKILL);
     instance.wait_for("another worker is ready", |status| {
@@ -187,7 +199,8 @@ fn the_supervisor_itself_logs_in_with_what_stands_in_the_file_at_hup() {
     topic.produce(&numbered(1, 20));
     let mut login = Login::reading(&topic);
     let instance = login.builder(&topic, &records).start();
-    instance.wait_consumed(&topic, 1);
+    let before = instance.wait_consumed(&topic, 1);
+    a_second_later(&instance, &before);
     login.rotate();
     instance.signal(Signal::SIGHUP);
     instance.wait_for_log("the roll is over: 1 of 1 workers are replaced");
@@ -203,7 +216,8 @@ fn the_supervisor_itself_logs_in_with_what_stands_in_the_configuration_at_hup() 
     let mut login = Login::reading(&topic);
     let password = login.user.password.clone();
     let mut instance = login.with_password(&topic, &records, &json!(password)).start();
-    instance.wait_consumed(&topic, 1);
+    let before = instance.wait_consumed(&topic, 1);
+    a_second_later(&instance, &before);
     login.rotate();
     let text = instance.text().replace(&password, &login.user.password);
     instance.write_text(&text);
@@ -220,7 +234,8 @@ fn the_supervisor_itself_logs_in_by_another_mechanism_after_hup() {
     topic.produce(&numbered(1, 20));
     let mut login = Login::reading(&topic);
     let mut instance = login.builder(&topic, &records).start();
-    instance.wait_consumed(&topic, 1);
+    let before = instance.wait_consumed(&topic, 1);
+    a_second_later(&instance, &before);
     instance.reconfigure(|builder| {
         let kafka = json!({
             "security.protocol": "SASL_SSL",

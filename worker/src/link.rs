@@ -213,7 +213,11 @@ mod tests {
         link.finish(Duration::from_millis(100));
         assert!(began.elapsed() < Duration::from_secs(20) && link.backed_up());
         drop(theirs);
-        link.go_on();
-        assert!(link.unsaid.is_empty(), "nobody is left to be told");
+        // A child that another test starts just now may have it for a moment more.
+        let until = now() + Duration::from_secs(10);
+        while !link.unsaid.is_empty() {
+            assert!(now() < until, "nobody is left to be told");
+            link.go_on();
+        }
     }
 }
