@@ -15,8 +15,7 @@ use std::time::Duration;
 
 use kafkavisor::ids::{Offset, Topic, TopicPartition};
 use kafkavisor::protocol::Message;
-use kafkavisor_kafka::dead_letter::{Origin, producer_config};
-use kafkavisor_kafka::error::KafkaError as Denied;
+use kafkavisor_kafka::dead_letter::{Origin, passes, producer_config, refusal};
 use kafkavisor_kafka::fetch::{Consumer, Fetched};
 use kafkavisor_kafka::properties::reason;
 use kafkavisor_kafka::tokens::{attach, board_in};
@@ -24,7 +23,7 @@ use kafkavisor_link::message::{DeadLetter, Start};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::gethostname;
 use rdkafka::client::ClientContext;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
@@ -156,7 +155,7 @@ impl Office {
                     );
                     thread::park_timeout(TRY_AGAIN);
                 }
-                Err(error) => return Err(format!("topic {topic}: {}", why(&error))),
+                Err(error) => return Err(format!("topic {topic}: {}", refusal(&error))),
             }
         }
     }
@@ -174,35 +173,6 @@ impl Office {
         };
         origin.headers(message)
     }
-}
-
-/// Why it can't be produced: a right that is missing, by its name.
-fn why(error: &KafkaError) -> String {
-    match error.rdkafka_error_code() {
-        Some(RDKafkaErrorCode::TopicAuthorizationFailed) => Denied::WriteDenied.to_string(),
-        Some(_) | None => error.to_string(),
-    }
-}
-
-/// Whether it goes by when Kafka is well again.
-fn passes(error: &KafkaError) -> bool {
-    error.rdkafka_error_code().is_some_and(|code| {
-        matches!(
-            code,
-            RDKafkaErrorCode::MessageTimedOut
-                | RDKafkaErrorCode::RequestTimedOut
-                | RDKafkaErrorCode::OperationTimedOut
-                | RDKafkaErrorCode::AllBrokersDown
-                | RDKafkaErrorCode::BrokerTransportFailure
-                | RDKafkaErrorCode::Resolve
-                | RDKafkaErrorCode::LeaderNotAvailable
-                | RDKafkaErrorCode::NotLeaderForPartition
-                | RDKafkaErrorCode::NotEnoughReplicas
-                | RDKafkaErrorCode::NotEnoughReplicasAfterAppend
-                | RDKafkaErrorCode::NetworkException
-                | RDKafkaErrorCode::QueueFull
-        )
-    })
 }
 
 type Confirmation = Mutex<Option<Result<(), KafkaError>>>;

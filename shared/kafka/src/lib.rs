@@ -15,7 +15,7 @@
 //! | [`heads`] | how old the first message is that nobody fetches |
 //! | [`offsets`] | the group's offsets, behind one trait |
 //! | [`fetch`] | one partition's messages, a batch at a time and without blocking |
-//! | [`dead_letter`] | what stands beside a dead-lettered message |
+//! | [`dead_letter`] | dead letters: producing them, and what stands beside a message |
 //! | [`patience`] | asking again while Kafka can't answer yet |
 //! | [`error`] | why Kafka did not do what it was asked |
 //! | `live` | one client of librdkafka's
