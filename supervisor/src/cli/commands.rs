@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::configured::{self, CheckArgs, RunArgs};
+use super::dead_letters::{self, DeadLettersCommand};
 use super::demo::{self, DemoArgs};
 use super::discovery::{self, ClustersArgs, LogsArgs, TopicsArgs};
 use super::group::{self, LookArgs, MembersArgs, OffsetsCommand};
@@ -82,6 +83,12 @@ pub(crate) enum Command {
     Offsets {
         #[command(subcommand)]
         command: OffsetsCommand,
+    },
+    /// Look at dead letters, send them back where they came from, or let them go
+    #[command(after_help = dead_letters::DEAD_LETTERS_EXAMPLES, arg_required_else_help = true)]
+    DeadLetters {
+        #[command(subcommand)]
+        command: DeadLettersCommand,
     },
     /// Print shell completions
     #[command(after_help = "Example:\n  kafkavisor completions bash > /etc/bash_completion.d/kafkavisor")]

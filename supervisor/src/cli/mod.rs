@@ -2,6 +2,7 @@
 
 mod commands;
 mod configured;
+mod dead_letters;
 mod demo;
 mod discovery;
 mod group;
@@ -10,6 +11,10 @@ mod repeated;
 
 pub(crate) use commands::{Cli, Command};
 pub(crate) use configured::{CheckArgs, RunArgs};
+pub(crate) use dead_letters::{
+    Begin, DeadLettersCommand, DeadTopicArgs, DiscardArgs, FilterArgs, LettersArgs, Origin, Place, Rate,
+    RedriveArgs,
+};
 pub(crate) use demo::DemoArgs;
 pub(crate) use discovery::{ClustersArgs, LogsArgs, TopicsArgs, WhereArgs, WhichClusterArgs};
 pub(crate) use group::{

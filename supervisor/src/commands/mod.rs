@@ -2,6 +2,7 @@
 
 mod check;
 mod clusters;
+mod dead_letters;
 mod demo;
 mod discovery;
 mod find;
@@ -49,6 +50,7 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Members(args) => members::run(&args),
         Command::Lag(args) => lag::run(&args),
         Command::Offsets { command } => offsets::run(&command),
+        Command::DeadLetters { command } => dead_letters::run(&command),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "kafkavisor", &mut script);

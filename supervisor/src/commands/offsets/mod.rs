@@ -14,7 +14,7 @@ mod file;
 mod live;
 pub(super) mod look;
 pub(super) mod target;
-mod wanted;
+pub(super) mod wanted;
 
 use crate::cli::OffsetsCommand;
 use crate::exit::{Exit, Failure};

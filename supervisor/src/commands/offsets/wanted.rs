@@ -59,7 +59,7 @@ fn at(target: &Target, millis: i64, partitions: &BTreeSet<TopicPartition>) -> Re
 }
 
 /// All answers, or a failure that names what could not be told.
-pub(super) fn each<T, U>(
+pub(in crate::commands) fn each<T, U>(
     answers: BTreeMap<TopicPartition, Result<T, KafkaError>>,
     one: impl Fn(T) -> U,
 ) -> Result<BTreeMap<TopicPartition, U>, Failure> {
