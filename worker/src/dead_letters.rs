@@ -9,28 +9,22 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use kafkavisor::ids::{Offset, Topic, TopicPartition};
 use kafkavisor::protocol::Message;
-use kafkavisor_kafka::dead_letter::{Origin, passes, producer_config, refusal};
+use kafkavisor_kafka::dead_letter::{Origin, Producer, passes, refusal};
 use kafkavisor_kafka::fetch::{Consumer, Fetched};
 use kafkavisor_kafka::properties::reason;
-use kafkavisor_kafka::tokens::{attach, board_in};
 use kafkavisor_link::message::{DeadLetter, Start};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::gethostname;
-use rdkafka::client::ClientContext;
-use rdkafka::error::KafkaError;
-use rdkafka::message::{DeliveryResult, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::message::OwnedHeaders;
+use rdkafka::producer::BaseRecord;
 
 /// Kafka may be away for as long as it likes; so often it is asked again.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
-/// A confirmation is looked for so often.
-const CONFIRMATION_LOOK: Duration = Duration::from_millis(10);
 
 /// What became of a dead letter.
 #[derive(Debug)]
@@ -140,14 +134,13 @@ impl Office {
     }
 
     fn produce(&self, topic: &Topic, dead_letter: &DeadLetter, message: &Message<'_>) -> Result<(), String> {
-        let producer: BaseProducer<Confirmations> = producer_config(&self.kafka)
-            .create_with_context(Confirmations)
-            .map_err(|error| reason(&error))?;
-        let _attached = attach(board_in(&self.kafka), producer.client().native_ptr());
+        let producer = Producer::new(&self.kafka).map_err(|error| reason(&error))?;
         let headers = self.headers(dead_letter, message);
         loop {
-            match attempt(&producer, topic, message, headers.clone()) {
-                Ok(()) => return Ok(()),
+            let mut record = BaseRecord::to(topic.as_str()).headers(headers.clone());
+            (record.key, record.payload) = (message.key, message.value);
+            match producer.produce(record) {
+                Ok(_offset) => return Ok(()),
                 Err(error) if passes(&error) => {
                     log::warn!(
                         "offset {} is not dead-lettered yet: {error}; tried again",
@@ -172,47 +165,5 @@ impl Office {
             host: &host,
         };
         origin.headers(message)
-    }
-}
-
-type Confirmation = Mutex<Option<Result<(), KafkaError>>>;
-
-/// Hears what became of what was produced.
-struct Confirmations;
-
-impl ClientContext for Confirmations {
-    /// Why a message is not confirmed is said with it.
-    fn error(&self, error: KafkaError, reason: &str) {
-        log::debug!("the producer of dead letters: {error}: {reason}");
-    }
-}
-
-impl ProducerContext for Confirmations {
-    type DeliveryOpaque = Arc<Confirmation>;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, confirmation: Self::DeliveryOpaque) {
-        let result = result.as_ref().map(drop).map_err(|(error, _)| error.clone());
-        *confirmation.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-    }
-}
-
-/// Produces once and waits for the confirmation, which comes within the message's time-out.
-fn attempt(
-    producer: &BaseProducer<Confirmations>,
-    topic: &Topic,
-    message: &Message<'_>,
-    headers: OwnedHeaders,
-) -> Result<(), KafkaError> {
-    let confirmation: Arc<Confirmation> = Arc::default();
-    let mut record = BaseRecord::<[u8], [u8], _>::with_opaque_to(topic.as_str(), Arc::clone(&confirmation));
-    record.key = message.key;
-    record.payload = message.value;
-    record.headers = Some(headers);
-    producer.send(record).map_err(|(error, _)| error)?;
-    loop {
-        producer.poll(CONFIRMATION_LOOK);
-        if let Some(result) = confirmation.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            return result;
-        }
     }
 }

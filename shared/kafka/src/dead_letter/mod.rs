@@ -13,4 +13,4 @@ pub mod producing;
 
 pub use letter::{Letter, NotALetter};
 pub use origin::Origin;
-pub use producing::{passes, producer_config, refusal};
+pub use producing::{Producer, passes, producer_config, refusal};

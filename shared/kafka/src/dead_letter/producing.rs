@@ -1,16 +1,90 @@
 //! How dead letters are produced, there and back.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Debug, Formatter};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use kafkavisor_types::ids::Offset;
 use rdkafka::ClientConfig;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
+use rdkafka::message::{DeliveryResult, Message as _};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 
 use crate::error::KafkaError;
+use crate::tokens::{Attached, attach, board_in};
 
 /// How long one attempt to produce lasts.
 const ATTEMPT_MS: &str = "15000";
 /// Whether a message is too large is for the topic's brokers to say: the client's own limit is lower than theirs.
 const MAX_BYTES: &str = "1000000000";
+
+/// A confirmation is looked for so often: looking lasts as long, though the confirmation is there.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// Produces one message at a time, and waits until all that must have it do.
+pub struct Producer {
+    // Before the client.
+    _attached: Option<Attached>,
+    client: BaseProducer<Confirmations>,
+}
+
+impl Debug for Producer {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Producer").finish_non_exhaustive()
+    }
+}
+
+impl Producer {
+    /// Makes it; asks nobody yet.
+    pub fn new(properties: &BTreeMap<String, String>) -> Result<Self, ClientError> {
+        let mut config = producer_config(properties);
+        // Each is waited for: no other comes that it could go with.
+        config.set("linger.ms", "0").set_log_level(RDKafkaLogLevel::Critical);
+        let client: BaseProducer<Confirmations> = config.create_with_context(Confirmations)?;
+        let attached = attach(board_in(properties), client.client().native_ptr());
+        Ok(Self { _attached: attached, client })
+    }
+
+    /// Sends it and waits for the confirmation, which comes within the message's time-out; its offset.
+    pub fn produce(&self, record: BaseRecord<'_, [u8], [u8]>) -> Result<Offset, ClientError> {
+        let confirmation: Arc<Confirmation> = Arc::default();
+        let BaseRecord { topic, partition, payload, key, timestamp, headers, delivery_opaque: () } = record;
+        let delivery_opaque = Arc::clone(&confirmation);
+        let record = BaseRecord { topic, partition, payload, key, timestamp, headers, delivery_opaque };
+        self.client.send(record).map_err(|(error, _)| error)?;
+        loop {
+            self.client.poll(LOOK);
+            if let Some(result) = confirmation.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                return result;
+            }
+        }
+    }
+}
+
+type Confirmation = Mutex<Option<Result<Offset, ClientError>>>;
+
+/// Hears what became of what was sent.
+struct Confirmations;
+
+impl ClientContext for Confirmations {
+    /// Why a message is not confirmed is said with it.
+    fn error(&self, error: ClientError, reason: &str) {
+        log::debug!("the producer of dead letters: {error}: {reason}");
+    }
+}
+
+impl ProducerContext for Confirmations {
+    type DeliveryOpaque = Arc<Confirmation>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, confirmation: Self::DeliveryOpaque) {
+        let result =
+            result.as_ref().map(|message| Offset(message.offset())).map_err(|(error, _)| error.clone());
+        *confirmation.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+    }
+}
 
 /// The producer's configuration.
 pub fn producer_config(theirs: &BTreeMap<String, String>) -> ClientConfig {
