@@ -9,7 +9,8 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use kafkavisor::clock::now;
-use kafkavisor_link::message::{BadLine, FromWorker, Lines, ToWorker, line};
+use kafkavisor_link::lines::{BadLine, Lines, line};
+use kafkavisor_link::message::{FromWorker, ToWorker};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// What comes from the supervisor.

@@ -5,6 +5,7 @@
 //! | [`page`] | one page of shared memory a partition: how far it is, read without a system call |
 //! | [`attempts`] | how often a message was in flight when its handler died |
 //! | [`message`] | what is said over the socket between the two |
+//! | [`lines`] | ... as lines |
 //! | [`control`] | what operators say over the control socket |
 //! | [`process`] | ending and reaping groups and descendants |
 //! | [`inherited`] | what children inherit, and what our parent left us |
@@ -19,6 +20,7 @@ pub mod control;
 pub mod core_dumps;
 pub mod ending;
 pub mod inherited;
+pub mod lines;
 pub mod logging;
 pub mod message;
 pub mod page;

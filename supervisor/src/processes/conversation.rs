@@ -3,7 +3,7 @@
 use std::os::unix::net::UnixStream;
 
 use crossbeam_channel::Sender;
-use kafkavisor_link::message::Lines;
+use kafkavisor_link::lines::Lines;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc::UnboundedReceiver;
 

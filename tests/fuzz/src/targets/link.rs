@@ -1,7 +1,8 @@
 //! Lines over the socket between supervisor and worker, in both directions. What is understood is written again as the same
 //! line would be, and no unfinished line is kept beyond the limit.
 
-use kafkavisor_link::message::{BadLine, FromWorker, Lines, MAX_LINE, ToWorker, line};
+use kafkavisor_link::lines::{BadLine, Lines, MAX_LINE, line};
+use kafkavisor_link::message::{FromWorker, ToWorker};
 use serde::{Deserialize, Serialize};
 
 use crate::input::{pieces, stretched};
