@@ -16,7 +16,7 @@ mod zookeeper;
 
 use std::path::{Path, PathBuf};
 
-use kafkavisor::config::{Config, ConsumerNotes, Draft, Flags, find_executable};
+use kafkavisor::config::{Config, ConsumerNotes, Draft, ExecutableError, Flags, find_executable};
 
 use crate::exit::Failure;
 use crate::processes::limits::too_low_for;
@@ -61,7 +61,7 @@ pub(crate) fn check_identity(draft: &mut Draft) {
     properties::check(draft);
     zookeeper::check(draft);
     if let Some(program) = draft.token_command.as_ref().and_then(|command| command.first())
-        && let Err(error) = find_executable(program, std::env::var_os("PATH").as_deref())
+        && let Err(error) = found(program)
     {
         draft.refuse_value("oauth.token_command", &error.to_string());
     }
@@ -71,10 +71,14 @@ pub(crate) fn check_identity(draft: &mut Draft) {
 pub(crate) fn resolved(command: &[String]) -> Result<Vec<String>, String> {
     let (program, arguments) =
         command.split_first().ok_or("no handler: give one after `--`, or set `handler.command`")?;
-    let path = find_executable(program, std::env::var_os("PATH").as_deref())
-        .map_err(|error| format!("handler {error}"))?;
+    let path = found(program).map_err(|error| format!("handler {error}"))?;
     let program = path.to_string_lossy().into_owned();
     Ok(std::iter::once(program).chain(arguments.iter().cloned()).collect())
+}
+
+/// Where a program is that will be started in this environment.
+fn found(program: &str) -> Result<PathBuf, ExecutableError> {
+    find_executable(program, std::env::var_os("PATH").as_deref())
 }
 
 /// The worker's binary: beside ours, unless named.

@@ -60,8 +60,8 @@ fn first(mut settings: Settings, until: Instant) -> Result<Option<Token>, TokenE
     loop {
         match source.ask(&runtime, until.saturating_duration_since(now())) {
             Ok(token) => return Ok(Some(token)),
-            // The last question may have been cut short: what was answered before says more.
-            Err(error) if error.is_too_late() && before.is_some() => return Err(before.unwrap_or(error)),
+            // Time is up, and this question may have been cut short by it: what was answered before says more.
+            Err(error) if error.is_too_late() => return Err(before.unwrap_or(error)),
             Err(error) if error.may_come() && now() + ASK_AGAIN < until => before = Some(error),
             Err(error) => return Err(error),
         }

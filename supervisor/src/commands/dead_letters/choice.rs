@@ -103,24 +103,15 @@ fn at(place: &Place, target: &Target) -> Result<Result<Letter, String>, Failure>
 
 #[cfg(test)]
 mod tests {
-    use kafkavisor::ids::Offset;
-
+    use super::super::print::tests::a_letter;
     use super::*;
 
     fn letter() -> Letter {
         Letter {
-            offset: Offset(7),
-            from: "orders:3".parse().unwrap(),
-            from_offset: Offset(42),
             timestamp: 1000,
-            group: "billing".parse().unwrap(),
-            attempts: 1,
             error: "connection timeout".to_owned(),
-            stderr: String::new(),
-            host: String::new(),
             key: Some(b"k".to_vec()),
-            value: None,
-            headers: Vec::new(),
+            ..a_letter()
         }
     }
 

@@ -175,12 +175,13 @@ fn readable(value: Option<&[u8]>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use kafkavisor::ids::Offset;
 
     use super::*;
 
-    fn letter() -> Letter {
+    /// One with all there is.
+    pub(in super::super) fn a_letter() -> Letter {
         Letter {
             offset: Offset(7),
             from: "orders:3".parse().unwrap(),
@@ -207,7 +208,7 @@ mod tests {
 
     #[test]
     fn json_is_that_of_the_contract() {
-        let (place, letter) = ("orders.dead:0:7".parse().unwrap(), letter());
+        let (place, letter) = ("orders.dead:0:7".parse().unwrap(), a_letter());
         let mut expected = json!({
             "topic": "orders.dead", "partition": 0, "offset": 7, "timestamp": 1_700_000_000_000_i64,
             "from": {"topic": "orders", "partition": 3, "offset": 42},
@@ -223,7 +224,7 @@ mod tests {
 
     #[test]
     fn for_people_nothing_is_raw() {
-        let (place, letter) = ("orders.dead:0:7".parse().unwrap(), letter());
+        let (place, letter) = ("orders.dead:0:7".parse().unwrap(), a_letter());
         let line = line(&place, &letter);
         assert!(line.contains("orders:3:42") && line.ends_with("never \\u{1b}[31m\n"), "{line}");
         assert!(line.contains("2023-11-14T22:13:20.000Z"), "{line}");
