@@ -7,6 +7,8 @@
 //! | `core`, a package of its own | the decisions: pure |
 //! | [`cluster`] | where Kafka and ZooKeeper are, by discovery too |
 //! | [`shell`] | pages, sockets, signals around them |
+//! | [`operate`] | the control socket, a reload, the service manager |
+//! | [`observe`] | what can be seen of it |
 //! | [`processes`] | workers and their guardian |
 //! | [`kafka`] | what the supervisor asks Kafka |
 //! | [`tokens`] | tokens for OAUTHBEARER, asked for once for all workers |
@@ -17,6 +19,8 @@ mod cluster;
 mod commands;
 mod exit;
 mod kafka;
+mod observe;
+mod operate;
 mod processes;
 mod shell;
 mod tokens;

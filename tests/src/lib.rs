@@ -26,4 +26,5 @@ pub mod secure;
 pub mod status;
 pub mod topic;
 pub mod waiting;
+pub mod web;
 pub mod zookeeper;

@@ -45,7 +45,7 @@ fn what_is_no_request_is_answered_with_what_is_wrong() {
         "{\"command\":\"explode\"}\n",
         "{\"command\":7}\n",
         // What a later version may ask, that is.
-        "{\"command\":\"log-level\",\"level\":\"debug\"}\n",
+        "{\"command\":\"log-level\",\"level\":\"loud\"}\n",
         "{\"command\":\"skip\",\"partition\":\"orders:0\",\"dry_run\":true}\n",
         "\u{7f}\0\n",
     ] {
@@ -69,6 +69,16 @@ fn a_request_without_an_end_is_read_up_to_a_limit() {
     let written: usize = written.map(|count| count.unwrap_or(0)).sum();
     assert!(written < 10 << 20, "it took {written} bytes of a request");
     assert!(instance.status().unwrap().is_ready(1));
+    instance.stop();
+}
+
+#[test]
+fn however_many_connect_and_say_nothing_whoever_asks_is_answered() {
+    let topic = Topic::new(1);
+    let instance = started(&topic);
+    let idle: Vec<UnixStream> = (0..600).map(|_| connect(&instance)).collect();
+    assert!(instance.status().unwrap().is_ready(1), "at once");
+    drop(idle);
     instance.stop();
 }
 

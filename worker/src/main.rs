@@ -14,6 +14,7 @@
 mod allocator;
 mod dead_letters;
 mod handler;
+mod keys;
 mod link;
 mod turn;
 
@@ -85,6 +86,6 @@ fn told() -> Option<(Link, Start)> {
     let mut link = Link::from_stdin().ok()?;
     match link.first().ok()?? {
         ToWorker::Start(start) => Some((link, *start)),
-        ToWorker::Stop { .. } | ToWorker::Token(_) | ToWorker::Decide { .. } => None,
+        ToWorker::Stop { .. } | ToWorker::Token(_) | ToWorker::Decide { .. } | ToWorker::Describe => None,
     }
 }

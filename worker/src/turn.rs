@@ -20,13 +20,16 @@ use kafkavisor_link::page::{Page, Progress};
 use kafkavisor_link::process::Exit;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 
 use crate::allocator::give_back;
 use crate::dead_letters::DeadLetters;
 use crate::handler::{Context, Driver, Said, new_driver};
+use crate::keys::Keys;
 use crate::link::{Heard, Link};
 use kafkavisor_worker_core::{Action, Core, Delivery, Event, Failure, Settings};
 
+mod telling;
 #[cfg(test)]
 mod tests;
 
@@ -54,8 +57,11 @@ pub(crate) struct Worker {
     /// The one to begin with.
     dead_letter: Option<DeadLetter>,
     position: Offset,
-    /// Messages and bytes of the workers before this one.
-    before: (u64, u64),
+    /// What the workers before this one have left on the page.
+    before: Progress,
+    /// The handler's process, and since when it is the one.
+    handler: Option<(Pid, Boottime)>,
+    keys: Keys,
     committed: i64,
     /// When a handler last acknowledged something.
     acknowledged_at: Boottime,
@@ -143,7 +149,9 @@ impl Worker {
             driver,
             consumer,
             position: start.offset,
-            before: (before.messages, before.bytes),
+            before,
+            handler: None,
+            keys: Keys::default(),
             committed: i64::MIN,
             acknowledged_at: before.acknowledged_at,
             lease_ended: false,
@@ -270,6 +278,10 @@ impl Worker {
                             self.show(&token);
                             Vec::new()
                         }
+                        ToWorker::Describe => {
+                            link.say(FromWorker::Described(self.describe()));
+                            Vec::new()
+                        }
                         ToWorker::Start(_) => Vec::new(),
                     };
                     self.perform(actions, link);
@@ -390,6 +402,7 @@ impl Worker {
         let mut event = None;
         while !blocked && event.is_none() && self.driver.unwritten() <= ENCODED_AHEAD {
             let (core, driver, position) = (&mut self.core, &mut self.driver, &mut self.position);
+            let keys = &mut self.keys;
             let step = self.consumer.front(|fetched| match fetched {
                 Fetched::Message { message, bytes } => {
                     if !core.admits(bytes) {
@@ -398,6 +411,7 @@ impl Worker {
                     let offset = Offset(message.offset);
                     let attempt = core.attempt(offset);
                     core.deliver(time, at, Delivery { offset, timestamp: message.timestamp, bytes });
+                    keys.push(offset, message.key);
                     driver.deliver(time, &message, attempt);
                     *position = offset.next();
                     (true, Step::Delivered)
@@ -487,30 +501,6 @@ impl Worker {
             }
             Err(error) => self.ending = Some(Ending::HandlerMissing { error: error.to_string() }),
         }
-    }
-
-    fn write_page(&mut self) {
-        let window = self.core.window();
-        let head = window.head();
-        let (messages, bytes) = self.core.totals();
-        let head_timestamp =
-            head.map(|m| m.timestamp).or_else(|| self.consumer.front_timestamp()).unwrap_or(-1);
-        let delivered = window.delivered();
-        self.page.set_progress(&Progress {
-            position: self.position.max(delivered).0,
-            acknowledged: window.acknowledged().0,
-            delivered: delivered.0,
-            high_watermark: self.consumer.high_watermark().map_or(-1, |end| end.0),
-            in_flight: u64::from(window.len()),
-            oldest_in_flight: head.map_or(Boottime(0), |m| m.delivered_at),
-            head_timestamp,
-            messages: self.before.0.saturating_add(messages),
-            bytes: self.before.1.saturating_add(bytes),
-            heartbeat: Boottime::now(),
-            handler_pid: self.driver.pid().map_or(0, |pid| u64::try_from(pid.as_raw()).unwrap_or(0)),
-            window: u64::from(self.core.window_size()),
-            acknowledged_at: self.acknowledged_at,
-        });
     }
 }
 

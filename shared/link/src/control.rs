@@ -71,7 +71,25 @@ impl fmt::Display for Selector {
 #[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
     /// What the instance does.
-    Status,
+    Status {
+        /// This partition alone, in detail.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        partition: Option<Selector>,
+    },
+    /// What happened last: one object a line, newest last.
+    Events {
+        /// No more than so many of those that there are; all that are kept without.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        count: Option<usize>,
+        /// Go on with those that come, until the instance ends.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        follow: bool,
+    },
+    /// Log from this level on: error, warn, info, debug or trace.
+    LogLevel {
+        /// The level.
+        level: log::LevelFilter,
+    },
     /// Drain and exit.
     Stop {
         /// Cut the drain short.
@@ -149,7 +167,7 @@ mod tests {
     fn requests_survive_the_socket() {
         let partition: Selector = "orders:3".parse().unwrap();
         let requests = [
-            Request::Status,
+            Request::Status { partition: None },
             Request::Pause { partitions: vec!["orders".parse().unwrap(), partition.clone()] },
             Request::Seek { partition, offset: Offset(7) },
             Request::Stop { now: true },
@@ -179,7 +197,20 @@ mod tests {
         let one: Selector = "orders:3".parse().unwrap();
         let some = || vec!["orders".parse().unwrap(), one.clone()];
         let written = [
-            (r#"{"command":"status"}"#, Request::Status),
+            (r#"{"command":"status"}"#, Request::Status { partition: None }),
+            (
+                r#"{"command":"status","partition":"orders:3"}"#,
+                Request::Status { partition: Some(one.clone()) },
+            ),
+            (r#"{"command":"events"}"#, Request::Events { count: None, follow: false }),
+            (
+                r#"{"command":"events","count":20,"follow":true}"#,
+                Request::Events { count: Some(20), follow: true },
+            ),
+            (
+                r#"{"command":"log-level","level":"DEBUG"}"#,
+                Request::LogLevel { level: log::LevelFilter::Debug },
+            ),
             (r#"{"command":"stop"}"#, Request::Stop { now: false }),
             (r#"{"command":"stop","now":true}"#, Request::Stop { now: true }),
             (

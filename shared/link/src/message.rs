@@ -100,6 +100,8 @@ pub enum ToWorker {
     },
     /// From here on this is shown to the broker.
     Token(Token),
+    /// Somebody looks at this partition: answered by [`FromWorker::Described`].
+    Describe,
     /// The answer to [`FromWorker::Failed`].
     Decide {
         /// The message in question.
@@ -107,6 +109,34 @@ pub enum ToWorker {
         /// What becomes of it.
         verdict: Verdict,
     },
+}
+
+/// What a worker tells of itself where somebody asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Description {
+    /// The oldest message in flight.
+    pub head: Option<Head>,
+    /// How long the handler's process has been running; none without one.
+    pub handler_age: Option<Duration>,
+    /// The last lines on its stderr.
+    pub stderr: String,
+}
+
+/// The oldest message in flight.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// Its offset.
+    pub offset: Offset,
+    /// Its key where that is text, cut where it is very long; neither this nor the next where it has none.
+    pub key: Option<String>,
+    /// Its key where that is no text.
+    pub key_base64: Option<String>,
+    /// Key and value, in bytes.
+    pub size: u64,
+    /// How long it has been in flight.
+    pub age: Duration,
+    /// 1, and how often a handler has died of it.
+    pub attempt: u32,
 }
 
 /// Why a worker ended, as it says itself.
@@ -216,6 +246,8 @@ pub enum FromWorker {
         /// How it ended, in words for people.
         error: String,
     },
+    /// The answer to [`ToWorker::Describe`].
+    Described(Description),
     /// A message is in the dead-letter topic, confirmed, and counts as done.
     DeadLettered {
         /// The message.
@@ -246,6 +278,9 @@ impl FromWorker {
                 Self::Ended { ending: ending.bounded(), stderr: lines(&stderr) }
             }
             Self::Postponed { error } => Self::Postponed { error: text::shown(&error) },
+            Self::Described(Description { head, handler_age, stderr }) => {
+                Self::Described(Description { head, handler_age, stderr: lines(&stderr) })
+            }
             Self::Ready | Self::CommitWanted | Self::DeadLettered { .. } => self,
         }
     }
@@ -304,6 +339,7 @@ mod tests {
                     stderr: stderr(),
                 },
                 FromWorker::Postponed { error: error() },
+                FromWorker::Described(Description { head: None, handler_age: None, stderr: stderr() }),
                 ended(Ending::Stopped { cut_short: false, failed: Some(error()) }),
                 ended(Ending::HandlerMissing { error: error() }),
                 ended(Ending::HandlerTimeout { detail: detail() }),

@@ -16,7 +16,6 @@ use super::offsets::{RESETS, Reset};
 use super::places::Places;
 use super::reader::Setting;
 use super::topics::{Names, TopicList, group, instance_name, topic};
-use super::unavailable;
 use super::words::choice;
 
 /// Most partitions that one `--partitions` names.
@@ -56,6 +55,7 @@ pub(super) struct Given {
     pub(super) partitions: Option<Setting<Partitions>>,
     pub(super) protocol: Option<Setting<Protocol>>,
     pub(super) reset: Option<Setting<Reset>>,
+    pub(super) http: Option<Setting<String>>,
     pub(super) command: Option<Setting<Vec<String>>>,
 }
 
@@ -71,6 +71,7 @@ impl Flags {
             ("assignment.partitions", "--partitions", !self.partitions.is_empty()),
             ("offsets.reset", "--from", self.reset.is_some()),
             ("handler.protocol", "--protocol", self.protocol.is_some()),
+            ("admin.http", "--http", self.http.is_some()),
             ("handler.command", "HANDLER", !self.command.is_empty()),
         ] {
             if given {
@@ -80,11 +81,6 @@ impl Flags {
     }
 
     pub(super) fn read(&self, p: &mut Problems) -> Given {
-        if let Some(address) = &self.http {
-            let place = Place::Flag("--http");
-            unavailable::refuse_key("admin.http", place, p);
-            setting(Some(address), "--http", http_address, p);
-        }
         Given {
             names: Names {
                 group: setting(self.group.as_ref(), "-g", group, p),
@@ -96,6 +92,7 @@ impl Flags {
             partitions: self.static_partitions(p),
             protocol: word(self.protocol.as_ref(), "--protocol", "handler.protocol", PROTOCOLS, p),
             reset: word(self.reset.as_ref(), "--from", "offsets.reset", RESETS, p),
+            http: setting(self.http.as_ref(), "--http", http_address, p),
             command: self.handler(p),
         }
     }

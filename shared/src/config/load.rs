@@ -148,7 +148,7 @@ fn finish(root: &Section<'_>, given: Given, draft: &mut Draft) {
     let mut offsets = offsets::read(root, theirs.map(Consumer::offsets).unwrap_or_default(), p);
     let restart = lifecycle::read_restart(root, p);
     let stop = lifecycle::read_stop(root, theirs.map(Consumer::stop).unwrap_or_default(), p);
-    let admin = logging::read_admin(root, p);
+    let mut admin = logging::read_admin(root, p);
     let metrics = logging::read_metrics(root, p);
     let log = logging::read_log(root, p);
     let kafka = kafka::read(root, p);
@@ -162,6 +162,7 @@ fn finish(root: &Section<'_>, given: Given, draft: &mut Draft) {
     let zookeeper_flag = given.zookeeper.is_some();
     names.group = given.names.group.or(names.group);
     names.name = given.names.name.or(names.name);
+    admin.http = given.http.and_then(|http| http.value).or(admin.http);
     cluster.overrule(given.brokers, given.zookeeper, p);
     offsets.offsets.reset = given.reset.and_then(|reset| reset.value).unwrap_or(offsets.offsets.reset);
 

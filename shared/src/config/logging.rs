@@ -23,11 +23,17 @@ const LEVELS: &[(&str, LevelFilter)] = &[
 pub(super) const FORMATS: &[(&str, LogFormat)] =
     &[("text", LogFormat::Text), ("json", LogFormat::Json), ("journald", LogFormat::Journald)];
 
-/// Where an instance answers commands.
+/// Where an instance answers commands, and shows what it does.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Admin {
     /// The control socket; by default in the instance's runtime directory.
     pub socket: Option<PathBuf>,
+    /// Where it is served over HTTP, `HOST:PORT`; port 0 is chosen by the system. Nowhere by default.
+    pub http: Option<String>,
+    /// Names, besides this host's, under which it may be asked there.
+    pub hosts: Vec<String>,
+    /// Keys, stderr and error texts are shown there beyond loopback too.
+    pub details: bool,
 }
 
 /// Where metrics are pushed: nowhere in this version.
@@ -62,9 +68,23 @@ impl Default for Log {
 }
 
 pub(super) fn read_admin(root: &Section<'_>, p: &mut Problems) -> Admin {
-    let section = root.section("admin", &["http", "socket"], p);
-    section.get("http").map(|field| field.parsed("HOST:PORT", http_address, p));
-    Admin { socket: section.get("socket").and_then(|field| field.parsed("a path", socket_path, p)) }
+    let section = root.section("admin", &["http", "socket", "hosts", "details"], p);
+    Admin {
+        socket: section.get("socket").and_then(|field| field.parsed("a path", socket_path, p)),
+        http: section.get("http").and_then(|field| field.parsed("HOST:PORT", http_address, p)),
+        hosts: read_hosts(&section, p),
+        details: section.boolean("details", false, p),
+    }
+}
+
+fn read_hosts(section: &Section<'_>, p: &mut Problems) -> Vec<String> {
+    let hosts = section.get("hosts").and_then(|field| field.list("host names", p)).unwrap_or_default();
+    hosts.iter().filter_map(|field| field.parsed("a host name", host_name, p)).collect()
+}
+
+/// A host's name, without a port: whoever asks may come by any.
+fn host_name(text: &str) -> Result<String, super::InvalidAddress> {
+    host_port(&format!("{text}:1")).map(|_| text.to_owned())
 }
 
 /// Reads what is pushed where, only to say what is wrong with it.

@@ -13,7 +13,7 @@ use super::cluster::ClusterAddress;
 use super::discovery::{Discovery, WhichCluster};
 use super::handler::{ACTIONS, DELIMITERS, Handler, PROTOCOLS, Protocol};
 use super::load::Config;
-use super::logging::FORMATS;
+use super::logging::{Admin, FORMATS};
 use super::offsets::RESETS;
 use super::quantity::{show_duration, show_size};
 use super::security::ACLS;
@@ -77,9 +77,7 @@ impl Config {
         if asked || self.discovery != Discovery::default() {
             entries.insert(4, ("discovery", self.discovery()));
         }
-        if let Some(socket) = &self.admin.socket {
-            entries.push(("admin", map(vec![("socket", text(socket.to_string_lossy()))])));
-        }
+        entries.extend(self.admin());
         let level = self.log.level.as_str().to_ascii_lowercase();
         entries.push(("log", map(vec![("level", text(level)), ("format", word(FORMATS, self.log.format))])));
         entries.push(("kafka", self.kafka.shown()));
@@ -87,6 +85,16 @@ impl Config {
             entries.push(("oauth", map(vec![("token_command", list(&oauth.token_command))])));
         }
         map(entries)
+    }
+
+    fn admin(&self) -> Option<(&'static str, Shown)> {
+        let Admin { socket, http, hosts, details } = &self.admin;
+        let socket = socket.as_ref().map(|socket| ("socket", text(socket.to_string_lossy())));
+        let http = http.as_ref().map(|http| ("http", text(http)));
+        let hosts = (!hosts.is_empty()).then(|| ("hosts", list(hosts)));
+        let details = details.then_some(("details", Shown::Boolean(true)));
+        let entries: Vec<_> = [socket, http, hosts, details].into_iter().flatten().collect();
+        (!entries.is_empty()).then(|| ("admin", map(entries)))
     }
 
     fn cluster(&self) -> Shown {

@@ -6,9 +6,6 @@ use super::errors::{Place, Problems};
 
 /// Keys, with the one value that is meant where others are fine.
 const NOT_YET: &[(&str, Option<&str>)] = &[
-    ("admin.details", None),
-    ("admin.hosts", None),
-    ("admin.http", None),
     ("assignment.mode", Some("kafka")),
     ("handler.null_keys", None),
     ("handler.order", None),

@@ -316,10 +316,10 @@ pub enum Notice {
     },
     /// The members or the partitions changed: allocating again. What is held stays held meanwhile.
     Unsettled,
-    /// So many members are seen, this one included. They may not have settled yet.
+    /// These members are seen, this one included. They may not have settled yet.
     Listed {
-        /// How many.
-        members: usize,
+        /// Their ids.
+        members: Vec<String>,
     },
     /// Somebody of this group has held the partition for a while that should be ours, and nobody but they can end it.
     Waiting {

@@ -317,7 +317,7 @@ impl Known {
             }
             Notice::Settled { members } => self.settled = Some(members),
             Notice::Unsettled | Notice::SessionLost => self.settled = None,
-            Notice::Listed { members } => self.members = members,
+            Notice::Listed { members } => self.members = members.len(),
             Notice::Waiting { partition, by } => drop(self.waiting.insert(partition, by)),
             Notice::NoLongerWaiting { partition } => drop(self.waiting.remove(&partition)),
             Notice::Blocked { partition, by } => drop(self.blocked.insert(partition, by)),

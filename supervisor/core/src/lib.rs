@@ -6,6 +6,7 @@
 //! | `partition`, `phase` | one partition: where it is, which phases may follow |
 //! | `tenure`, `record` | what is remembered of it for an ownership, and for the supervisor's life |
 //! | `partitions` | all of them, with what is asked after each event at hand |
+//! | `changes` | what is told of it to whoever looks |
 //! | `failures` | when a worker starts again, what is a crash loop |
 //! | `poison` | what becomes of a message that kills its handlers |
 //! | `roll` | how far the replacement of all workers is |
@@ -16,6 +17,7 @@
 
 #![expect(missing_docs, reason = "the names say it, and nobody outside this workspace reads them")]
 
+mod changes;
 pub mod commit_note;
 mod failures;
 mod machine;
@@ -34,6 +36,7 @@ mod tenure;
 #[cfg(test)]
 mod tests;
 
+pub use changes::Change;
 pub use machine::Core;
 pub use messages::{
     Action, CommitAnswer, Event, Found, NotCommitted, Refusal, Settings, Stop, TakenUp, Ticket, WorkerStart,
@@ -42,6 +45,6 @@ pub use operator::Operation;
 pub use partition::Partition;
 pub use phase::{Phase, Purpose, Worker};
 pub use reason::Reason;
-pub use record::Record;
+pub use record::{Count, Exited, Record};
 pub use roll::{ConfigNumber, Roll, RollState};
 pub use tenure::{Barred, Tenure};

@@ -19,6 +19,7 @@ use kafkavisor::clock::Boottime;
 use kafkavisor::ids::{Generation, Offset, TopicPartition};
 use kafkavisor_marks::hit;
 
+use crate::changes::{Change, Changes};
 use crate::messages::{Action, Event, Refusal, Settings, Ticket};
 use crate::partition::Partition;
 use crate::partitions::Partitions;
@@ -66,6 +67,7 @@ pub struct Core {
     spawns: Spawns,
     roll: Option<Roll>,
     chance: fastrand::Rng,
+    changes: Changes,
 }
 
 /// The way to the end.
@@ -103,6 +105,7 @@ impl Core {
             spawns: Spawns::default(),
             roll: None,
             chance: fastrand::Rng::with_seed(seed),
+            changes: Changes::default(),
         }
     }
 
@@ -228,7 +231,36 @@ impl Core {
         actions.extend(self.commit(now));
         actions.extend(self.finish(now));
         self.partitions.settle();
+        self.tell_states(now);
         actions
+    }
+
+    /// Each state that was entered, with what led to it.
+    fn tell_states(&mut self, now: Instant) {
+        for (key, state) in self.partitions.news(self.at) {
+            let Some(partition) = self.partitions.all().get(&key) else { continue };
+            let failed = || self.failed_and_then(now, &key, partition);
+            let reason = match state {
+                "backing_off" | "crash_loop" => failed(),
+                "draining" | "killing" => partition.stopped_for().map(str::to_owned),
+                _ => partition.reason().map(str::to_owned),
+            };
+            self.changes.entered(key, state, reason);
+        }
+    }
+
+    /// How its last worker ended, and when the next one starts.
+    fn failed_and_then(&self, now: Instant, key: &TopicPartition, partition: &Partition) -> Option<String> {
+        let how = self.records.get(key)?.last_exit()?;
+        let Phase::BackingOff { until } = partition.phase() else { return Some(how.to_string()) };
+        let wait = until.saturating_duration_since(now);
+        let then = if wait.is_zero() { "at once".to_owned() } else { format!("in {wait:.1?}") };
+        Some(format!("{how}; started again {then}"))
+    }
+
+    /// What has changed since this was last asked.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        self.changes.take()
     }
 
     fn record_mut(&mut self, key: &TopicPartition) -> &mut Record {

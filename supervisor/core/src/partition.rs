@@ -8,7 +8,8 @@ use kafkavisor_link::message::DeadLetter;
 use kafkavisor_link::page::Progress;
 use nix::unistd::Pid;
 
-use crate::phase::Phase;
+use crate::phase::{Phase, Purpose};
+use crate::reason::Reason;
 use crate::record::Record;
 use crate::tenure::{Barred, Tenure};
 
@@ -20,11 +21,29 @@ const STILL_FOR: Duration = Duration::from_secs(10);
 pub struct Partition {
     pub tenure: Tenure,
     phase: Phase,
+    /// The state that was told last, and since when.
+    told: (&'static str, Boottime),
 }
 
 impl Partition {
     pub(crate) fn new(tenure: Tenure, request: u64) -> Self {
-        Self { tenure, phase: Phase::Locating { request, tries: 0, waiting: None } }
+        let phase = Phase::Locating { request, tries: 0, waiting: None };
+        Self { tenure, phase, told: ("", Boottime(0)) }
+    }
+
+    /// Since when it is in its state.
+    pub fn since(&self) -> Boottime {
+        self.told.1
+    }
+
+    /// The state, where it is another than before.
+    pub(crate) fn news(&mut self, at: Boottime) -> Option<&'static str> {
+        let state = self.state();
+        let known = std::mem::replace(&mut self.told.0, state);
+        (known != state).then(|| {
+            self.told.1 = at;
+            state
+        })
     }
 
     pub fn phase(&self) -> &Phase {
@@ -87,6 +106,21 @@ impl Partition {
             | Phase::Paused
             | Phase::Releasing { .. } => None,
         }
+    }
+
+    /// What its worker is being stopped for, in words.
+    pub fn stopped_for(&self) -> Option<&str> {
+        let killed = self.phase.worker().and_then(|worker| worker.killed_for.as_deref());
+        killed.or_else(|| {
+            Some(match self.phase.purpose()? {
+                Purpose::Recover => return None,
+                Purpose::Release => "it is given up: its handler finishes what is in flight",
+                Purpose::Forget => "it is somebody else's",
+                Purpose::Locate => "its topic was made again",
+                Purpose::Replace(Reason::ConfigChanged) => "the configuration has changed",
+                Purpose::Replace(_) => "an operator asked for it",
+            })
+        })
     }
 
     /// Why nothing is delivered, where that is neither for a handler's failure nor at an operator's word.

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use kafkavisor::clock::Boottime;
 use kafkavisor::ids::TopicPartition;
 
 use crate::partition::Partition;
@@ -18,6 +19,8 @@ pub(crate) struct Partitions {
     deadlines: BTreeSet<(Instant, TopicPartition)>,
     deadline_of: BTreeMap<TopicPartition, Instant>,
     releasing: BTreeSet<TopicPartition>,
+    /// Changed since their states were last told.
+    untold: BTreeSet<TopicPartition>,
 }
 
 impl Partitions {
@@ -67,11 +70,19 @@ impl Partitions {
                 }
             }
             if partition.is_some_and(|partition| matches!(partition.phase(), Phase::Releasing { .. })) {
-                self.releasing.insert(key);
+                self.releasing.insert(key.clone());
             } else {
                 self.releasing.remove(&key);
             }
+            self.untold.insert(key);
         }
+    }
+
+    /// The new states of those that changed; true after [`Partitions::settle`].
+    pub(crate) fn news(&mut self, at: Boottime) -> Vec<(TopicPartition, &'static str)> {
+        let untold = std::mem::take(&mut self.untold);
+        let new = |key: TopicPartition| Some((key.clone(), self.all.get_mut(&key)?.news(at)?));
+        untold.into_iter().filter_map(new).collect()
     }
 
     /// Those that only wait to be released.

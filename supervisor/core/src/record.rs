@@ -1,19 +1,46 @@
 //! What is remembered of a partition for the supervisor's life, whoever owns it meanwhile: counters, how its workers ended,
 //! when a message of it was given up, and that an operator has paused it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use kafkavisor::clock::Boottime;
 use kafkavisor::ids::FencingToken;
-use kafkavisor_link::page::Progress;
+use kafkavisor_link::page::{Latencies, Progress};
 
 use crate::reason::Reason;
 
-/// Messages acknowledged, and their bytes.
+/// So many ends of workers are remembered.
+const EXITS: usize = 5;
+
+/// What pages count: messages acknowledged, their bytes, how long they took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Count {
-    messages: u64,
-    bytes: u64,
+pub struct Count {
+    pub messages: u64,
+    pub bytes: u64,
+    pub latencies: Latencies,
+}
+
+impl Count {
+    fn of(page: &Progress) -> Self {
+        Self { messages: page.messages, bytes: page.bytes, latencies: page.latencies }
+    }
+
+    /// What is counted since `from`, on top of `before`.
+    fn grown(self, from: &Self, before: &Self) -> Self {
+        Self {
+            messages: before.messages.saturating_add(self.messages.saturating_sub(from.messages)),
+            bytes: before.bytes.saturating_add(self.bytes.saturating_sub(from.bytes)),
+            latencies: self.latencies.minus(&from.latencies).plus(&before.latencies),
+        }
+    }
+}
+
+/// How a worker ended, or a batch of `exec` failed, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exited {
+    pub at: Boottime,
+    pub how: Arc<str>,
 }
 
 /// See the module.
@@ -21,7 +48,10 @@ struct Count {
 pub struct Record {
     pub restarts: BTreeMap<Reason, u64>,
     pub dead_lettered: u64,
-    pub last_exit: Option<String>,
+    /// The last of them, newest last.
+    pub exits: VecDeque<Exited>,
+    /// The last lines that its last handler has left.
+    pub stderr: Arc<str>,
     /// An operator wants nothing delivered. It outlives a lost session, but not another owner.
     pub paused: Option<Pause>,
     /// When a message was last given up for deaths.
@@ -48,13 +78,12 @@ impl Record {
     }
 
     pub(crate) fn note(&mut self, progress: &Progress) {
-        self.page = Count { messages: progress.messages, bytes: progress.bytes };
+        self.page = Count::of(progress);
     }
 
     /// Its page stays behind, to be gone on from or not: what it counts is counted, whoever looks at it meanwhile.
     pub(crate) fn leave_page(&mut self) {
-        let (messages, bytes) = self.totals(self.page.messages, self.page.bytes);
-        self.before = Count { messages, bytes };
+        self.before = self.page.grown(&self.from, &self.before);
         self.from = self.page;
     }
 
@@ -71,12 +100,28 @@ impl Record {
         self.from = self.page;
     }
 
-    /// Messages and bytes acknowledged since this supervisor's start, where its page says so many.
-    pub fn totals(&self, messages: u64, bytes: u64) -> (u64, u64) {
-        (
-            self.before.messages.saturating_add(messages.saturating_sub(self.from.messages)),
-            self.before.bytes.saturating_add(bytes.saturating_sub(self.from.bytes)),
-        )
+    /// What was acknowledged since this supervisor's start, where its page says `page`; none: as it said last.
+    pub fn totals(&self, page: Option<&Progress>) -> Count {
+        page.map_or(self.page, Count::of).grown(&self.from, &self.before)
+    }
+
+    /// Notes how a worker ended.
+    pub(crate) fn exited(&mut self, at: Boottime, how: &str) {
+        if self.exits.len() == EXITS {
+            self.exits.pop_front();
+        }
+        self.exits.push_back(Exited { at, how: Arc::from(how) });
+    }
+
+    /// More is known of how the last one ended.
+    pub(crate) fn last_exited(&mut self, at: Boottime, how: &str) {
+        self.exits.pop_back();
+        self.exited(at, how);
+    }
+
+    /// How the last one ended.
+    pub fn last_exit(&self) -> Option<&Arc<str>> {
+        self.exits.back().map(|exited| &exited.how)
     }
 
     /// Restarts for whatever reason.
@@ -94,21 +139,39 @@ mod tests {
     use super::*;
 
     fn page(messages: u64) -> Progress {
-        Progress { messages, bytes: 10 * messages, ..Progress::default() }
+        let mut latencies = Latencies::default();
+        latencies.counts[0] = messages;
+        Progress { messages, bytes: 10 * messages, latencies, ..Progress::default() }
+    }
+
+    fn totals(record: &Record, says: u64) -> (u64, u64) {
+        let count = record.totals(Some(&page(says)));
+        assert_eq!(count.latencies.counts[0], count.messages);
+        (count.messages, count.bytes)
     }
 
     #[test]
     fn counters_only_grow_whatever_becomes_of_pages() {
         let mut record = Record::default();
         record.note(&page(5));
-        assert_eq!(record.totals(5, 50), (5, 50));
+        assert_eq!(totals(&record, 5), (5, 50));
         record.new_page();
-        assert_eq!(record.totals(0, 0), (5, 50), "a new page begins at 0");
+        assert_eq!(totals(&record, 0), (5, 50), "a new page begins at 0");
         record.note(&page(3));
         record.old_page(&page(100));
-        assert_eq!(record.totals(100, 1000), (8, 80), "what an earlier supervisor counted is not ours");
+        assert_eq!(totals(&record, 100), (8, 80), "what an earlier supervisor counted is not ours");
         record.note(&page(102));
-        assert_eq!(record.totals(102, 1020), (10, 100));
+        assert_eq!(totals(&record, 102), (10, 100));
+    }
+
+    #[test]
+    fn the_last_five_ends_are_remembered() {
+        let mut record = Record::default();
+        (0..7).for_each(|n| record.exited(Boottime(n), &n.to_string()));
+        record.last_exited(Boottime(6), "six, in more words");
+        let hows: Vec<_> = record.exits.iter().map(|exited| exited.how.to_string()).collect();
+        assert_eq!(hows, ["2", "3", "4", "5", "six, in more words"]);
+        assert_eq!(record.last_exit().map(|how| &**how), Some("six, in more words"));
     }
 
     #[test]
@@ -116,13 +179,13 @@ mod tests {
         let mut record = Record::default();
         record.note(&page(5));
         record.leave_page();
-        assert_eq!(record.totals(5, 50), (5, 50), "as long as it is there");
-        assert_eq!(record.totals(0, 0), (5, 50), "and when it is not any more");
+        assert_eq!(totals(&record, 5), (5, 50), "as long as it is there");
+        assert_eq!(totals(&record, 0), (5, 50), "and when it is not any more");
         record.old_page(&page(5));
         record.note(&page(6));
-        assert_eq!(record.totals(6, 60), (6, 60), "gone on from");
+        assert_eq!(totals(&record, 6), (6, 60), "gone on from");
         record.leave_page();
         record.new_page();
-        assert_eq!(record.totals(0, 0), (6, 60), "made anew");
+        assert_eq!(totals(&record, 0), (6, 60), "made anew");
     }
 }

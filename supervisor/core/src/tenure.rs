@@ -103,6 +103,8 @@ pub struct Tenure {
     pub commit_error: Option<String>,
     /// ... and it is for somebody to do something about.
     pub commits_barred: bool,
+    /// Its handler says nothing although messages are in flight, for longer than work takes.
+    pub(crate) hanging: bool,
     /// Until a worker has heard of Kafka again.
     pub barred: Option<Barred>,
     /// How many commits in a row were answered that there is no such partition.
@@ -139,6 +141,7 @@ impl Tenure {
             place: None,
             kept: None,
             commit_error: None,
+            hanging: false,
             commits_barred: false,
             barred: None,
             gone: 0,

@@ -2,6 +2,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test asks for the one action it is about")]
 
 mod barred;
+mod changes;
 mod counters;
 mod fixture;
 mod giving_up;

@@ -10,7 +10,7 @@ use super::dead_letters::{self, DeadLettersCommand};
 use super::demo::{self, DemoArgs};
 use super::discovery::{self, ClustersArgs, LogsArgs, TopicsArgs};
 use super::group::{self, LookArgs, MembersArgs, OffsetsCommand};
-use super::instance::{self, SeekArgs, SelectArgs, SkipArgs, StatusArgs, StopArgs};
+use super::instance::{self, EventsArgs, LogLevelArgs, SeekArgs, SelectArgs, SkipArgs, StatusArgs, StopArgs};
 
 const EXIT_CODES: &str = "Exit codes: 0 clean; 1 tried, and not so; 64 wrong command line; 69 Kafka, ZooKeeper or the supervisor not reached; \
 70 a bug; 75 the drain was cut short; 78 configuration.";
@@ -45,6 +45,12 @@ pub(crate) enum Command {
     /// Show what a running supervisor does
     #[command(after_help = instance::STATUS_EXAMPLES)]
     Status(StatusArgs),
+    /// Show what happened last in a running supervisor, newest last
+    #[command(after_help = instance::EVENTS_EXAMPLES)]
+    Events(EventsArgs),
+    /// Set what a running supervisor logs: error, warn, info, debug or trace
+    #[command(after_help = instance::LOG_LEVEL_EXAMPLES)]
+    LogLevel(LogLevelArgs),
     /// Ask a running supervisor to drain and exit
     #[command(after_help = instance::STOP_EXAMPLES)]
     Stop(StopArgs),

@@ -5,11 +5,23 @@ use std::path::PathBuf;
 use clap::Args;
 use kafkavisor::ids::TopicPartition;
 use kafkavisor_link::control::Selector;
+use log::LevelFilter;
 
 pub(super) const STATUS_EXAMPLES: &str = "Examples:
   kafkavisor status
   kafkavisor status -g services.billing --watch
+  kafkavisor status orders:3
   kafkavisor status --json | jq '.partitions[] | select(.lag > 1000)'";
+pub(super) const EVENTS_EXAMPLES: &str = "Examples:
+  kafkavisor events -g services.billing --count 20
+  kafkavisor events --follow
+  kafkavisor events --json | jq -r 'select(.event == \"worker_exited\") | .reason'";
+pub(super) const LOG_LEVEL_EXAMPLES: &str =
+    "It lasts until it is set again, a reload, or the end of the supervisor; workers that run take it up too.
+
+Examples:
+  kafkavisor log-level debug -g services.billing
+  kafkavisor log-level info";
 pub(super) const STOP_EXAMPLES: &str =
     "A second `stop` joins the first; only --now, or a second TERM or INT, cuts the drain short.
 
@@ -54,9 +66,49 @@ pub(crate) struct WhichArgs {
     pub(crate) socket: Option<PathBuf>,
 }
 
+/// `events`.
+#[derive(Debug, Args)]
+pub(crate) struct EventsArgs {
+    #[command(flatten)]
+    pub(crate) which: WhichArgs,
+    /// Go on with those that come, until the supervisor ends
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// No more than the last so many of those that there are
+    #[arg(long, value_name = "N")]
+    pub(crate) count: Option<usize>,
+    /// Print JSON, one object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `log-level`.
+#[derive(Debug, Args)]
+pub(crate) struct LogLevelArgs {
+    #[command(flatten)]
+    pub(crate) which: WhichArgs,
+    /// The least important that is logged: error, warn, info, debug or trace
+    #[arg(value_name = "LEVEL", value_parser = level)]
+    pub(crate) level: LevelFilter,
+}
+
+fn level(text: &str) -> Result<LevelFilter, String> {
+    match text {
+        "error" => Ok(LevelFilter::Error),
+        "warn" => Ok(LevelFilter::Warn),
+        "info" => Ok(LevelFilter::Info),
+        "debug" => Ok(LevelFilter::Debug),
+        "trace" => Ok(LevelFilter::Trace),
+        _ => Err("a level is error, warn, info, debug or trace".to_owned()),
+    }
+}
+
 /// `status`.
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
+    /// This partition alone, in detail
+    #[arg(value_name = "TOPIC:PARTITION")]
+    pub(crate) partition: Option<TopicPartition>,
     #[command(flatten)]
     pub(crate) which: WhichArgs,
     /// Go on showing it, once a second

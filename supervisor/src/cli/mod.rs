@@ -21,5 +21,7 @@ pub(crate) use group::{
     ChangeArgs, GroupArgs, LookArgs, MembersArgs, OffsetsCommand, RestoreArgs, SaveArgs, SetArgs, To,
     WholeTopicsArgs,
 };
-pub(crate) use instance::{SeekArgs, SelectArgs, SkipArgs, StatusArgs, StopArgs, WhichArgs};
+pub(crate) use instance::{
+    EventsArgs, LogLevelArgs, SeekArgs, SelectArgs, SkipArgs, StatusArgs, StopArgs, WhichArgs,
+};
 pub(crate) use repeated::repeatable;

@@ -23,8 +23,8 @@ use super::find;
 use super::table::{Style, grouped, table};
 use crate::cli::DemoArgs;
 use crate::exit::{Exit, Failure};
+use crate::observe::status::{Partition, Status};
 use crate::shell::runtime_directory::socket_in;
-use crate::shell::status::{Partition, Status};
 
 const TOPIC: &str = "orders";
 const PARTITIONS: i32 = 3;

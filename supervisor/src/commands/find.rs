@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use crate::cli::WhichArgs;
 use crate::exit::Failure;
-use crate::shell::ask;
+use crate::observe::status::Status;
+use crate::operate::control::ask;
 use crate::shell::runtime_directory::{candidates, path_of, socket_in};
-use crate::shell::status::Status;
 
 /// The instance's control socket.
 pub(super) fn socket(which: &WhichArgs) -> Result<PathBuf, Failure> {
@@ -66,7 +66,7 @@ pub(super) fn socket(which: &WhichArgs) -> Result<PathBuf, Failure> {
 
 /// What the instance behind `socket` says of itself.
 pub(super) fn status(socket: &Path) -> Result<Status, Failure> {
-    read(socket, asked(socket, &Request::Status)?).and_then(|status: Status| {
+    read(socket, asked(socket, &Request::Status { partition: None })?).and_then(|status: Status| {
         // The one thing that no supervisor leaves out: every other key may be of a version that this one is not.
         if status.name.is_empty() { Err(strange(socket, &"its status has no name")) } else { Ok(status) }
     })
@@ -75,6 +75,11 @@ pub(super) fn status(socket: &Path) -> Result<Status, Failure> {
 /// The answer of the instance behind `socket`, if it is one.
 pub(super) fn asked(socket: &Path, request: &Request) -> Result<Value, Failure> {
     let answer = ask(socket, request).map_err(|error| nobody(socket, &error))?;
+    not_refused(socket, answer)
+}
+
+/// The answer, unless it says why there is none.
+pub(super) fn not_refused(socket: &Path, answer: Value) -> Result<Value, Failure> {
     if answer.get("error").is_none() {
         return Ok(answer);
     }

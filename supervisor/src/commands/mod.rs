@@ -4,7 +4,9 @@ mod check;
 mod clusters;
 mod dead_letters;
 mod demo;
+mod detail;
 mod discovery;
+mod events;
 mod find;
 mod identity;
 mod lag;
@@ -38,6 +40,8 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
             demo::run(&args)
         }
         Command::Status(args) => status::run(&args),
+        Command::Events(args) => events::run(&args),
+        Command::LogLevel(args) => operate::log_level(&args),
         Command::Stop(args) => stop::run(&args),
         Command::Pause(args) => operate::all(&args, |partitions| Request::Pause { partitions }),
         Command::Resume(args) => operate::all(&args, |partitions| Request::Resume { partitions }),

@@ -4,7 +4,7 @@ use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor_link::control::{Outcome, Request, Selector};
 
 use super::find;
-use crate::cli::{SeekArgs, SelectArgs, SkipArgs, WhichArgs};
+use crate::cli::{LogLevelArgs, SeekArgs, SelectArgs, SkipArgs, WhichArgs};
 use crate::exit::{Exit, Failure};
 
 const UNKNOWN: &str =
@@ -21,6 +21,12 @@ pub(super) fn skip(args: &SkipArgs) -> Result<Exit, Failure> {
 pub(super) fn seek(args: &SeekArgs) -> Result<Exit, Failure> {
     let (partition, offset) = (one(&args.partition), Offset(args.offset));
     operate(&args.which, args.json, &Request::Seek { partition, offset })
+}
+
+pub(super) fn log_level(args: &LogLevelArgs) -> Result<Exit, Failure> {
+    let socket = find::socket(&args.which)?;
+    find::asked(&socket, &Request::LogLevel { level: args.level })?;
+    Ok(Exit::Clean)
 }
 
 fn one(partition: &TopicPartition) -> Selector {

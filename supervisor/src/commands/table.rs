@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::shell::status::{Partition, Status};
+use crate::observe::status::{Partition, Status};
 
 /// How a table may look.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +30,7 @@ impl Style {
         self.paint("2", text)
     }
 
-    fn state(self, state: &str, width: usize) -> String {
+    pub(super) fn state(self, state: &str, width: usize) -> String {
         let padded = format!("{state:<width$}");
         match state {
             "ready" => self.paint("32", &padded),
@@ -160,7 +160,7 @@ fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shell::status::Assignment;
+    use crate::observe::status::Assignment;
 
     #[test]
     fn numbers_and_durations_read_well() {

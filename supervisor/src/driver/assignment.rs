@@ -1,11 +1,12 @@
 //! Membership's notices as events of the core, and the lease that follows from its evidence.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kafkavisor::membership::Notice;
 use kafkavisor_link::page::Lease;
 
-use kafkavisor_supervisor_core::Event;
+use kafkavisor_supervisor_core::{Change, Event};
 
 /// What is known of the group.
 #[derive(Debug)]
@@ -22,12 +23,15 @@ pub struct Assignment {
     pub trouble: Option<String>,
     /// The same of partitions.
     pub troubles: BTreeMap<String, String>,
+    /// The ids of all members, as they were seen last.
+    pub listed: Vec<String>,
+    changes: Vec<Change>,
 }
 
 /// What a notice means.
 #[derive(Debug)]
 pub(crate) enum Meaning {
-    Event(Event),
+    Event(Box<Event>),
     Lease(Lease),
     Nothing,
 }
@@ -44,6 +48,33 @@ impl Assignment {
             blocked: BTreeMap::new(),
             trouble: None,
             troubles: BTreeMap::new(),
+            listed: Vec::new(),
+            changes: Vec::new(),
+        }
+    }
+
+    pub(crate) fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    fn note(&mut self, event: &'static str, reason: Option<String>) {
+        self.changes.push(Change { partition: None, event, reason: reason.map(Arc::from) });
+    }
+
+    /// Who came and who went.
+    fn list(&mut self, members: Vec<String>) {
+        let known = std::mem::replace(&mut self.listed, members);
+        let us = self.member.clone();
+        let others = |of: &[String], without: &[String]| {
+            let other = |id: &&String| !without.contains(id) && Some(*id) != us.as_ref();
+            of.iter().filter(other).cloned().collect::<Vec<_>>()
+        };
+        for gone in others(&known, &self.listed) {
+            log::info!("member {gone} has left the group");
+            self.note("member_left", Some(gone));
+        }
+        for new in others(&self.listed, &known) {
+            self.note("member_joined", Some(new));
         }
     }
 
@@ -62,26 +93,31 @@ impl Assignment {
                 if let (Some(session), Some(member)) = (&session, &member) {
                     log::info!("joined the group as {member} (session {session}, timeout {timeout:?})");
                 }
+                self.note("joined", member.as_ref().map(|member| format!("as {member}")));
                 (self.session, self.member) = (session, member);
                 (self.joined, self.connected) = (true, true);
                 Meaning::Nothing
             }
             Notice::Assigned { partition, token } => {
                 self.blocked.remove(&partition.to_string());
-                Meaning::Event(Event::Assigned { partition, token })
+                Meaning::Event(Box::new(Event::Assigned { partition, token }))
             }
-            Notice::Revoked { partition, token } => Meaning::Event(Event::Revoked { partition, token }),
-            Notice::Lost { partition, .. } => Meaning::Event(Event::Lost { partition }),
+            Notice::Revoked { partition, token } => {
+                Meaning::Event(Box::new(Event::Revoked { partition, token }))
+            }
+            Notice::Lost { partition, .. } => Meaning::Event(Box::new(Event::Lost { partition })),
             Notice::Settled { members } => {
                 if self.member.is_some() {
                     log::info!("the group has settled; members: {members}");
                 }
                 self.members = members;
+                self.note("settled", Some(format!("members: {members}")));
                 self.blocked.clear();
-                Meaning::Event(Event::Settled)
+                Meaning::Event(Box::new(Event::Settled))
             }
             Notice::Listed { members } => {
-                self.members = members;
+                self.members = members.len();
+                self.list(members);
                 Meaning::Nothing
             }
             Notice::Waiting { partition, by } => {
@@ -93,8 +129,8 @@ impl Assignment {
                 self.blocked.remove(&partition.to_string());
                 Meaning::Nothing
             }
-            Notice::Contended { partition } => Meaning::Event(Event::Contended { partition }),
-            Notice::Unsettled => Meaning::Event(Event::Unsettled),
+            Notice::Contended { partition } => Meaning::Event(Box::new(Event::Contended { partition })),
+            Notice::Unsettled => Meaning::Event(Box::new(Event::Unsettled)),
             Notice::Blocked { partition, by } => {
                 if self.blocked.insert(partition.to_string(), by.clone()).is_none() {
                     log::warn!("{partition}: waits for a member of the same group with other topics ({by})");
@@ -112,21 +148,25 @@ impl Assignment {
             Notice::Evidence { sent, timeout } => Meaning::Lease(Lease::from_evidence(sent, timeout)),
             Notice::Suspended => {
                 log::warn!("cut off from ZooKeeper");
+                self.note("suspended", Some("cut off from ZooKeeper".to_owned()));
                 self.connected = false;
                 Meaning::Nothing
             }
             Notice::Reconnected => {
                 log::info!("connected to ZooKeeper again");
+                self.note("reconnected", None);
                 self.connected = true;
                 Meaning::Nothing
             }
             Notice::SessionLost => {
                 log::error!("the session with ZooKeeper is lost: everything is given up; joining again");
+                self.note("session_lost", Some("everything is given up; joining again".to_owned()));
                 (self.session, self.member, self.joined) = (None, None, false);
+                self.listed.clear();
                 self.blocked.clear();
                 Meaning::Lease(Lease::NONE)
             }
-            Notice::Left => Meaning::Event(Event::Left),
+            Notice::Left => Meaning::Event(Box::new(Event::Left)),
         }
     }
 

@@ -8,6 +8,10 @@ use crate::turn::Driver;
 impl Driver {
     pub(crate) fn decide<S: System>(&mut self, system: &mut S, event: Event) {
         let actions = self.core.handle(system.now(), system.boottime(), event);
+        let changes = self.core.take_changes();
+        if !changes.is_empty() {
+            system.changed(changes);
+        }
         actions.into_iter().for_each(|action| self.perform(system, action));
     }
 

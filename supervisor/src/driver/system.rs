@@ -10,13 +10,16 @@ use kafkavisor::protocol::StopReason;
 use kafkavisor_link::attempts::Attempts;
 use kafkavisor_link::message::Verdict;
 use kafkavisor_link::page::{Lease, Progress};
-use kafkavisor_supervisor_core::{ConfigNumber, Refusal, TakenUp, Ticket, WorkerStart};
+use kafkavisor_supervisor_core::{Change, ConfigNumber, Refusal, TakenUp, Ticket, WorkerStart};
 use nix::unistd::Pid;
 
 /// See the module.
 pub trait System {
     fn now(&self) -> Instant;
     fn boottime(&self) -> Boottime;
+
+    /// What has changed, for whoever looks.
+    fn changed(&mut self, changes: Vec<Change>);
 
     /// Finds out where reading begins.
     fn find_start(&mut self, partition: &TopicPartition, request: u64, made_again: bool);

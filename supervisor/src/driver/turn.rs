@@ -187,8 +187,13 @@ impl Driver {
     }
 
     fn noticed<S: System>(&mut self, system: &mut S, notice: Notice) {
-        match self.assignment.understand(notice) {
-            Meaning::Event(event) => self.decide(system, event),
+        let meaning = self.assignment.understand(notice);
+        let changes = self.assignment.take_changes();
+        if !changes.is_empty() {
+            system.changed(changes);
+        }
+        match meaning {
+            Meaning::Event(event) => self.decide(system, *event),
             Meaning::Lease(lease) => {
                 self.lease = lease;
                 system.set_lease(lease);

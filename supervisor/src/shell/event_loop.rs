@@ -2,7 +2,6 @@
 //! concerns: what grows with the number of partitions is done on a beat.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, at, never, select};
@@ -15,13 +14,14 @@ use kafkavisor_link::message::{Ending, FromWorker};
 use kafkavisor_supervisor_core::{CommitAnswer, Partition, Stop, Ticket};
 use nix::sys::signal::Signal;
 
-use super::control::Asked;
-use super::reload::{self, Load, Loaded, New, kept_line};
-use super::service::Service;
-use super::status::Status;
+use super::publishing::Telling;
 use super::system::Real;
 use super::troubles::Troubles;
 use crate::kafka::{Ask, Author, Changes, Found, Heard as KafkaHeard, LogEnd, StartError, Unfetched};
+use crate::observe::Describe;
+use crate::operate::control::Asked;
+use crate::operate::reload::{self, Load, Loaded, New, kept_line};
+use crate::operate::service::Service;
 use crate::processes::{Gone, Heard as WorkerHeard, News};
 use crate::tokens::{self, Keeper, Settings, Told};
 
@@ -43,6 +43,10 @@ pub(crate) struct Sources {
     pub(crate) brokers: Receiver<Vec<String>>,
     /// New tokens, or why there are none.
     pub(crate) told: Receiver<Told>,
+    /// Somebody looks.
+    pub(crate) woken: Receiver<()>,
+    /// ... at one partition.
+    pub(crate) describe: Receiver<Describe>,
 }
 
 /// What the loop works with.
@@ -61,16 +65,9 @@ pub(crate) struct EventLoop {
     pub(crate) loaded: Sender<Loaded>,
     /// Asks for tokens, where Kafka wants any.
     pub(crate) keeper: Option<Keeper>,
-    pub(crate) published: Option<Published>,
+    pub(crate) telling: Telling,
     pub(crate) beat_at: Instant,
     pub(crate) troubles: Troubles,
-}
-
-/// What was last put together for those who look, when, and after how many answers to operators.
-pub(crate) struct Published {
-    pub(super) at: Instant,
-    pub(super) answered: u64,
-    pub(super) status: Arc<Status>,
 }
 
 enum Event {
@@ -83,6 +80,8 @@ enum Event {
     Loaded(Loaded),
     Brokers(Vec<String>),
     Told(Told),
+    Woken,
+    Describe(Describe),
     Time,
 }
 
@@ -105,7 +104,12 @@ impl EventLoop {
             if self.real.secrets_deadline().is_some_and(|at| time >= at) {
                 self.real.read_secrets();
             }
+            self.telling.applied |= self.driver.core().settled();
+            self.telling.looks.board.turned();
+            self.publish_if_due(time);
             if let Some(cut_short) = self.driver.exit() {
+                self.telling.looks.board.close();
+                self.telling.looks.events.close();
                 return cut_short;
             }
         }
@@ -117,7 +121,8 @@ impl EventLoop {
         let busy = !self.driver.core().partitions().is_empty() || self.driver.core().stopping();
         let beat = busy.then_some(self.beat_at);
         let secrets = self.real.secrets_deadline();
-        [workers, beat, secrets, self.driver.deadline(&self.real), self.service.deadline()]
+        let publish = self.telling.publish_at;
+        [workers, beat, secrets, publish, self.driver.deadline(&self.real), self.service.deadline()]
             .into_iter()
             .flatten()
             .min()
@@ -142,6 +147,8 @@ impl EventLoop {
             Event::Loaded(loaded) => self.reloaded(loaded),
             Event::Brokers(brokers) => self.real.take_brokers(brokers),
             Event::Told(told) => self.token_told(told),
+            Event::Woken => self.looked_at(),
+            Event::Describe(describe) => self.describe(describe),
             Event::Time => self.turn(Happened::Time),
         }
     }
@@ -165,6 +172,7 @@ impl EventLoop {
             Signal::SIGTERM | Signal::SIGINT => {
                 let stopping = self.driver.core().stopping();
                 log::info!("{signal}: {}", if stopping { "stopping already" } else { "draining" });
+                self.note("stopping", Some(signal.as_str()), None);
                 self.turn(Happened::Stop(Stop::Signalled));
             }
             Signal::SIGUSR1 => self.log_everything(),
@@ -188,6 +196,10 @@ impl EventLoop {
                     Happened::Spawned { partition, pid }
                 }
                 News::SpawnFailed { partition, error } => Happened::SpawnFailed { partition, error },
+                News::Said { pid, message: FromWorker::Described(description) } => {
+                    self.described(pid, &description);
+                    continue;
+                }
                 News::Said { pid, message } => {
                     if matches!(&message, FromWorker::Ended { ending: Ending::Refused { .. }, .. }) {
                         self.troubles.refused(self.driver.core().partitions().values());
@@ -203,6 +215,7 @@ impl EventLoop {
                             "{partition}: its worker has left what can't be ended (another user's?): {left}"
                         );
                     }
+                    self.telling.describing.remove(&pid);
                     Happened::Gone { pid, exit }
                 }
             };
@@ -335,6 +348,8 @@ fn wait(sources: &Sources, until: Option<Instant>) -> Event {
         recv(sources.loaded) -> loaded => loaded.map_or(Event::Time, Event::Loaded),
         recv(sources.brokers) -> brokers => brokers.map_or(Event::Time, Event::Brokers),
         recv(told) -> told => told.map_or(Event::Time, Event::Told),
+        recv(sources.woken) -> woken => woken.map_or(Event::Time, |()| Event::Woken),
+        recv(sources.describe) -> describe => describe.map_or(Event::Time, Event::Describe),
         recv(timer) -> _ => Event::Time,
     }
 }

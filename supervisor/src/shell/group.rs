@@ -67,7 +67,7 @@ pub(super) fn eligible(config: &Config, existing: BTreeSet<TopicPartition>) -> B
 }
 
 /// The machine's name, without what a node's name must not hold.
-fn host_name() -> String {
+pub(super) fn host_name() -> String {
     let name = gethostname().map(|name| name.to_string_lossy().replace('/', "_")).unwrap_or_default();
     if name.is_empty() { "localhost".to_owned() } else { name }
 }

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::TcpListener;
 use std::path::Path;
+use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, never, unbounded};
+use crossbeam_channel::{Receiver, Sender, never, unbounded};
 use kafkavisor::clock::now;
-use kafkavisor::config::Config;
+use kafkavisor::config::{Admin, Config};
 use kafkavisor::membership::{ListedMember, Member, ZookeeperMember};
 use kafkavisor::text::named;
 use kafkavisor::token::Token;
@@ -15,22 +17,24 @@ use kafkavisor_link::process::become_subreaper;
 use kafkavisor_link::truncation;
 use nix::sys::signal::Signal;
 
-use super::control::Control;
 use super::deployments::{Deployments, Files};
 use super::event_loop::{EventLoop, Sources, sink};
-use super::group::eligible;
+use super::group::{eligible, host_name};
 use super::instance_id::instance_id;
 use super::pages::Pages;
+use super::publishing::Telling;
 use super::reach::{Reached, reach_all, start_runtime};
-use super::reload::Load;
 use super::runtime_directory::RuntimeDirectory;
-use super::service::Service;
 use super::signals::unless_stopped;
 use super::system::{Parts, Real};
 use super::troubles::Troubles;
 use crate::cluster::{self, Followed};
 use crate::exit::{Exit, Failure};
 use crate::kafka::{Commits, SharedLease, Unfetched};
+use crate::observe::{Board, Events, Looks, http};
+use crate::operate::control::{Asked, Control};
+use crate::operate::reload::Load;
+use crate::operate::service::Service;
 use crate::processes::{Workers, limits, secrecy};
 use crate::tokens::{Keeper, Settings, Told};
 use kafkavisor_driver::{Assignment, Driver};
@@ -47,6 +51,7 @@ pub(crate) fn run(
     let directory =
         RuntimeDirectory::take(&config.name).map_err(|e| Failure::configuration(e.to_string()))?;
     let runtime = start_runtime("async")?;
+    let http = config.admin.http.as_deref().map(listen_for_http).transpose()?;
     become_subreaper().map_err(|error| Failure::bug(format!("failed to become a subreaper: {error}")))?;
     truncation::survive().map_err(|error| Failure::bug(format!("failed to install a handler: {error}")))?;
 
@@ -65,10 +70,13 @@ pub(crate) fn run(
 
     let socket = config.admin.socket.clone().unwrap_or_else(|| directory.socket());
     let (asked_in, asked) = unbounded();
-    let control = Control::listen(&socket, asked_in).map_err(|e| {
-        let remedy = "set `admin.socket` to a path in a folder that exists and that this user may write to";
-        Failure::configuration(format!("control socket {}: {e}: {remedy}", named(socket.display())))
-    })?;
+    let (board, woken) = Board::new();
+    let (describe_in, describe) = unbounded();
+    let looks = Looks::new(board, Arc::new(Events::default()), describe_in);
+    if let Some(listener) = http {
+        serve_http(listener, &config.admin, looks.clone())?;
+    }
+    let control = control(&socket, asked_in, looks.clone())?;
 
     let (workers_in, workers_out) = unbounded();
     let (commits_in, commits_out) = unbounded();
@@ -107,6 +115,7 @@ pub(crate) fn run(
         member,
         lookups,
         commits,
+        looks: looks.clone(),
     });
     let event_loop = EventLoop {
         driver: Driver::new(Core::new(settings, fastrand::u64(..)), Assignment::new(mode), now()),
@@ -120,7 +129,7 @@ pub(crate) fn run(
         load,
         loaded: loaded_in,
         keeper,
-        published: None,
+        telling: Telling::new(looks, host_name()),
         beat_at: now(),
         troubles: Troubles::default(),
     };
@@ -134,11 +143,38 @@ pub(crate) fn run(
         loaded,
         brokers,
         told,
+        woken,
+        describe,
     };
     let cut_short = event_loop.run(&sources);
     control.finish();
     drop(control);
     Ok(if cut_short { Exit::CutShort } else { Exit::Clean })
+}
+
+fn control(socket: &Path, asked: Sender<Asked>, looks: Looks) -> Result<Control, Failure> {
+    Control::listen(socket, asked, looks).map_err(|error| {
+        let remedy = "set `admin.socket` to a path in a folder that exists and that this user may write to";
+        Failure::configuration(format!("control socket {}: {error}: {remedy}", named(socket.display())))
+    })
+}
+
+/// A busy port is found before anybody is asked.
+fn listen_for_http(address: &str) -> Result<TcpListener, Failure> {
+    http::listen(address).map_err(|error| {
+        let remedy =
+            "free it, or set `admin.http` (--http) to another address; port 0 is chosen by the system";
+        Failure::configuration(format!("HTTP at {}: {error}: {remedy}", named(address)))
+    })
+}
+
+fn serve_http(listener: TcpListener, admin: &Admin, looks: Looks) -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::bug(format!("HTTP can't be served: {error}"));
+    let address = listener.local_addr().map_err(failed)?;
+    let routes = http::Routes::new(looks, address.ip(), &host_name(), &admin.hosts, admin.details);
+    let address = http::serve(listener, routes).map_err(failed)?;
+    log::info!("HTTP at http://{address}/");
+    Ok(())
 }
 
 /// Who asks for tokens, and says so; where there are none to ask for, nobody, who says nothing ever: a channel without a sender would

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use kafkavisor::clock::wall_millis;
 use kafkavisor::ids::TopicPartition;
 use kafkavisor_link::control::Outcome;
-use kafkavisor_supervisor_core::{Refusal, Ticket};
+use kafkavisor_supervisor_core::{Change, Refusal, Ticket};
 
-use super::control::{Answer, Asked};
+use crate::observe::Looks;
+use crate::operate::control::Asked;
 
 /// A request that is not answered yet.
 struct Open {
@@ -18,16 +20,19 @@ struct Open {
 }
 
 /// See the module.
-#[derive(Default)]
 pub(crate) struct Replies {
+    looks: Looks,
     last_request: u64,
     last_ticket: u64,
-    answered: u64,
     open: BTreeMap<u64, Open>,
     tickets: BTreeMap<Ticket, (u64, TopicPartition)>,
 }
 
 impl Replies {
+    pub(crate) fn new(looks: Looks) -> Self {
+        Self { looks, last_request: 0, last_ticket: 0, open: BTreeMap::new(), tickets: BTreeMap::new() }
+    }
+
     /// A request about these partitions; `known` says what is clear about others already. Returns a ticket for each.
     pub(crate) fn open(
         &mut self,
@@ -50,26 +55,29 @@ impl Replies {
         tickets
     }
 
-    /// How many partitions' answers were given: what was known before one is old.
-    pub(crate) fn answered(&self) -> u64 {
-        self.answered
-    }
-
     pub(crate) fn answer(&mut self, ticket: Ticket, result: Result<String, Refusal>) {
         let Some((request, partition)) = self.tickets.remove(&ticket) else { return };
-        self.answered += 1;
+        // What was known before is old.
+        self.looks.board.outdate();
         let Some(open) = self.open.get_mut(&request) else { return };
-        let who = format!("user {} (process {})", open.asked.uid, open.asked.pid);
+        let (who, name) = (open.asked.who(), open.name);
+        let note = |reason: &str| {
+            let change =
+                Change { partition: Some(partition.clone()), event: name, reason: Some(reason.into()) };
+            self.looks.events.note(wall_millis(), vec![change], Some(&who));
+        };
         let mut outcome =
             Outcome { partition: partition.to_string(), done: None, refused: None, failed: None };
         match result {
             Ok(done) => {
-                log::info!("{partition}: {} asked for by {who}: {done}", open.name);
+                log::info!("{partition}: {name} asked for by {who}: {done}");
+                note(&done);
                 outcome.done = Some(done);
             }
             Err(Refusal::Refused(why)) => outcome.refused = Some(why),
             Err(Refusal::Failed(why)) => {
-                log::warn!("{partition}: {} asked for by {who} is not done: {why}", open.name);
+                log::warn!("{partition}: {name} asked for by {who} is not done: {why}");
+                note(&format!("not done: {why}"));
                 outcome.failed = Some(why);
             }
         }
@@ -83,7 +91,7 @@ impl Replies {
             return;
         }
         if let Some(open) = self.open.remove(&request) {
-            open.asked.reply(Answer::Value(serde_json::to_value(open.outcomes).unwrap_or_default()));
+            open.asked.reply(serde_json::to_value(open.outcomes).unwrap_or_default());
         }
     }
 }

@@ -2,9 +2,10 @@
 //! workers are started with. Nothing here waits.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kafkavisor::clock::{Boottime, now};
+use kafkavisor::clock::{Boottime, now, wall_millis};
 use kafkavisor::config::{Config, SecretError};
 use kafkavisor::ids::{FencingToken, Offset, TopicPartition};
 use kafkavisor::membership::Member;
@@ -15,7 +16,7 @@ use kafkavisor_link::attempts::Attempts;
 use kafkavisor_link::message::{Start, ToWorker, Verdict};
 use kafkavisor_link::page::{Lease, Progress};
 use kafkavisor_supervisor_core::commit_note::CommitNote;
-use kafkavisor_supervisor_core::{ConfigNumber, Refusal, Settings, TakenUp, Ticket, WorkerStart};
+use kafkavisor_supervisor_core::{Change, ConfigNumber, Refusal, Settings, TakenUp, Ticket, WorkerStart};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
@@ -23,6 +24,7 @@ use super::deployments::{Deployment, Deployments, Files};
 use super::pages::Pages;
 use super::replies::Replies;
 use crate::kafka::{Ask, Author, CommitRequest, Commits, Lookups, SharedLease, client_properties};
+use crate::observe::{Events, Looks};
 use crate::processes::{Workers, secrecy};
 use kafkavisor_kafka::offsets::Stored;
 
@@ -79,6 +81,7 @@ pub(crate) struct Real {
     /// In whose name it commits now.
     pub(crate) author: Author,
     pub(crate) replies: Replies,
+    events: Arc<Events>,
     /// What happened of itself while something else was done.
     pub(crate) happened: VecDeque<Happened>,
 }
@@ -97,11 +100,13 @@ pub(crate) struct Parts {
     pub(crate) lookups: Lookups,
     pub(crate) commits: Commits,
     pub(crate) shared_lease: SharedLease,
+    pub(crate) looks: Looks,
 }
 
 impl Real {
     pub(crate) fn new(parts: Parts) -> (Self, Settings) {
         let established = ConfigNumber(0);
+        let events = Arc::clone(&parts.looks.events);
         let mut real = Self {
             configs: BTreeMap::new(),
             established,
@@ -116,7 +121,8 @@ impl Real {
             commits: parts.commits,
             shared_lease: parts.shared_lease,
             author: Author::Nobody,
-            replies: Replies::default(),
+            replies: Replies::new(parts.looks),
+            events,
             happened: VecDeque::new(),
         };
         let settings = real.add(established, parts.config, &parts.files);
@@ -169,6 +175,11 @@ impl Real {
             configured.read_secrets(&self.brokers, now());
             self.lookups.take_properties(&configured.kafka);
         }
+    }
+
+    /// One that something runs with.
+    pub(crate) fn config_of(&self, number: ConfigNumber) -> Option<&Config> {
+        self.configs.get(&number).map(|configured| &configured.config)
     }
 
     /// When those that can't be read any more are read again: what is said of them is to end with it.
@@ -228,6 +239,10 @@ impl System for Real {
 
     fn boottime(&self) -> Boottime {
         Boottime::now()
+    }
+
+    fn changed(&mut self, changes: Vec<Change>) {
+        self.events.note(wall_millis(), changes, None);
     }
 
     fn find_start(&mut self, partition: &TopicPartition, request: u64, made_again: bool) {

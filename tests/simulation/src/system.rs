@@ -11,7 +11,7 @@ use kafkavisor_driver::System;
 use kafkavisor_link::attempts::Attempts;
 use kafkavisor_link::message::{ToWorker, Verdict};
 use kafkavisor_link::page::{Lease, Progress};
-use kafkavisor_supervisor_core::{ConfigNumber, Operation, Refusal, TakenUp, Ticket, WorkerStart};
+use kafkavisor_supervisor_core::{Change, ConfigNumber, Operation, Refusal, TakenUp, Ticket, WorkerStart};
 use nix::unistd::Pid;
 
 use crate::page::Page;
@@ -85,6 +85,8 @@ impl System for Simulated<'_> {
     fn boottime(&self) -> Boottime {
         self.world.processes[self.process].machine.boottime(self.world.now)
     }
+
+    fn changed(&mut self, _changes: Vec<Change>) {}
 
     fn find_start(&mut self, partition: &TopicPartition, request: u64, made_again: bool) {
         self.world.look_up(self.process, partition.clone(), request, made_again);

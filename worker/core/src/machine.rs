@@ -231,6 +231,9 @@ pub struct Core {
     kill_after: Duration,
     messages: u64,
     bytes: u64,
+    /// When something was last delivered, by both clocks, and what that makes of the present.
+    delivered: Option<(Instant, Boottime)>,
+    at: Boottime,
 }
 
 impl Core {
@@ -255,6 +258,8 @@ impl Core {
             kill_after: KILL_AFTER,
             messages: 0,
             bytes: 0,
+            delivered: None,
+            at: Boottime(0),
             settings,
         }
     }
@@ -315,6 +320,7 @@ impl Core {
         if self.window.is_answered() {
             self.silent_since = Some(now);
         }
+        self.delivered = Some((now, at));
         self.window.deliver(InFlight {
             offset: delivery.offset.0,
             timestamp: delivery.timestamp,
@@ -339,9 +345,10 @@ impl Core {
     /// One answer of the handler; an error is a protocol error.
     pub fn answered(&mut self, now: Instant, answer: Answer) -> Vec<Action> {
         let mut actions = Vec::new();
+        self.it_is(now);
         let settled = match answer {
-            Answer::Ack(offset) => self.window.acknowledge(offset).map(|s| (s, Some(offset))),
-            Answer::Reject { offset, error } => self.window.refuse(offset).map(|settled| {
+            Answer::Ack(offset) => self.window.acknowledge(self.at, offset).map(|s| (s, Some(offset))),
+            Answer::Reject { offset, error } => self.window.refuse(self.at, offset).map(|settled| {
                 let attempts = self.attempts.attempt(offset);
                 self.failures.insert(offset, Failure { attempts, error: error.clone() });
                 actions.push(Action::SayFailed { offset, attempts, error, rejected: true });
@@ -399,13 +406,26 @@ impl Core {
         }
     }
 
-    fn silence_ends(&self) -> Option<Instant> {
+    /// Since when the handler says nothing with messages in flight.
+    pub fn silent_since(&self) -> Option<Instant> {
+        self.silent_since
+    }
+
+    /// When that is too long; none where the handler's side keeps its own time.
+    pub fn silence_ends(&self) -> Option<Instant> {
         let (first, later) = self.settings.timeouts?;
         let limit = if self.answered_once { later } else { first };
         self.silent_since.map(|since| since + limit)
     }
 
+    fn it_is(&mut self, now: Instant) {
+        if let Some((then, at)) = self.delivered {
+            self.at = at.after(now.saturating_duration_since(then));
+        }
+    }
+
     pub fn handle(&mut self, now: Instant, event: Event) -> Vec<Action> {
+        self.it_is(now);
         match event {
             Event::Begun if self.settings.dead_letter => {
                 vec![Action::DeadLetter { offset: self.window.acknowledged(), why: None }]

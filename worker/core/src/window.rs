@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use kafkavisor::clock::Boottime;
 use kafkavisor::ids::Offset;
+use kafkavisor_link::page::Latencies;
 
 /// One message in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +51,7 @@ pub struct Window {
     answered: Option<i64>,
     /// Refused, and not settled.
     refused: BTreeSet<i64>,
+    latencies: Latencies,
 }
 
 impl Window {
@@ -62,6 +64,7 @@ impl Window {
             first_delivered: None,
             answered: None,
             refused: BTreeSet::new(),
+            latencies: Latencies::default(),
         }
     }
 
@@ -87,6 +90,11 @@ impl Window {
 
     pub fn head(&self) -> Option<&InFlight> {
         self.messages.front()
+    }
+
+    /// How long messages took, of all that were settled.
+    pub fn latencies(&self) -> &Latencies {
+        &self.latencies
     }
 
     /// The last message handed over, while it is in flight.
@@ -147,21 +155,21 @@ impl Window {
     }
 
     /// Everything up to and including `offset` is done.
-    pub fn acknowledge(&mut self, offset: Offset) -> Result<Settled, BadAnswer> {
+    pub fn acknowledge(&mut self, at: Boottime, offset: Offset) -> Result<Settled, BadAnswer> {
         self.check("acknowledged", offset.0)?;
         self.answered = Some(offset.0);
-        Ok(self.settle())
+        Ok(self.settle(at))
     }
 
     /// `offset` can never succeed; what came before it is done.
-    pub fn refuse(&mut self, offset: Offset) -> Result<Settled, BadAnswer> {
+    pub fn refuse(&mut self, at: Boottime, offset: Offset) -> Result<Settled, BadAnswer> {
         if let Some(answered) = self.answered.filter(|answered| offset.0 <= *answered) {
             return Err(BadAnswer::Backwards { what: "rejected", offset: offset.0, answered });
         }
         self.check("rejected", offset.0)?;
         self.answered = Some(offset.0);
         self.refused.insert(offset.0);
-        Ok(self.settle())
+        Ok(self.settle(at))
     }
 
     /// Still at work on `offset`; a late one is no error.
@@ -171,13 +179,13 @@ impl Window {
     }
 
     /// The fate of a message that its handler refused or died of is settled: it counts as done.
-    pub fn resolve(&mut self, offset: Offset) -> Settled {
+    pub fn resolve(&mut self, at: Boottime, offset: Offset) -> Settled {
         self.refused.remove(&offset.0);
         self.answered = self.answered.max(Some(offset.0));
-        self.settle()
+        self.settle(at)
     }
 
-    fn settle(&mut self) -> Settled {
+    fn settle(&mut self, at: Boottime) -> Settled {
         let mut settled = Settled::default();
         let Some(answered) = self.answered else { return settled };
         let until = self.refused.first().copied().unwrap_or(i64::MAX);
@@ -190,6 +198,7 @@ impl Window {
             self.bytes = self.bytes.saturating_sub(front.bytes);
             settled.messages += 1;
             settled.bytes += front.bytes;
+            self.latencies.note(at.since(front.delivered_at));
         }
         if let Some(head) = self.messages.front() {
             self.begin_at(Offset(head.offset));
@@ -221,6 +230,8 @@ mod tests {
 
     use super::*;
 
+    const AT: Boottime = Boottime(5_000_001);
+
     fn message(offset: i64) -> InFlight {
         InFlight { offset, timestamp: offset * 10, bytes: 10, delivered_at: Boottime(1) }
     }
@@ -234,11 +245,12 @@ mod tests {
     #[test]
     fn acknowledgements_are_cumulative() {
         let mut w = window(&[10, 11, 15, 16]);
-        assert_eq!(w.acknowledge(Offset(15)), Ok(Settled { messages: 3, bytes: 30 }));
+        assert_eq!(w.acknowledge(AT, Offset(15)), Ok(Settled { messages: 3, bytes: 30 }));
         assert_eq!((w.acknowledged(), w.len(), w.bytes()), (Offset(16), 1, 10));
-        assert_eq!(w.acknowledge(Offset(15)), Ok(Settled::default()));
-        assert!(matches!(w.acknowledge(Offset(11)), Err(BadAnswer::Backwards { .. })));
-        assert!(matches!(w.acknowledge(Offset(17)), Err(BadAnswer::NotDelivered { .. })));
+        assert_eq!((w.latencies().counts[2], w.latencies().sum_micros), (3, 15_000));
+        assert_eq!(w.acknowledge(AT, Offset(15)), Ok(Settled::default()));
+        assert!(matches!(w.acknowledge(AT, Offset(11)), Err(BadAnswer::Backwards { .. })));
+        assert!(matches!(w.acknowledge(AT, Offset(17)), Err(BadAnswer::NotDelivered { .. })));
     }
 
     #[test]
@@ -247,33 +259,33 @@ mod tests {
         w.deliver(message(10));
         assert_eq!(w.acknowledged(), Offset(10));
         w.deliver(message(15));
-        w.acknowledge(Offset(10)).unwrap();
+        w.acknowledge(AT, Offset(10)).unwrap();
         assert_eq!(w.acknowledged(), Offset(15));
-        w.acknowledge(Offset(15)).unwrap();
+        w.acknowledge(AT, Offset(15)).unwrap();
         assert_eq!(w.acknowledged(), Offset(16));
     }
 
     #[test]
     fn an_offset_in_a_gap_was_not_delivered() {
         let mut w = window(&[10, 15]);
-        assert!(matches!(w.acknowledge(Offset(12)), Err(BadAnswer::NotDelivered { .. })));
-        assert!(matches!(w.acknowledge(Offset(9)), Err(BadAnswer::NotDelivered { .. })));
+        assert!(matches!(w.acknowledge(AT, Offset(12)), Err(BadAnswer::NotDelivered { .. })));
+        assert!(matches!(w.acknowledge(AT, Offset(9)), Err(BadAnswer::NotDelivered { .. })));
     }
 
     #[test]
     fn a_refused_message_holds_the_acknowledged_offset_back() {
         let mut w = window(&[1, 2, 3, 4]);
-        assert_eq!(w.refuse(Offset(2)).unwrap().messages, 1);
-        assert_eq!(w.acknowledge(Offset(4)).unwrap().messages, 0);
+        assert_eq!(w.refuse(AT, Offset(2)).unwrap().messages, 1);
+        assert_eq!(w.acknowledge(AT, Offset(4)).unwrap().messages, 0);
         assert_eq!((w.acknowledged(), w.unanswered()), (Offset(2), None));
-        assert_eq!(w.resolve(Offset(2)).messages, 3);
+        assert_eq!(w.resolve(AT, Offset(2)).messages, 3);
         assert_eq!(w.acknowledged(), Offset(5));
     }
 
     #[test]
     fn busy_may_be_late_but_not_early() {
         let mut w = window(&[1, 2]);
-        w.acknowledge(Offset(2)).unwrap();
+        w.acknowledge(AT, Offset(2)).unwrap();
         assert_eq!(w.busy(Offset(1)), Ok(()));
         assert!(w.busy(Offset(3)).is_err());
         assert!(w.busy(Offset(0)).is_err());
@@ -283,7 +295,7 @@ mod tests {
     fn the_end_is_followed_only_with_nothing_in_flight() {
         let mut w = window(&[1, 2]);
         assert!(!w.follow_end(Offset(9)));
-        w.acknowledge(Offset(2)).unwrap();
+        w.acknowledge(AT, Offset(2)).unwrap();
         assert!(w.follow_end(Offset(9)));
         assert_eq!((w.acknowledged(), w.delivered()), (Offset(9), Offset(9)));
         assert!(!w.follow_end(Offset(5)));
@@ -306,18 +318,18 @@ mod tests {
                     }
                     1 => {
                         let known = model.iter().any(|(o, _)| *o == number) && number >= answered;
-                        prop_assert_eq!(window.acknowledge(Offset(number)).is_ok(), known);
+                        prop_assert_eq!(window.acknowledge(AT, Offset(number)).is_ok(), known);
                         if known { answered = number; }
                     }
                     2 => {
                         let known = model.iter().any(|(o, _)| *o == number) && number > answered;
-                        prop_assert_eq!(window.refuse(Offset(number)).is_ok(), known);
+                        prop_assert_eq!(window.refuse(AT, Offset(number)).is_ok(), known);
                         if known { answered = number; refused.insert(number); }
                     }
                     _ => {
                         let head = model.iter().find(|(_, done)| !done).map(|(o, _)| *o);
                         if refused.contains(&number) || head == Some(number) {
-                            window.resolve(Offset(number));
+                            window.resolve(AT, Offset(number));
                             refused.remove(&number);
                             answered = answered.max(number);
                         }

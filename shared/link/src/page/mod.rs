@@ -16,11 +16,13 @@ use memmap2::{MmapOptions, MmapRaw};
 
 use crate::attempts::Attempts;
 
+mod latencies;
 mod lease;
 mod progress;
 #[cfg(test)]
 mod tests;
 
+pub use self::latencies::{BOUNDS_MILLIS, Latencies};
 pub use self::lease::Lease;
 pub use self::progress::{Nonsense, Progress};
 
@@ -35,7 +37,7 @@ const IDENTITY_SIZE: usize = SIZE - WORDS_SIZE;
 /// "kafkavsr": it and the layout's number stand first in every layout, so that each version knows the others' pages.
 const MAGIC: u64 = 0x6b61_666b_6176_7372;
 /// Another word, place or meaning of anything on the page is another number: pages are never converted, only left unused.
-const LAYOUT: u64 = 2;
+const LAYOUT: u64 = 3;
 
 /// What stands in which word.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +59,8 @@ enum Word {
     HandlerPid = 18,
     Window = 19,
     AcknowledgedAt = 20,
+    SilentSince = 22,
+    SilenceEnds = 23,
     // Written by the worker, and by the supervisor once the worker is gone.
     RangeUntil = 24,
     RangeDeaths = 25,
@@ -69,6 +73,10 @@ enum Word {
     LeaseDead = 33,
     Committed = 34,
     CommitSent = 35,
+    // Written by the worker.
+    LatencySum = 40,
+    /// The first of as many as there are buckets.
+    LatencyCounts = 41,
 }
 
 /// Why a page can't be used.
@@ -180,12 +188,16 @@ impl Page {
 
     #[expect(unsafe_code, reason = "shared memory is reached through a pointer")]
     #[expect(clippy::cast_ptr_alignment, reason = "a mapping begins at a page's boundary")]
-    fn word(&self, word: Word) -> &AtomicU64 {
+    fn nth(&self, word: Word, further: usize) -> &AtomicU64 {
         const { assert!(WORDS * 8 <= WORDS_SIZE) };
-        let index = (word as usize).min(WORDS - 1);
+        let index = (word as usize).saturating_add(further).min(WORDS - 1);
         // SAFETY: the mapping is SIZE bytes, aligned to a page and lives as long as `self`; `index` is below WORDS, so the
         // word lies inside it. Every access to this part of the mapping, in both processes, is through an AtomicU64.
         unsafe { &*self.map.as_ptr().cast::<AtomicU64>().add(index) }
+    }
+
+    fn word(&self, word: Word) -> &AtomicU64 {
+        self.nth(word, 0)
     }
 
     fn get(&self, word: Word) -> u64 {
@@ -209,10 +221,8 @@ impl Page {
         for word in [Word::Position, Word::Acknowledged, Word::Delivered] {
             self.set_signed(word, start.0);
         }
-        self.set(Word::InFlight, 0);
-        self.set(Word::OldestInFlight, 0);
         self.set_signed(Word::HeadTimestamp, -1);
-        self.set(Word::HandlerPid, 0);
+        self.set_nothing_in_flight();
         self.set_attempts(Attempts::default());
     }
 
@@ -232,9 +242,15 @@ impl Page {
         let acknowledged = self.get(Word::Acknowledged);
         self.set(Word::Position, acknowledged);
         self.set(Word::Delivered, acknowledged);
-        self.set(Word::InFlight, 0);
-        self.set(Word::OldestInFlight, 0);
-        self.set(Word::HandlerPid, 0);
+        self.set_nothing_in_flight();
+    }
+
+    fn set_nothing_in_flight(&self) {
+        for word in
+            [Word::InFlight, Word::OldestInFlight, Word::SilentSince, Word::SilenceEnds, Word::HandlerPid]
+        {
+            self.set(word, 0);
+        }
     }
 
     /// What was in flight when everything died together is to be delivered one by one; alone, its death counts. Where the
@@ -278,6 +294,9 @@ impl Page {
             handler_pid: self.get(Word::HandlerPid),
             window: self.get(Word::Window),
             acknowledged_at: Boottime(self.get(Word::AcknowledgedAt)),
+            silent_since: Boottime(self.get(Word::SilentSince)),
+            silence_ends: Boottime(self.get(Word::SilenceEnds)),
+            latencies: self.latencies(),
         }
     }
 
@@ -296,6 +315,30 @@ impl Page {
         self.set(Word::HandlerPid, progress.handler_pid);
         self.set(Word::Window, progress.window);
         self.set(Word::AcknowledgedAt, progress.acknowledged_at.0);
+        self.set(Word::SilentSince, progress.silent_since.0);
+        self.set(Word::SilenceEnds, progress.silence_ends.0);
+        self.set_latencies(&progress.latencies);
+    }
+
+    fn latencies(&self) -> Latencies {
+        const { assert!(Word::LatencyCounts as usize + BOUNDS_MILLIS.len() < WORDS) };
+        Latencies {
+            counts: std::array::from_fn(|bucket| {
+                self.nth(Word::LatencyCounts, bucket).load(Ordering::Acquire)
+            }),
+            sum_micros: self.get(Word::LatencySum),
+        }
+    }
+
+    fn set_latencies(&self, latencies: &Latencies) {
+        // Most turns settle nothing.
+        if self.get(Word::LatencySum) == latencies.sum_micros && self.latencies() == *latencies {
+            return;
+        }
+        self.set(Word::LatencySum, latencies.sum_micros);
+        for (bucket, count) in latencies.counts.iter().enumerate() {
+            self.nth(Word::LatencyCounts, bucket).store(*count, Ordering::Release);
+        }
     }
 
     /// How often what is in flight has killed its handler, and since when it is with handlers.

@@ -3,6 +3,8 @@
 use kafkavisor::clock::Boottime;
 use kafkavisor::ids::Offset;
 
+use super::latencies::Latencies;
+
 /// How far a partition is, as its worker says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
@@ -32,6 +34,12 @@ pub struct Progress {
     pub window: u64,
     /// When a handler last acknowledged something, over all workers of this page; 0 before the first.
     pub acknowledged_at: Boottime,
+    /// Since when the handler says nothing with messages in flight, 0 while it owes no answer.
+    pub silent_since: Boottime,
+    /// When that is too long, 0 where its time is kept elsewhere (`exec`).
+    pub silence_ends: Boottime,
+    /// From delivery to acknowledgement, over all workers of this page.
+    pub latencies: Latencies,
 }
 
 /// Why a page's numbers can't be true.
@@ -39,13 +47,13 @@ pub struct Progress {
 #[error("the status page holds nonsense: {what} ({progress:?})")]
 pub struct Nonsense {
     what: &'static str,
-    progress: Progress,
+    progress: Box<Progress>,
 }
 
 impl Progress {
     /// Checks what a worker says against itself and against `floor`, the lowest offset it can have acknowledged.
     pub fn check(&self, floor: Offset) -> Result<(), Nonsense> {
-        let wrong = |what| Err(Nonsense { what, progress: *self });
+        let wrong = |what| Err(Nonsense { what, progress: Box::new(*self) });
         if self.acknowledged < floor.0.max(0) {
             return wrong("acknowledged went backwards");
         }

@@ -34,7 +34,7 @@ offsets:
   commit_messages: 10000
 restart: {initial: 500ms, max: 30s, healthy_after: 60s}
 stop: {timeout: 10s}
-admin: {socket: /run/kafkavisor/services.billing/control.sock}
+admin: {socket: /run/kafkavisor/services.billing/control.sock, http: '[::1]:0', hosts: [kv.internal], details: true}
 log: {level: info, format: text}
 kafka: {fetch.min.bytes: 1}
 ";
@@ -107,6 +107,8 @@ fn the_contracts_example_loads() {
         ("/kafka", "zk1:2181,zk2:2181/kafka")
     );
     assert_eq!(config.handler.command, ["./handler", "--verbose"]);
+    assert_eq!(config.admin.http.as_deref(), Some("[::1]:0"));
+    assert_eq!((config.admin.hosts, config.admin.details), (vec!["kv.internal".to_owned()], true));
     let socket = config.admin.socket.unwrap();
     assert_eq!(socket.to_str(), Some("/run/kafkavisor/services.billing/control.sock"));
     assert_eq!(config.kafka.get("fetch.min.bytes").unwrap(), "1");

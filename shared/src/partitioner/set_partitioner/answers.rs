@@ -46,7 +46,8 @@ impl SetPartitioner {
         match self.party.listed(now, id, nodes, self.settings.cooldown) {
             Listed::Same => {}
             Listed::Changed => {
-                out.push(Action::Notify(Notice::Listed { members: self.party.ids().len() }));
+                let members = self.party.ids().into_iter().map(str::to_owned).collect();
+                out.push(Action::Notify(Notice::Listed { members }));
                 self.unsettle(out);
             }
             Listed::WithoutUs => self.end(Ending::Renew, out),

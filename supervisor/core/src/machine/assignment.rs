@@ -27,6 +27,7 @@ impl Core {
             return Vec::new();
         }
         self.change();
+        self.changes.assigned(&key, token);
         if let Some(partition) = self.partitions.get_mut(&key) {
             hit!(assigned_again_while_on_its_way_out);
             partition.tenure.assigned_again = Some(Assigned(token));
@@ -110,6 +111,7 @@ impl Core {
     pub(super) fn lost(&mut self, now: Instant, key: &TopicPartition) -> Vec<Action> {
         self.change();
         let Some(partition) = self.partitions.get_mut(key) else { return Vec::new() };
+        self.changes.of(key, "lost", "the session with ZooKeeper is lost");
         partition.tenure.assigned_again = None;
         partition.tenure.revoked = None;
         let mut actions =
@@ -161,6 +163,11 @@ impl Core {
 
     pub(super) fn release(&mut self, now: Instant, key: &TopicPartition) -> Vec<Action> {
         let Some(mut partition) = self.partitions.remove(key) else { return Vec::new() };
+        let released = match partition.tenure.uncommitted() {
+            None => "what is acknowledged is committed".to_owned(),
+            Some(offset) => format!("offset {offset} is not confirmed as committed"),
+        };
+        self.changes.of(key, "released", released);
         self.record_mut(key).leave_page();
         let mut actions =
             not_done(partition.tenure.waiting(), "the partition was given up before that was confirmed");

@@ -88,6 +88,7 @@ impl Core {
             None => {
                 if partition.tenure.commit_error.take().is_some() {
                     log::info!("{key}: commits succeed again");
+                    self.changes.entered(key.clone(), "commits_again", None);
                 }
                 if asked { self.confirmed(now, &key, offset) } else { Vec::new() }
             }
@@ -102,6 +103,7 @@ impl Core {
                 }
                 if partition.tenure.commit_error.as_deref() != Some(error) {
                     log::error!("{key}: offset {offset} is not committed: {error}");
+                    self.changes.of(&key, "commit_failed", error);
                 }
                 partition.tenure.commit_error = Some(error.to_owned());
                 Vec::new()

@@ -1,5 +1,6 @@
 //! What becomes of a partition when its worker has ended: again, after a while, parked, moved on, or released.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use kafkavisor::config::PoisonAction;
@@ -70,6 +71,7 @@ impl Core {
         };
         let purpose = partition.phase().purpose().unwrap_or(Purpose::Recover);
         let Some(worker) = partition.phase().worker().cloned() else { return Vec::new() };
+        self.record_mut(key).stderr = Arc::from(&*worker.stderr);
         let mut end = End { worker, exit, progress: *progress, attempts };
         let mut actions = match self.believe(key, progress) {
             Ok(mut actions) => {
@@ -113,7 +115,7 @@ impl Core {
         log::warn!("{key}: the drain was not finished: {how}; what was in flight comes again");
         // A handler that died of itself meanwhile was not cut short by us.
         self.cut_short |= matches!(end.worker.ending, Some(Ending::Stopped { cut_short: true, .. }));
-        self.record_mut(key).last_exit = Some(how);
+        self.note_exit(key, &how);
         false
     }
 
@@ -142,11 +144,11 @@ impl Core {
             hit!(replaced_worker_had_parked_or_lost_its_start);
             return self.recover(now, key, end);
         }
-        let whole = self.note_drain(key, &end);
+        let (whole, at) = (self.note_drain(key, &end), self.at);
         let record = self.record_mut(key);
         record.count_restart(reason);
         if whole {
-            record.last_exit = Some(format!("{}: stopped to start again", reason.name()));
+            record.exited(at, &format!("{}: stopped to start again", reason.name()));
         }
         self.go_on(now, key)
     }
@@ -158,15 +160,15 @@ impl Core {
             Some(Ending::LeaseLost) => {
                 hit!(worker_ended_for_its_lease);
                 let record = self.record_mut(key);
-                record.last_exit = Some(how);
                 record.count_restart(Reason::LeaseLost);
+                self.note_exit(key, &how);
                 self.go_on(now, key)
             }
             Some(Ending::Parked { offset, error }) => self.parked(now, key, *offset, error, &end),
             Some(Ending::StartLost { .. }) => {
                 hit!(worker_lost_its_start);
                 log::warn!("{key}: {how}; looking where to go on");
-                self.record_mut(key).last_exit = Some(how.clone());
+                self.note_exit(key, &how);
                 self.locate_later(now, key, how);
                 Vec::new()
             }
@@ -195,7 +197,7 @@ impl Core {
 
     /// Kafka keeps us out: said once.
     fn bar(&mut self, key: &TopicPartition, barred: Barred) {
-        self.record_mut(key).last_exit = Some(barred.why().to_owned());
+        self.note_exit(key, barred.why());
         let Some(partition) = self.partitions.get_mut(key) else { return };
         if partition.tenure.barred.as_ref() != Some(&barred) {
             log::error!("{key}: stopped: {}", barred.why());
@@ -238,7 +240,7 @@ impl Core {
             actions.extend(ticket.map(|ticket| Action::Answer { ticket, result }));
         }
         actions.extend(self.roll_failed(now, key, &how));
-        self.record_mut(key).last_exit = Some(how.clone());
+        self.note_exit(key, &how);
         self.enter(key, Phase::Parked { why: how });
         actions
     }
@@ -266,6 +268,12 @@ impl Core {
         actions
     }
 
+    /// How a worker ended, in words.
+    pub(super) fn note_exit(&mut self, key: &TopicPartition, how: &str) {
+        let at = self.at;
+        self.record_mut(key).exited(at, how);
+    }
+
     pub(super) fn back_off(
         &mut self,
         now: Instant,
@@ -283,6 +291,7 @@ impl Core {
             progressed: worker.is_some_and(|worker| acknowledged_at > Some(worker.acknowledged_before)),
         };
         let Some(partition) = self.partitions.get_mut(key) else { return actions };
+        let looped = partition.tenure.failures.looping();
         let wait = partition.tenure.failures.failed(now, run, &restart, chance);
         let then = if wait.is_zero() { "at once".to_owned() } else { format!("in {wait:.1?}") };
         if partition.tenure.failures.looping() {
@@ -294,7 +303,10 @@ impl Core {
         partition.enter(Phase::BackingOff { until: now + wait });
         let record = self.record_mut(key);
         record.count_restart(reason);
-        record.last_exit = Some(why);
+        self.note_exit(key, &why);
+        if looped {
+            self.changes.of(key, "worker_exited", format!("{why}; started again {then}"));
+        }
         actions
     }
 
@@ -326,6 +338,7 @@ impl Core {
             PoisonAction::Skip => {
                 hit!(message_given_up_and_skipped);
                 log::error!("{key}: {what}: skipped");
+                self.changes.of(key, "skipped", what);
                 if let Some(place) = &mut partition.tenure.place {
                     place.acknowledged = offset.next();
                 }
@@ -345,7 +358,7 @@ impl Core {
                 hit!(message_given_up_and_parked);
                 log::error!("{key}: {what}: parked");
                 partition.enter(Phase::Parked { why: what.clone() });
-                self.record_mut(key).last_exit = Some(what);
+                self.record_mut(key).last_exited(at, &what);
                 Vec::new()
             }
         }

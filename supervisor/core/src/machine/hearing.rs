@@ -42,6 +42,8 @@ impl Core {
                 }
                 Vec::new()
             }
+            // Told to whoever asked, and no matter of ours.
+            FromWorker::Described(_) => Vec::new(),
             FromWorker::CommitWanted => {
                 self.commit_at = Some(now);
                 Vec::new()
@@ -59,13 +61,14 @@ impl Core {
                 self.batch_failed(now, key, offset, (count == 1).then_some(attempts), &error, stderr)
             }
             FromWorker::Postponed { error } => {
-                self.record_mut(key).last_exit = Some(text::shown(&error));
+                self.note_exit(key, &text::shown(&error));
                 Vec::new()
             }
             FromWorker::DeadLettered { offset } => {
                 log::warn!("{key}: offset {offset} is in the dead-letter topic");
                 let due = partition.tenure.dead_letter.take_if(|due| due.dead_letter.offset == offset);
                 self.record_mut(key).dead_lettered += 1;
+                self.changes.of(key, "dead_lettered", format!("offset {offset}"));
                 let ticket = due.and_then(|due| due.ticket);
                 let result = Ok(format!("offset {offset} is in the dead-letter topic"));
                 ticket.map(|ticket| Action::Answer { ticket, result }).into_iter().collect()
@@ -109,7 +112,7 @@ impl Core {
                 tenure.blocking = Some(DeadLetter { offset, attempts, error, stderr });
             }
         }
-        self.record_mut(key).last_exit = Some(how.clone());
+        self.note_exit(key, &how);
         let mut actions = self.roll_failed(now, key, &how);
         // Its worker lives: it goes back with the others.
         let turned_back = self.partitions.get(key).is_some_and(|partition| {
@@ -173,6 +176,7 @@ impl Core {
                 (Vec::new(), Some(nonsense))
             }
         };
+        self.note_silence(key, progress);
         let Some(partition) = self.partitions.get_mut(key) else { return actions };
         let still = wrong.is_none() && partition.stands_still(now, at.since(progress.heartbeat));
         if still {
@@ -189,6 +193,24 @@ impl Core {
             actions.push(if still { Action::AbortWorker { pid } } else { Action::KillWorker { pid } });
         }
         actions
+    }
+
+    /// A handler that says nothing although messages are in flight is told of, once for each silence.
+    fn note_silence(&mut self, key: &TopicPartition, progress: &Progress) {
+        let hangs_after = self.settings_of(key).hangs_after;
+        let silent = self.at.since(progress.silent_since);
+        let hangs = progress.in_flight > 0 && progress.silent_since.0 > 0 && silent >= hangs_after;
+        let Some(partition) = self.partitions.get_mut(key) else { return };
+        if std::mem::replace(&mut partition.tenure.hanging, hangs) == hangs {
+            return;
+        }
+        if hangs {
+            let (count, head) = (progress.in_flight, progress.acknowledged);
+            let what =
+                format!("no answer for {silent:.1?}, with {count} messages in flight from offset {head}");
+            log::warn!("{key}: its handler hangs: {what}; at handler.timeout it is ended and started again");
+            self.changes.of(key, "hanging", what);
+        }
     }
 
     /// Believes what a page says, if it can be true, and draws the conclusions of what was acknowledged since.

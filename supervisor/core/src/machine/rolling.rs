@@ -38,7 +38,9 @@ impl Core {
             actions.push(Action::Discard { config: before });
         }
         let of = self.partitions.all().values().filter(|partition| can_roll(partition)).count();
-        log::info!("{of} workers are replaced, one first, then a tenth at a time");
+        let what = format!("{of} workers are replaced, one first, then a tenth at a time");
+        log::info!("{what}");
+        self.changes.of_all("reloaded", Some(what));
         let under_way = BTreeMap::new();
         self.roll = Some(Roll { to, under_way, rolled: 0, of, state: RollState::Running });
         actions
@@ -75,7 +77,9 @@ impl Core {
             hit!(roll_done);
             roll.state = RollState::Done;
             roll.of = roll.of.max(roll.rolled);
-            log::info!("the roll is over: {} of {} workers are replaced", roll.rolled, roll.of);
+            let what = format!("{} of {} workers are replaced", roll.rolled, roll.of);
+            log::info!("the roll is over: {what}");
+            self.changes.of_all("rolled", Some(what));
             actions.extend(self.establish(roll.to));
         }
         self.roll = Some(roll);
@@ -170,6 +174,7 @@ impl Core {
             roll.of
         );
         hit!(roll_stops);
+        self.changes.of(key, "roll_stopped", format!("its new worker failed: {why}"));
         roll.under_way.clear();
         roll.state = RollState::Stopped { partition: key.clone(), why: why.to_owned() };
         let mut actions = Vec::new();

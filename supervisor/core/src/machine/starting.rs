@@ -46,7 +46,7 @@ impl Core {
                 hit!(start_parks);
                 log::error!("{key}: parked: {why}");
                 partition.enter(Phase::Parked { why: why.clone() });
-                self.record_mut(key).last_exit = Some(why);
+                self.note_exit(key, &why);
                 Vec::new()
             }
             Decision::At { offset, why } => {
@@ -63,7 +63,7 @@ impl Core {
                 self.keep_paused(key, why);
                 let mut actions = if let Some(page) = taken {
                     hit!(page_is_gone_on_from);
-                    self.take_up(now, key, page)
+                    self.take_up(now, key, &page)
                 } else {
                     hit!(page_is_made_anew);
                     self.record_mut(key).new_page();
@@ -128,8 +128,8 @@ impl Core {
 
     /// The page of an earlier tenure holds: reading goes on behind the last acknowledged message. A message that was alone in
     /// flight when everything ended, often enough, is judged now.
-    fn take_up(&mut self, now: Instant, key: &TopicPartition, page: TakenUp) -> Vec<Action> {
-        let TakenUp { progress, attempts, died_alone } = page;
+    fn take_up(&mut self, now: Instant, key: &TopicPartition, page: &TakenUp) -> Vec<Action> {
+        let TakenUp { progress, attempts, died_alone } = *page;
         let acknowledged = Offset(progress.acknowledged);
         log::info!("{key}: goes on after the last acknowledged message, at {acknowledged}");
         self.record_mut(key).old_page(&progress);

@@ -63,6 +63,12 @@ pub(super) fn settings(action: PoisonAction) -> Settings {
 }
 
 impl Fixture {
+    /// Messages of orders:0 acknowledged in all, where its page says so many.
+    pub(super) fn totals(&self, messages: u64) -> u64 {
+        let page = Progress { messages, ..Progress::default() };
+        self.core.record(&orders(0)).unwrap().totals(Some(&page)).messages
+    }
+
     pub(super) fn new() -> Self {
         Self::with(settings(PoisonAction::Park))
     }

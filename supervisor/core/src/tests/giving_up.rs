@@ -197,7 +197,7 @@ fn a_handler_that_dies_in_the_drain_is_said_and_cuts_nothing_short() {
     fixture.ready(0);
     fixture.event(Event::StopRequested(Stop::Signalled));
     fixture.exits(0, Some(CRASHED), Exit::Status(1), progress(3, 5));
-    let last_exit = fixture.core.record(&orders(0)).unwrap().last_exit.clone();
+    let last_exit = fixture.core.record(&orders(0)).unwrap().last_exit().map(ToString::to_string);
     assert_eq!(last_exit.as_deref(), Some("handler exited with status 1"));
     fixture.committed(0, 3, None);
     fixture.event(Event::Left);

@@ -150,7 +150,7 @@ fn what_is_assigned_and_revoked_while_a_lost_tenure_still_ends_is_released_after
 #[test]
 fn counters_outlive_lost_sessions_and_moves() {
     let mut fixture = Fixture::new();
-    let totals = |fixture: &Fixture, page: u64| fixture.core.record(&orders(0)).unwrap().totals(page, 0).0;
+    let totals = Fixture::totals;
     fixture.ready(0);
     fixture.exits(0, None, KILLED, progress(10, 12));
     fixture.pass(SECOND);

@@ -22,7 +22,7 @@ impl World {
                     Event::StopRequested { reason, within }
                 }
                 ToWorker::Decide { offset, verdict } => Event::Decided { offset, verdict },
-                ToWorker::Start(_) | ToWorker::Token(_) => continue,
+                ToWorker::Start(_) | ToWorker::Token(_) | ToWorker::Describe => continue,
             };
             self.handle_in_worker(pid, event)?;
         }
@@ -128,6 +128,8 @@ impl World {
             handler_pid: u64::from(!worker.handler.reaped),
             window: u64::from(worker.core.window_size()),
             acknowledged_at: worker.acknowledged_at,
+            latencies: *window.latencies(),
+            ..Progress::default()
         };
     }
 }

@@ -44,7 +44,7 @@ impl Core {
 
     pub(super) fn resolve(&mut self, offset: Offset) {
         self.failures.remove(&offset);
-        let settled = self.window.resolve(offset);
+        let settled = self.window.resolve(self.at, offset);
         self.note(settled);
     }
 

@@ -129,8 +129,9 @@ impl Alone {
 
     /// How many members it said last.
     pub(super) fn members(&self) -> Option<usize> {
-        let members =
-            |notice: &Notice| if let Notice::Listed { members } = notice { Some(*members) } else { None };
+        let members = |notice: &Notice| {
+            if let Notice::Listed { members } = notice { Some(members.len()) } else { None }
+        };
         self.heard.iter().rev().find_map(members)
     }
 

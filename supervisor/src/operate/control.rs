@@ -13,17 +13,19 @@ use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use kafkavisor::clock::now;
-use kafkavisor_link::control::{MAX_REQUEST, NotTried, Request};
+use kafkavisor::ids::TopicPartition;
+use kafkavisor_link::control::{MAX_REQUEST, NotTried, Request, Selector};
 use kafkavisor_link::panics;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::{Uid, geteuid};
 use serde_json::Value;
 
-use super::status::Status;
+use super::silent::Silent;
+use crate::observe::Looks;
 
-/// Conversations at once.
-const MAX_CONVERSATIONS: usize = 32;
+/// So many are answered at once: those who follow events or wait for a `seek` among them.
+const MAX_CONVERSATIONS: usize = 128;
 /// Longest that either side may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -37,23 +39,22 @@ const STILL_THERE: Duration = Duration::from_millis(500);
 /// Longest that answers may take to reach those who wait when the instance ends.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
-/// What is answered; put into words by the conversation, not by the loop.
-pub(crate) enum Answer {
-    Value(Value),
-    Status(Arc<Status>),
-}
-
 /// A request, who asks, and where the answer goes.
 pub(crate) struct Asked {
     pub(crate) request: Request,
     pub(crate) uid: u32,
     pub(crate) pid: i32,
-    answer: Sender<Answer>,
+    answer: Sender<Value>,
 }
 
 impl Asked {
+    /// For the log.
+    pub(crate) fn who(&self) -> String {
+        format!("user {} (process {})", self.uid, self.pid)
+    }
+
     /// Who does not wait for the answer does not get it.
-    pub(crate) fn reply(&self, answer: Answer) {
+    pub(crate) fn reply(&self, answer: Value) {
         let _nobody_waits = self.answer.try_send(answer);
     }
 }
@@ -82,7 +83,7 @@ impl Drop for Control {
 
 impl Control {
     /// Listens at `path`. What is there from an earlier life is removed: the instance's lock is ours.
-    pub(crate) fn listen(path: &Path, asked: Sender<Asked>) -> io::Result<Self> {
+    pub(crate) fn listen(path: &Path, asked: Sender<Asked>, looks: Looks) -> io::Result<Self> {
         match fs::symlink_metadata(path) {
             Ok(there) if there.file_type().is_socket() => fs::remove_file(path)?,
             Ok(_) => {
@@ -92,7 +93,7 @@ impl Control {
         }
         let listener = UnixListener::bind(path)?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-        let conversations = Arc::new(AtomicUsize::new(0));
+        let (conversations, silent) = (Arc::new(AtomicUsize::new(0)), Silent::default());
         let counted = Arc::clone(&conversations);
         let accept = move || {
             for stream in listener.incoming() {
@@ -101,17 +102,20 @@ impl Control {
                     thread::park_timeout(ACCEPT_AGAIN);
                     continue;
                 };
-                if conversations.fetch_add(1, Ordering::AcqRel) >= MAX_CONVERSATIONS {
-                    conversations.fetch_sub(1, Ordering::AcqRel);
-                    continue;
-                }
-                let (asked, conversations) = (asked.clone(), Arc::clone(&conversations));
+                let stream = Arc::new(stream);
+                silent.comes(&stream);
+                let (asked, looks, silent) = (asked.clone(), looks.clone(), silent.clone());
+                let conversations = Arc::clone(&conversations);
                 let converse = move || {
                     panics::end_alone();
-                    if let Err(error) = converse(&stream, &asked) {
+                    let request = request_line(&stream);
+                    silent.speaks(&stream);
+                    let counted = Counted::new(conversations);
+                    let said =
+                        request.and_then(|request| converse(&stream, &request, &counted, &asked, &looks));
+                    if let Err(error) = said {
                         log::debug!("control socket: {error}");
                     }
-                    conversations.fetch_sub(1, Ordering::AcqRel);
                 };
                 let _no_thread_no_answer = thread::Builder::new().name("control".to_owned()).spawn(converse);
             }
@@ -121,16 +125,53 @@ impl Control {
     }
 }
 
-fn converse(stream: &UnixStream, asked: &Sender<Asked>) -> io::Result<()> {
+/// One of those that are being answered, as long as it is.
+struct Counted {
+    all: Arc<AtomicUsize>,
+    others: usize,
+}
+
+impl Counted {
+    fn new(all: Arc<AtomicUsize>) -> Self {
+        let others = all.fetch_add(1, Ordering::AcqRel);
+        Self { all, others }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.all.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn converse(
+    stream: &UnixStream,
+    request: &[u8],
+    counted: &Counted,
+    asked: &Sender<Asked>,
+    looks: &Looks,
+) -> io::Result<()> {
     stream.set_write_timeout(Some(TIMEOUT))?;
     let peer = getsockopt(stream, PeerCredentials)?;
     if !may_ask(Uid::from_raw(peer.uid()), geteuid()) {
         return reply(stream, &not_tried("only the user that runs this instance, and root, may ask", false));
     }
-    let request = match serde_json::from_slice(&request_line(stream)?) {
+    if counted.others >= MAX_CONVERSATIONS {
+        return reply(
+            stream,
+            &not_tried("too many are being answered: try again, or end some of those", false),
+        );
+    }
+    let request = match serde_json::from_slice(request) {
         Ok(request) => request,
         Err(error) => return reply(stream, &not_tried(&format!("not understood: {error}"), true)),
     };
+    if let Request::Status { partition } = &request {
+        return reply(stream, &status(looks, partition.as_ref()));
+    }
+    if let Request::Events { count, follow } = request {
+        return tell_events(stream, looks, count, follow);
+    }
     let (answer, answered) = bounded(1);
     let within = if matches!(request, Request::Seek { .. } | Request::Skip { .. }) {
         CARRIED_OUT_WITHIN
@@ -154,10 +195,47 @@ fn converse(stream: &UnixStream, asked: &Sender<Asked>) -> io::Result<()> {
     }
 }
 
-fn not_tried(error: &str, unknown: bool) -> Answer {
+/// What the loop knows; it is not kept from its work by being asked.
+fn status(looks: &Looks, partition: Option<&Selector>) -> Value {
+    let Some(selector) = partition else {
+        return match looks.board.look() {
+            Ok(snapshot) => serde_json::to_value(&*snapshot.status()).unwrap_or_default(),
+            Err(hangs) => not_tried(&hangs.to_string(), false),
+        };
+    };
+    let Some(key) =
+        selector.partition.map(|number| TopicPartition { topic: selector.topic.clone(), partition: number })
+    else {
+        return not_tried(&format!("{selector}: name one partition, as TOPIC:PARTITION"), true);
+    };
+    match looks.detail(&key) {
+        Ok(Some(detail)) => serde_json::to_value(detail).unwrap_or_default(),
+        Ok(None) => not_tried(&format!("this instance does not have {key}; ask the member that does"), true),
+        Err(hangs) => not_tried(&hangs.to_string(), false),
+    }
+}
+
+/// A line for each, and one for each that comes, as long as somebody listens.
+fn tell_events(mut stream: &UnixStream, looks: &Looks, count: Option<usize>, follow: bool) -> io::Result<()> {
+    let mut read = looks.events.last(count);
+    loop {
+        let mut lines = Vec::new();
+        for event in &read.events {
+            serde_json::to_writer(&mut lines, &**event)?;
+            lines.push(b'\n');
+        }
+        stream.write_all(&lines)?;
+        if !follow || read.over || has_gone(stream) {
+            return Ok(());
+        }
+        read = looks.events.since(read.next, STILL_THERE);
+    }
+}
+
+fn not_tried(error: &str, unknown: bool) -> Value {
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let answer = NotTried { error: error.to_owned(), unknown, version };
-    Answer::Value(serde_json::to_value(answer).unwrap_or_default())
+    serde_json::to_value(answer).unwrap_or_default()
 }
 
 /// Whether the other side has closed the conversation.
@@ -193,13 +271,20 @@ fn request_line(mut stream: &UnixStream) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
-fn reply(mut stream: &UnixStream, answer: &Answer) -> io::Result<()> {
-    let mut line = match answer {
-        Answer::Value(value) => serde_json::to_vec(value)?,
-        Answer::Status(status) => serde_json::to_vec(status)?,
-    };
+fn reply(mut stream: &UnixStream, answer: &Value) -> io::Result<()> {
+    let mut line = serde_json::to_vec(answer)?;
     line.push(b'\n');
     stream.write_all(&line)
+}
+
+/// Asks the instance behind `socket` for lines, as many as it has, for as long as it says any.
+pub(crate) fn tell(socket: &Path, request: &Request) -> io::Result<BufReader<UnixStream>> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    let mut line = serde_json::to_vec(request)?;
+    line.push(b'\n');
+    stream.write_all(&line)?;
+    Ok(BufReader::new(stream))
 }
 
 /// Asks the instance behind `socket`.

@@ -8,27 +8,27 @@ use std::thread;
 use crossbeam_channel::Sender;
 use kafkavisor::config::{Config, ZookeeperAuth};
 
-use super::deployments::Files;
 use crate::exit::Failure;
+use crate::shell::deployments::Files;
 
 /// Reads and checks the configuration as `run` did, the same flags winning.
 pub(crate) type Load = Arc<dyn Fn() -> Result<Config, Failure> + Send + Sync>;
 
 /// A configuration, and the handler's files as they were found then.
 #[derive(Debug)]
-pub(super) struct New {
-    pub(super) config: Config,
-    pub(super) files: Files,
+pub(crate) struct New {
+    pub(crate) config: Config,
+    pub(crate) files: Files,
 }
 
 /// What came of reading it.
-pub(super) type Loaded = Result<Box<New>, String>;
+pub(crate) type Loaded = Result<Box<New>, String>;
 
 /// Held from the reading of a file until it is handed on.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// Reads the configuration again; the answer comes through `answer`.
-pub(super) fn start(load: &Load, answer: Sender<Loaded>) {
+pub(crate) fn start(load: &Load, answer: Sender<Loaded>) {
     let (load, fallback) = (Arc::clone(load), answer.clone());
     let work = move || {
         // Whoever reads last has read the newest file, and is heard last.
@@ -47,7 +47,7 @@ pub(super) fn start(load: &Load, answer: Sender<Loaded>) {
 }
 
 /// The configuration to run with from here on, and the keys that are changed in the file and keep their running values.
-pub(super) fn apply(old: &Config, mut new: Config) -> (Config, Vec<&'static str>) {
+pub(crate) fn apply(old: &Config, mut new: Config) -> (Config, Vec<&'static str>) {
     let mut kept = Vec::new();
     keep("group", &old.group, &mut new.group, &mut kept);
     keep("name", &old.name, &mut new.name, &mut kept);
@@ -91,7 +91,7 @@ fn keep_dead_letters_elsewhere(old: &Config, new: &mut Config, kept: &mut Vec<&'
 }
 
 /// What an operator should know of what is kept, if anything is.
-pub(super) fn kept_line(kept: &[&'static str]) -> Option<String> {
+pub(crate) fn kept_line(kept: &[&'static str]) -> Option<String> {
     let verb = if kept.len() == 1 { "keeps its value" } else { "keep their values" };
     let keys = kept.join(", ");
     (!keys.is_empty()).then(|| format!("{keys} {verb}: only a restart of the supervisor takes that up"))

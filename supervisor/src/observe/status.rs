@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 
 use kafkavisor::clock::Boottime;
-use kafkavisor::ids::{Offset, Topic, TopicPartition};
+use kafkavisor::ids::{Offset, Topic};
+use kafkavisor_link::logging::timestamp;
 use kafkavisor_link::page::Progress;
+use kafkavisor_supervisor_core::RollState;
 use serde::{Deserialize, Serialize};
 
-use crate::kafka::LogEnd;
-use kafkavisor_supervisor_core::{Partition as Owned, Record, RollState};
+use super::next;
+use super::snapshot::{Moment, Seen};
 
 /// A running instance.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -17,6 +19,8 @@ use kafkavisor_supervisor_core::{Partition as Owned, Record, RollState};
 pub(crate) struct Status {
     pub(crate) group: String,
     pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) host: String,
     pub(crate) topics: Vec<Topic>,
     /// starting, running or stopping.
     pub(crate) state: String,
@@ -44,6 +48,8 @@ pub(crate) struct Assignment {
     pub(crate) session: Option<String>,
     pub(crate) member: Option<String>,
     pub(crate) members: usize,
+    /// Their ids, ours among them; none are known with static assignment.
+    pub(crate) group_members: Vec<String>,
     /// Partitions that are ours and that a member with other topics still holds, with the lock in the way.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) blocked: BTreeMap<String, String>,
@@ -89,6 +95,13 @@ pub(crate) struct Partition {
     pub(crate) topic: String,
     pub(crate) partition: i32,
     pub(crate) state: String,
+    /// Since when it is in its state (RFC 3339).
+    pub(crate) since: Option<String>,
+    /// What comes next of itself, and when, or who must do something.
+    pub(crate) next: Option<String>,
+    /// Its handler says nothing although messages are in flight.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) hanging: bool,
     pub(crate) worker_pid: Option<i32>,
     pub(crate) handler_pid: Option<u64>,
     pub(crate) position: Option<i64>,
@@ -117,92 +130,114 @@ pub(crate) struct Partition {
     pub(crate) left_behind: Vec<String>,
 }
 
-/// The moment for which a partition is described.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment {
-    pub(crate) boottime: Boottime,
-    pub(crate) wall_millis: i64,
-}
-
-/// As the partition says; what is paused says so from the moment on in which nothing runs, its start known or not.
-fn state(owned: &Owned, record: Option<&Record>) -> &'static str {
-    let paused = record.is_some_and(|record| record.paused.is_some());
-    match owned.state() {
-        "starting" | "crash_loop" if paused && owned.pid().is_none() => "paused",
-        state => state,
-    }
-}
-
 fn seconds(millis: i64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "ages in milliseconds are far below 2^52")]
     let seconds = millis.max(0) as f64 / 1000.0;
     seconds
 }
 
-impl Partition {
-    pub(crate) fn of(
-        key: &TopicPartition,
-        owned: &Owned,
-        record: Option<&Record>,
-        progress: Option<&Progress>,
-        end: Option<LogEnd>,
-        now: Moment,
-    ) -> Self {
-        let (running, tenure) = (owned.pid(), &owned.tenure);
-        let (acknowledged, committed) = (tenure.held().map(|place| place.acknowledged), tenure.committed());
-        // What can't be believed is not shown either; its worker is on the way out.
-        let progress = progress.filter(|page| page.check(acknowledged.unwrap_or(Offset(0))).is_ok());
+/// What its page says, where that can be believed.
+pub(super) fn believed(seen: &Seen) -> Option<&Progress> {
+    let floor = seen.acknowledged.unwrap_or(Offset(0));
+    // What can't be believed is not shown either; its worker is on the way out.
+    seen.progress.as_ref().filter(|page| page.check(floor).is_ok())
+}
+
+/// Since when its handler says nothing with messages in flight.
+pub(super) fn silence(seen: &Seen) -> Option<Boottime> {
+    let page = believed(seen).filter(|_| seen.worker.is_some())?;
+    Some(page.silent_since).filter(|since| since.0 > 0 && page.in_flight > 0)
+}
+
+/// Whether that is too long to be work.
+pub(crate) fn hangs(seen: &Seen, at: Boottime) -> bool {
+    silence(seen).is_some_and(|since| at.since(since) >= seen.hangs_after)
+}
+
+/// Numbers of one partition, as status and metrics have them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Figures {
+    pub(crate) position: Option<i64>,
+    pub(crate) acknowledged: Option<i64>,
+    pub(crate) high_watermark: Option<i64>,
+    pub(crate) lag: Option<i64>,
+    pub(crate) lag_seconds: f64,
+    pub(crate) in_flight: u64,
+    pub(crate) oldest_in_flight: f64,
+    pub(crate) handler_pid: u64,
+}
+
+impl Figures {
+    pub(crate) fn of(seen: &Seen, moment: &Moment) -> Self {
+        let (acknowledged, running) = (seen.acknowledged, seen.worker.is_some());
+        let progress = believed(seen);
         let page = progress.copied().unwrap_or_default();
         let known = progress.is_some() && acknowledged.is_some();
-        let position = known.then_some(if running.is_some() { page.position } else { page.acknowledged });
+        let position = known.then_some(if running { page.position } else { page.acknowledged });
         // What has been read lies below the end, but is no end: before one was heard of, none is known.
-        let heard = [end.map(|end| end.end.0), progress.map(|p| p.high_watermark)].into_iter().flatten();
+        let heard = [seen.end.map(|end| end.end.0), progress.map(|p| p.high_watermark)].into_iter().flatten();
         let high_watermark = heard
             .filter(|end| *end >= 0)
             .max()
-            .map(|end| position.filter(|_| running.is_some()).map_or(end, |position| end.max(position)));
-        let lag = high_watermark.zip(committed).map(|(end, committed)| (end - committed.0).max(0));
+            .map(|end| position.filter(|_| running).map_or(end, |position| end.max(position)));
+        let lag = high_watermark.zip(seen.committed).map(|(end, committed)| (end - committed.0).max(0));
         let next =
             if known { Some(page.acknowledged) } else { acknowledged.map(|acknowledged| acknowledged.0) };
         let waiting = high_watermark.zip(next).is_some_and(|(end, next)| end > next);
-        let oldest =
-            if page.in_flight > 0 { now.boottime.since(page.oldest_in_flight).as_secs_f64() } else { 0.0 };
+        let oldest_in_flight =
+            if page.in_flight > 0 { moment.boottime.since(page.oldest_in_flight).as_secs_f64() } else { 0.0 };
         // Where no worker has seen the oldest message, the look-ups have.
-        let seen = end.and_then(|end| end.head).filter(|head| next == Some(head.acknowledged.0));
-        let head_timestamp = seen.map_or(page.head_timestamp, |head| head.timestamp);
+        let looked_up = seen.end.and_then(|end| end.head).filter(|head| next == Some(head.acknowledged.0));
+        let head_timestamp = looked_up.map_or(page.head_timestamp, |head| head.timestamp);
         let lag_seconds = if waiting && head_timestamp >= 0 {
-            seconds(now.wall_millis.saturating_sub(head_timestamp))
+            seconds(moment.wall_millis.saturating_sub(head_timestamp))
         } else {
             0.0
         };
-        let (messages_total, bytes_total) =
-            record.map_or((0, 0), |record| record.totals(page.messages, page.bytes));
-        let restarts = record.map(|record| record.restarts.clone()).unwrap_or_default();
-        let last_exit = record.and_then(|record| record.last_exit.clone());
         Self {
-            topic: key.topic.to_string(),
-            partition: key.partition.0,
-            state: state(owned, record).to_owned(),
-            worker_pid: running.map(nix::unistd::Pid::as_raw),
-            handler_pid: Some(page.handler_pid).filter(|pid| *pid > 0 && running.is_some()),
             position,
             acknowledged: acknowledged.map(|offset| offset.0.max(if known { page.acknowledged } else { 0 })),
-            committed: committed.map(|offset| offset.0),
             high_watermark,
             lag,
-            in_flight: page.in_flight,
-            oldest_in_flight_seconds: oldest,
             lag_seconds,
-            fencing_token: tenure.token.map(|token| token.0),
-            messages_total,
-            bytes_total,
-            restarts_total: record.map_or(0, Record::restarts_total),
-            restarts: restarts.iter().map(|(reason, count)| (reason.name().to_owned(), *count)).collect(),
-            dead_lettered_total: record.map_or(0, |record| record.dead_lettered),
-            last_exit: owned.waiting().map(str::to_owned).or(last_exit),
-            reason: owned.reason().map(str::to_owned),
-            commit_error: tenure.commit_error.clone(),
-            left_behind: Vec::new(),
+            in_flight: page.in_flight,
+            oldest_in_flight,
+            handler_pid: if running { page.handler_pid } else { 0 },
+        }
+    }
+}
+
+impl Partition {
+    pub(crate) fn of(seen: &Seen, moment: &Moment) -> Self {
+        let figures = Figures::of(seen, moment);
+        let last_exit = seen.exits.last().map(|exited| exited.how.to_string());
+        Self {
+            topic: seen.key.topic.to_string(),
+            partition: seen.key.partition.0,
+            state: seen.state.to_owned(),
+            since: Some(timestamp(moment.wall_of(seen.since))),
+            next: next::of(seen, moment),
+            hanging: hangs(seen, moment.boottime),
+            worker_pid: seen.worker.map(|(pid, _)| pid.as_raw()),
+            handler_pid: Some(figures.handler_pid).filter(|pid| *pid > 0),
+            position: figures.position,
+            acknowledged: figures.acknowledged,
+            committed: seen.committed.map(|offset| offset.0),
+            high_watermark: figures.high_watermark,
+            lag: figures.lag,
+            in_flight: figures.in_flight,
+            oldest_in_flight_seconds: figures.oldest_in_flight,
+            lag_seconds: figures.lag_seconds,
+            fencing_token: seen.token.map(|token| token.0),
+            messages_total: seen.count.messages,
+            bytes_total: seen.count.bytes,
+            restarts_total: seen.restarts.iter().map(|(_, count)| count).sum(),
+            restarts: seen.restarts.iter().map(|(reason, n)| (reason.name().to_owned(), *n)).collect(),
+            dead_lettered_total: seen.dead_lettered,
+            last_exit: seen.waiting.clone().or(last_exit),
+            reason: seen.reason.clone(),
+            commit_error: seen.commit_error.clone(),
+            left_behind: seen.left_behind.clone(),
         }
     }
 }

@@ -20,7 +20,7 @@ const AFTER_DRAIN: Duration = Duration::from_secs(5);
 
 /// The service manager, as far as we know it.
 #[derive(Debug)]
-pub(super) struct Service {
+pub(crate) struct Service {
     /// We say that we live at half of what it waits for.
     beat: Option<Duration>,
     next_beat: Instant,
@@ -59,7 +59,7 @@ fn watchdog(variable: impl Fn(&str) -> Option<String>, us: u32) -> Option<Durati
 }
 
 impl Service {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let within = watchdog(|name| std::env::var(name).ok(), std::process::id());
         if let Some(within) = within.filter(|within| *within < 2 * BEAT_EVERY) {
             log::warn!(
@@ -72,12 +72,12 @@ impl Service {
     }
 
     /// When [`Service::beat`] is due at the latest.
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         self.beat.map(|_| self.next_beat)
     }
 
     /// The loop turns. To be called by the loop itself, and by nothing that turns without it.
-    pub(super) fn beat(&mut self, time: Instant) {
+    pub(crate) fn beat(&mut self, time: Instant) {
         if let Some(beat) = self.beat.filter(|_| time >= self.next_beat) {
             self.next_beat = time + beat;
             say(&[NotifyState::Watchdog]);
@@ -85,14 +85,14 @@ impl Service {
     }
 
     /// The group is joined.
-    pub(super) fn ready(&mut self) {
+    pub(crate) fn ready(&mut self) {
         if !std::mem::replace(&mut self.ready, true) {
             say(&[NotifyState::Ready]);
         }
     }
 
     /// A reload begins; [`Service::reloaded`] ends it.
-    pub(super) fn reloading() {
+    pub(crate) fn reloading() {
         match NotifyState::monotonic_usec_now() {
             Ok(moment) => say(&[NotifyState::Reloading, moment]),
             Err(error) => log::debug!("no monotonic time: {error}"),
@@ -100,14 +100,14 @@ impl Service {
     }
 
     /// The reload is over, whatever came of it.
-    pub(super) fn reloaded(&self) {
+    pub(crate) fn reloaded(&self) {
         if self.ready {
             say(&[NotifyState::Ready]);
         }
     }
 
     /// One line on how it goes.
-    pub(super) fn status(&mut self, time: Instant, line: String) {
+    pub(crate) fn status(&mut self, time: Instant, line: String) {
         let due = self.status_at.is_none_or(|at| time.saturating_duration_since(at) >= STATUS_EVERY);
         if due && line != self.status {
             self.status_at = Some(time);
@@ -117,7 +117,7 @@ impl Service {
     }
 
     /// Draining, with so many partitions left and so much acknowledged: while that goes on there is more time.
-    pub(super) fn stopping(&mut self, partitions: usize, acknowledged: i64, within: Duration) {
+    pub(crate) fn stopping(&mut self, partitions: usize, acknowledged: i64, within: Duration) {
         if !std::mem::replace(&mut self.stopping, true) {
             say(&[NotifyState::Stopping]);
         }

@@ -1,0 +1,24 @@
+//! What can be seen of an instance. Nothing here changes anything, and nothing here can slow the loop.
+//!
+//! | file | for |
+//! |---|---|
+//! | `board` | between the loop, which knows, and those who look |
+//! | `snapshot` | what the loop knows at one moment, in the cheapest form |
+//! | `status`, `detail`, `next` | the same in the contract's shape, and in words |
+//! | `events` | the last changes |
+//! | `http`, `page` | the same for browsers, probes and programs |
+//! | `looks` | what may be looked at, from wherever |
+
+pub(crate) mod board;
+pub(crate) mod detail;
+pub(crate) mod events;
+pub(crate) mod http;
+pub(crate) mod looks;
+pub(crate) mod next;
+pub(crate) mod page;
+pub(crate) mod snapshot;
+pub(crate) mod status;
+
+pub(crate) use board::Board;
+pub(crate) use events::Events;
+pub(crate) use looks::{Describe, Looks};
