@@ -20,10 +20,11 @@ mod turn;
 
 use std::time::Duration;
 
+use kafkavisor_link::logging::{self, Speaker};
 use kafkavisor_link::message::{Ending, FromWorker, Start, ToWorker};
 use kafkavisor_link::panics;
 use kafkavisor_link::process::become_subreaper;
-use kafkavisor_link::{core_dumps, ending, logging};
+use kafkavisor_link::{core_dumps, ending};
 use nix::unistd::getpid;
 
 use crate::link::Link;
@@ -60,7 +61,7 @@ fn work() -> u8 {
         );
         return USAGE;
     };
-    logging::start(start.log.level, start.log.format, &format!("{} ", start.partition), getpid().as_raw());
+    logging::start(&start.log, Speaker { partition: Some(start.partition.clone()), pid: getpid().as_raw() });
     if start.secret
         && let Err(error) = core_dumps::off()
     {

@@ -323,7 +323,8 @@ impl Core {
             Phase::Spawning { wanted: Some((purpose, _)), .. } => {
                 hit!(asked_for_worker_never_came);
                 log::error!(
-                    "{key}: a worker that was asked for is not there in time; if it comes, it is killed"
+                    partition:% = key;
+                    "a worker that was asked for is not there in time; if it comes, it is killed"
                 );
                 self.worker_gone(now, key, purpose)
             }
@@ -344,7 +345,8 @@ impl Core {
                 if let Some(offset) = partition.tenure.uncommitted() {
                     hit!(released_without_its_last_commit);
                     log::error!(
-                        "{key}: released although its storage did not confirm offset {offset} in time"
+                        partition:% = key;
+                        "released although its storage did not confirm offset {offset} in time"
                     );
                     self.cut_short = true;
                 }

@@ -1,8 +1,8 @@
 //! What `clusters`, `topics` and `logs` have in common: where they look, how they fail, what they print.
 
-use kafkavisor::config::{Finding, LogFormat};
+use kafkavisor::config::{Finding, Log, LogFormat};
 use kafkavisor::discovery::{ClusterConfig, Discovery, DiscoveryError, ServiceError, Settings};
-use kafkavisor_link::logging;
+use kafkavisor_link::logging::{self, Speaker};
 use log::LevelFilter;
 use serde::Serialize;
 
@@ -17,7 +17,7 @@ const CLIENT_ID: &str = "kafkavisor";
 /// Looks where file and flags say, as who the file says we are.
 pub(super) fn discovery(places: &WhereArgs) -> Result<(Discovery, Finding), Failure> {
     // Who answers in place of whom is said.
-    logging::start(LevelFilter::Warn, LogFormat::Text, "", 0);
+    logging::start(&Log { level: LevelFilter::Warn, format: LogFormat::Text }, Speaker::default());
     let finding = finding(places.config.as_deref())?;
     let client_id = finding.kafka.get("client.id").unwrap_or(CLIENT_ID).to_owned();
     let kafka = tokens::for_clients(&finding.kafka).into_iter().collect();

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use kafkavisor::config::ConsumerNotes;
-use kafkavisor_link::logging;
+use kafkavisor_link::logging::{self, Speaker};
+use nix::unistd::getpid;
 
 use crate::checks::{Checked, checked};
 use crate::cli::RunArgs;
@@ -23,7 +24,7 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, Failure> {
         warn(&consumer);
         Ok(config)
     });
-    logging::start(config.log.level, config.log.format, "", 0);
+    logging::start(&config.log, Speaker { pid: getpid().as_raw(), ..Speaker::default() });
     warn(&consumer);
     shell::run(config, &worker, load, signals)
 }

@@ -121,7 +121,7 @@ impl Assignment {
                 Meaning::Nothing
             }
             Notice::Waiting { partition, by } => {
-                log::warn!("{partition}: its lock is held by {by}: this partition waits until that lets go");
+                log::warn!(partition:%; "its lock is held by {by}: this partition waits until that lets go");
                 self.blocked.insert(partition.to_string(), by);
                 Meaning::Nothing
             }
@@ -133,7 +133,7 @@ impl Assignment {
             Notice::Unsettled => Meaning::Event(Box::new(Event::Unsettled)),
             Notice::Blocked { partition, by } => {
                 if self.blocked.insert(partition.to_string(), by.clone()).is_none() {
-                    log::warn!("{partition}: waits for a member of the same group with other topics ({by})");
+                    log::warn!(partition:%; "waits for a member of the same group with other topics ({by})");
                 }
                 Meaning::Nothing
             }
@@ -172,7 +172,7 @@ impl Assignment {
 
     fn troubled(&mut self, partition: Option<String>, why: String) {
         if let Some(partition) = partition {
-            log::error!("{partition}: {why}; it is tried again until that is mended");
+            log::error!(partition:%; "{why}; it is tried again until that is mended");
             self.troubles.insert(partition, why);
         } else {
             log::error!("{why}; it is tried again until that is mended");
@@ -182,7 +182,7 @@ impl Assignment {
 
     fn untroubled(&mut self, partition: Option<String>) {
         if let Some(partition) = partition {
-            log::info!("{partition}: what was wrong at ZooKeeper is mended, or of no more concern");
+            log::info!(partition:%; "what was wrong at ZooKeeper is mended, or of no more concern");
             self.troubles.remove(&partition);
         } else {
             log::info!("what was wrong at ZooKeeper is mended");

@@ -309,26 +309,30 @@ impl Found {
         let key = &self.partition;
         match why {
             Why::Committed { .. } | Why::CommittedByAnother | Why::CommittedInPart { .. } => {
-                log::info!("{key}: goes on at the group's offset {offset}");
+                log::info!(partition:% = key; "goes on at the group's offset {offset}");
             }
             Why::TakenAway => log::warn!(
-                "{key}: the group's offset, which we had committed, was taken away: begins at its earliest message, {offset}"
+                partition:% = key;
+                "the group's offset, which we had committed, was taken away: begins at its earliest message, {offset}"
             ),
             Why::TopicMadeAgain => {
                 log::warn!(
-                    "{key}: the topic was deleted and made again: begins at its earliest message, {offset}"
+                    partition:% = key;
+                    "the topic was deleted and made again: begins at its earliest message, {offset}"
                 );
             }
             Why::BelowStart { committed } => log::error!(
-                "{key}: MESSAGES ARE GONE: the group's offset {committed} is below the log's start: begins at its earliest \
+                partition:% = key;
+                "MESSAGES ARE GONE: the group's offset {committed} is below the log's start: begins at its earliest \
              message, {offset}"
             ),
             Why::AppearedLater => {
-                log::info!("{key}: new to the group: begins at its earliest message, {offset}");
+                log::info!(partition:% = key; "new to the group: begins at its earliest message, {offset}");
             }
             Why::Reset => {
                 log::info!(
-                    "{key}: the group has no offset of this topic: begins at {offset} (offsets.reset)"
+                    partition:% = key;
+                    "the group has no offset of this topic: begins at {offset} (offsets.reset)"
                 );
             }
         }

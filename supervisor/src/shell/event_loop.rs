@@ -192,7 +192,7 @@ impl EventLoop {
         for news in all {
             let happened = match news {
                 News::Spawned { partition, pid } => {
-                    log::info!("{partition}: worker {pid} started");
+                    log::info!(partition:%; "worker {pid} started");
                     Happened::Spawned { partition, pid }
                 }
                 News::SpawnFailed { partition, error } => Happened::SpawnFailed { partition, error },
@@ -212,7 +212,8 @@ impl EventLoop {
                         let left: Vec<_> = left.into_iter().map(|left| left.name).collect();
                         let left = left.join(", ");
                         log::error!(
-                            "{partition}: its worker has left what can't be ended (another user's?): {left}"
+                            partition:%;
+                            "its worker has left what can't be ended (another user's?): {left}"
                         );
                     }
                     self.telling.describing.remove(&pid);

@@ -64,7 +64,7 @@ impl Pages {
                 Ok(page) => page,
                 Err(error) => {
                     if !error.is_missing() {
-                        log::info!("{partition}: {error}: the group's offset is {committed}");
+                        log::info!(partition:%; "{error}: the group's offset is {committed}");
                     }
                     return None;
                 }
@@ -75,7 +75,8 @@ impl Pages {
         let progress = page.progress();
         if !ours || !last.contains(&committed.0) || progress.check(committed).is_err() {
             log::info!(
-                "{partition}: an earlier status page is left unused: the group's offset is {committed}"
+                partition:%;
+                "an earlier status page is left unused: the group's offset is {committed}"
             );
             return None;
         }
@@ -106,7 +107,7 @@ impl Pages {
     pub(crate) fn repair(&mut self, partition: &TopicPartition, start: Offset) -> Result<(), PageError> {
         let Some(entry) = self.entries.get(partition) else { return self.make(partition, start) };
         let Err(error) = Page::open(&entry.path) else { return Ok(()) };
-        log::warn!("{partition}: {error}: made anew");
+        log::warn!(partition:%; "{error}: made anew");
         let (progress, attempts) = (entry.page.progress(), entry.page.attempts());
         self.make(partition, start)?;
         // Nonsense is nothing that was believed.

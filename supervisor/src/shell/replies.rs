@@ -70,13 +70,13 @@ impl Replies {
             Outcome { partition: partition.to_string(), done: None, refused: None, failed: None };
         match result {
             Ok(done) => {
-                log::info!("{partition}: {name} asked for by {who}: {done}");
+                log::info!(partition:%; "{name} asked for by {who}: {done}");
                 note(&done);
                 outcome.done = Some(done);
             }
             Err(Refusal::Refused(why)) => outcome.refused = Some(why),
             Err(Refusal::Failed(why)) => {
-                log::warn!("{partition}: {name} asked for by {who} is not done: {why}");
+                log::warn!(partition:%; "{name} asked for by {who} is not done: {why}");
                 note(&format!("not done: {why}"));
                 outcome.failed = Some(why);
             }

@@ -226,7 +226,7 @@ impl Real {
     fn try_spawn(&mut self, start: &WorkerStart) -> Result<(), String> {
         self.pages.repair(&start.partition, start.offset).map_err(|error| error.to_string())?;
         let message = self.start_of(start)?;
-        log::info!("{}: a worker is started at offset {}", start.partition, start.offset);
+        log::info!(partition:% = start.partition; "a worker is started at offset {}", start.offset);
         self.workers.spawn(&start.partition, &message);
         Ok(())
     }
@@ -273,7 +273,7 @@ impl System for Real {
 
     fn make_page(&mut self, partition: &TopicPartition, start: Offset) {
         if let Err(error) = self.pages.make(partition, start) {
-            log::error!("{partition}: {error}");
+            log::error!(partition:%; "{error}");
         }
     }
 

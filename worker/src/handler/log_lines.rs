@@ -105,7 +105,7 @@ impl LogLines {
         let last = self.left_out.min(self.last.len());
         self.say_left_out(self.left_out - last);
         for line in self.last.iter().skip(self.last.len() - last) {
-            log::info!(target: HANDLER, "[{}] {line}", self.pid);
+            log::info!(target: HANDLER, pid = self.pid; "{line}");
         }
         self.left_out = 0;
     }
@@ -126,7 +126,7 @@ impl LogLines {
         }
         self.lines += 1;
         self.bytes += text.len();
-        log::info!(target: HANDLER, "[{}] {text}", self.pid);
+        log::info!(target: HANDLER, pid = self.pid; "{text}");
     }
 
     fn remember(&mut self, text: &str) {
@@ -149,7 +149,7 @@ impl LogLines {
     fn say_left_out(&self, lines: usize) {
         if lines > 0 {
             note_lost(lines as u64);
-            log::warn!(target: HANDLER, "[{}] {lines} more lines were left out", self.pid);
+            log::warn!(target: HANDLER, pid = self.pid; "{lines} more lines were left out");
         }
     }
 }

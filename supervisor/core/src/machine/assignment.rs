@@ -281,7 +281,10 @@ impl Core {
             let uncommitted = tenure.uncommitted();
             if (uncommitted.is_none() || tenure.is_gone()) && (tenure.revoked.is_some() || self.left) {
                 if let Some(offset) = uncommitted {
-                    log::warn!("{key}: its topic is gone: nobody needs offset {offset} committed any more");
+                    log::warn!(
+                        partition:% = key;
+                        "its topic is gone: nobody needs offset {offset} committed any more"
+                    );
                 }
                 actions.extend(self.release(now, &key));
             }

@@ -87,7 +87,7 @@ impl Core {
         match error {
             None => {
                 if partition.tenure.commit_error.take().is_some() {
-                    log::info!("{key}: commits succeed again");
+                    log::info!(partition:% = key; "commits succeed again");
                     self.changes.entered(key.clone(), "commits_again", None);
                 }
                 if asked { self.confirmed(now, &key, offset) } else { Vec::new() }
@@ -102,7 +102,7 @@ impl Core {
                     return if asked { self.refused(now, &key, error) } else { Vec::new() };
                 }
                 if partition.tenure.commit_error.as_deref() != Some(error) {
-                    log::error!("{key}: offset {offset} is not committed: {error}");
+                    log::error!(partition:% = key; "offset {offset} is not committed: {error}");
                     self.changes.of(&key, "commit_failed", error);
                 }
                 partition.tenure.commit_error = Some(error.to_owned());

@@ -112,7 +112,7 @@ impl Core {
         }
         let how = end.how();
         hit!(drain_was_not_finished);
-        log::warn!("{key}: the drain was not finished: {how}; what was in flight comes again");
+        log::warn!(partition:% = key; "the drain was not finished: {how}; what was in flight comes again");
         // A handler that died of itself meanwhile was not cut short by us.
         self.cut_short |= matches!(end.worker.ending, Some(Ending::Stopped { cut_short: true, .. }));
         self.note_exit(key, &how);
@@ -167,7 +167,7 @@ impl Core {
             Some(Ending::Parked { offset, error }) => self.parked(now, key, *offset, error, &end),
             Some(Ending::StartLost { .. }) => {
                 hit!(worker_lost_its_start);
-                log::warn!("{key}: {how}; looking where to go on");
+                log::warn!(partition:% = key; "{how}; looking where to go on");
                 self.note_exit(key, &how);
                 self.locate_later(now, key, how);
                 Vec::new()
@@ -200,7 +200,7 @@ impl Core {
         self.note_exit(key, barred.why());
         let Some(partition) = self.partitions.get_mut(key) else { return };
         if partition.tenure.barred.as_ref() != Some(&barred) {
-            log::error!("{key}: stopped: {}", barred.why());
+            log::error!(partition:% = key; "stopped: {}", barred.why());
         }
         partition.tenure.barred = Some(barred);
     }
@@ -227,7 +227,7 @@ impl Core {
     ) -> Vec<Action> {
         let how = end.how();
         hit!(worker_parked);
-        log::error!("{key}: parked: {how}");
+        log::error!(partition:% = key; "parked: {how}");
         let mut actions = Vec::new();
         if let Some(partition) = self.partitions.get_mut(key) {
             let tenure = &mut partition.tenure;
@@ -296,9 +296,9 @@ impl Core {
         let then = if wait.is_zero() { "at once".to_owned() } else { format!("in {wait:.1?}") };
         if partition.tenure.failures.looping() {
             hit!(crash_loop);
-            log::error!("{key}: crash loop: {why}; tried again {then}");
+            log::error!(partition:% = key; "crash loop: {why}; tried again {then}");
         } else {
-            log::warn!("{key}: {why}; started again {then}");
+            log::warn!(partition:% = key; "{why}; started again {then}");
         }
         partition.enter(Phase::BackingOff { until: now + wait });
         let record = self.record_mut(key);
@@ -326,7 +326,10 @@ impl Core {
             return Vec::new();
         }
         if let Some(why) = surroundings.outage() {
-            log::warn!("{key}: offset {offset} killed its handler {deaths} times and is not given up: {why}");
+            log::warn!(
+                partition:% = key;
+                "offset {offset} killed its handler {deaths} times and is not given up: {why}"
+            );
             return Vec::new();
         }
         let at = self.at;
@@ -337,7 +340,7 @@ impl Core {
         match action {
             PoisonAction::Skip => {
                 hit!(message_given_up_and_skipped);
-                log::error!("{key}: {what}: skipped");
+                log::error!(partition:% = key; "{what}: skipped");
                 self.changes.of(key, "skipped", what);
                 if let Some(place) = &mut partition.tenure.place {
                     place.acknowledged = offset.next();
@@ -348,7 +351,7 @@ impl Core {
             }
             PoisonAction::DeadLetter => {
                 hit!(message_given_up_and_dead_lettered);
-                log::error!("{key}: {what}: it goes to the dead-letter topic");
+                log::error!(partition:% = key; "{what}: it goes to the dead-letter topic");
                 let dead_letter = partition.tenure.blocking.clone();
                 partition.tenure.dead_letter =
                     dead_letter.map(|dead_letter| DueDeadLetter { dead_letter, ticket: None });
@@ -356,7 +359,7 @@ impl Core {
             }
             PoisonAction::Park => {
                 hit!(message_given_up_and_parked);
-                log::error!("{key}: {what}: parked");
+                log::error!(partition:% = key; "{what}: parked");
                 partition.enter(Phase::Parked { why: what.clone() });
                 self.record_mut(key).last_exited(at, &what);
                 Vec::new()

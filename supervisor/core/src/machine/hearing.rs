@@ -38,7 +38,7 @@ impl Core {
                 partition.tenure.failures.let_in();
                 if partition.tenure.barred.take().is_some() {
                     hit!(let_in_again);
-                    log::info!("{key}: Kafka lets us in again");
+                    log::info!(partition:% = key; "Kafka lets us in again");
                 }
                 Vec::new()
             }
@@ -51,7 +51,7 @@ impl Core {
             FromWorker::Failed { offset, attempts, error, rejected } => {
                 let verdict = self.verdict(now, key, offset, rejected);
                 let shown = text::shown(&error);
-                log::warn!("{key}: offset {offset} (attempt {attempts}): {shown}; {verdict}");
+                log::warn!(partition:% = key; "offset {offset} (attempt {attempts}): {shown}; {verdict}");
                 let decided = Action::Decide { pid, partition: key.clone(), offset, verdict };
                 let given_up = !rejected && verdict != Verdict::Retry;
                 let noted = given_up.then(|| self.gave_up(key, at)).flatten();
@@ -65,7 +65,7 @@ impl Core {
                 Vec::new()
             }
             FromWorker::DeadLettered { offset } => {
-                log::warn!("{key}: offset {offset} is in the dead-letter topic");
+                log::warn!(partition:% = key; "offset {offset} is in the dead-letter topic");
                 let due = partition.tenure.dead_letter.take_if(|due| due.dead_letter.offset == offset);
                 self.record_mut(key).dead_lettered += 1;
                 self.changes.of(key, "dead_lettered", format!("offset {offset}"));
@@ -136,7 +136,7 @@ impl Core {
             self.partitions.get(key).and_then(|partition| partition.phase().worker()).map(|w| w.config);
         match self.surroundings(key, config).outage() {
             Some(why) => {
-                log::warn!("{key}: offset {offset} is not given up: {why}");
+                log::warn!(partition:% = key; "offset {offset} is not given up: {why}");
                 Verdict::Retry
             }
             None => self.judge.apply(now, &rule),

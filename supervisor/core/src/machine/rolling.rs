@@ -168,7 +168,8 @@ impl Core {
             return Vec::new();
         }
         log::error!(
-            "{key}: its new worker failed: {why}. The roll stops: everything goes back to the configuration before ({} of {} \
+            partition:% = key;
+            "its new worker failed: {why}. The roll stops: everything goes back to the configuration before ({} of {} \
              workers were replaced); mend it and reload again",
             roll.rolled,
             roll.of

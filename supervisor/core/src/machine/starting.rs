@@ -44,7 +44,7 @@ impl Core {
         match found.decision {
             Decision::Park(why) => {
                 hit!(start_parks);
-                log::error!("{key}: parked: {why}");
+                log::error!(partition:% = key; "parked: {why}");
                 partition.enter(Phase::Parked { why: why.clone() });
                 self.note_exit(key, &why);
                 Vec::new()
@@ -119,7 +119,7 @@ impl Core {
         *pause = Pause { under: token, contended: false };
         if had {
             hit!(pause_ends_with_another_owner);
-            log::info!("{key}: another member has had it meanwhile, so it is paused no more");
+            log::info!(partition:% = key; "another member has had it meanwhile, so it is paused no more");
             record.paused = None;
         } else {
             hit!(pause_outlives_a_tenure);
@@ -131,7 +131,7 @@ impl Core {
     fn take_up(&mut self, now: Instant, key: &TopicPartition, page: &TakenUp) -> Vec<Action> {
         let TakenUp { progress, attempts, died_alone } = *page;
         let acknowledged = Offset(progress.acknowledged);
-        log::info!("{key}: goes on after the last acknowledged message, at {acknowledged}");
+        log::info!(partition:% = key; "goes on after the last acknowledged message, at {acknowledged}");
         self.record_mut(key).old_page(&progress);
         if progress.acknowledged_at > Boottime(0) {
             self.last_acknowledged = self.last_acknowledged.max(Some(progress.acknowledged_at));
@@ -171,7 +171,7 @@ impl Core {
         {
             let (now_waiting, tries) = (format!("where to begin is not known yet: {error}"), *tries);
             if waiting.as_ref() != Some(&now_waiting) {
-                log::warn!("{key}: {now_waiting}");
+                log::warn!(partition:% = key; "{now_waiting}");
             }
             hit!(start_is_unknown);
             let at = now + pause(tries);
