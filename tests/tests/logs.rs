@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use kafkavisor_tests::instance::{Builder, Instance};
+use kafkavisor_tests::message::numbered;
 use kafkavisor_tests::topic::Topic;
 use kafkavisor_tests::waiting::until;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 /// Every line of a log in JSON, whole ones only.
@@ -75,4 +77,27 @@ fn json_lines_have_the_same_keys_and_say_in_fields_whose_they_are() {
 
 fn of_none(lines: &[Value], pid: i32) -> bool {
     lines.iter().any(|line| line["pid"] == pid && line["partition"].is_null() && line["topic"].is_null())
+}
+
+#[test]
+fn a_level_that_is_changed_holds_for_workers_that_run_as_for_the_supervisor() {
+    let topic = Topic::new(1);
+    let mut instance = Builder::fixed(&topic, &[0])
+        .set("log.level", "error")
+        .shell("while read -r line; do echo \"heard $line\" >&2; done")
+        .start();
+    instance.wait_for("it works", |status| status.is_ready(1));
+    assert_eq!(instance.log(), "", "nothing is an error");
+    instance.reconfigure(|builder| builder.set("log.level", "info"));
+    instance.signal(Signal::SIGHUP);
+    // Its worker was started before the level was.
+    until("the roll is over", || {
+        let status = instance.ask("status", &["--json"]).stdout;
+        String::from_utf8_lossy(&status).contains("\"done\"").then_some(())
+    });
+    topic.produce(&numbered(1, 1));
+    instance.wait_for_log("heard {\"type\":\"message\"");
+    instance.signal(Signal::SIGUSR1);
+    instance.wait_for_log(&format!("{}: running", instance.group()));
+    instance.kill();
 }

@@ -157,7 +157,8 @@ mod tests {
         theirs.write_all(&[line(&decide(1)), line(&decide(2))].concat()).unwrap();
         let offset = |message: &ToWorker| match message {
             ToWorker::Decide { offset, .. } => offset.0,
-            ToWorker::Start(_) | ToWorker::Stop { .. } | ToWorker::Token(_) | ToWorker::Describe => -1,
+            ToWorker::Start(_) | ToWorker::Stop { .. } | ToWorker::LogLevel { .. } => -1,
+            ToWorker::Token(_) | ToWorker::Describe => -1,
         };
         assert_eq!(link.first().unwrap().as_ref().map(offset), Some(1));
         theirs.write_all(&line(&decide(3))).unwrap();

@@ -87,6 +87,7 @@ fn told() -> Option<(Link, Start)> {
     let mut link = Link::from_stdin().ok()?;
     match link.first().ok()?? {
         ToWorker::Start(start) => Some((link, *start)),
-        ToWorker::Stop { .. } | ToWorker::Token(_) | ToWorker::Decide { .. } | ToWorker::Describe => None,
+        ToWorker::Stop { .. } | ToWorker::Token(_) | ToWorker::Describe => None,
+        ToWorker::LogLevel { .. } | ToWorker::Decide { .. } => None,
     }
 }

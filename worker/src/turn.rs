@@ -15,6 +15,7 @@ use kafkavisor::protocol::{Answer, Init};
 use kafkavisor::token::Token;
 use kafkavisor_kafka::fetch::{Consumer, FetchError, Fetched};
 use kafkavisor_kafka::tokens::Tokens;
+use kafkavisor_link::logging;
 use kafkavisor_link::message::{DeadLetter, Ending, FromWorker, Start, ToWorker};
 use kafkavisor_link::page::{Page, Progress};
 use kafkavisor_link::process::Exit;
@@ -280,6 +281,10 @@ impl Worker {
                         }
                         ToWorker::Describe => {
                             link.say(FromWorker::Described(self.describe()));
+                            Vec::new()
+                        }
+                        ToWorker::LogLevel { level } => {
+                            logging::set_level(level);
                             Vec::new()
                         }
                         ToWorker::Start(_) => Vec::new(),

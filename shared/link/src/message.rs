@@ -12,6 +12,7 @@ use kafkavisor::ids::{FencingToken, Generation, Group, Offset, TopicPartition};
 use kafkavisor::protocol::StopReason;
 use kafkavisor::text;
 use kafkavisor::token::Token;
+use log::LevelFilter;
 use serde::{Deserialize, Serialize};
 
 /// Longest text of a handler's last lines.
@@ -102,6 +103,11 @@ pub enum ToWorker {
     Token(Token),
     /// Somebody looks at this partition: answered by [`FromWorker::Described`].
     Describe,
+    /// The least important that is logged from here on.
+    LogLevel {
+        /// Which.
+        level: LevelFilter,
+    },
     /// The answer to [`FromWorker::Failed`].
     Decide {
         /// The message in question.

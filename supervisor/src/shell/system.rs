@@ -6,17 +6,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kafkavisor::clock::{Boottime, now, wall_millis};
-use kafkavisor::config::{Config, SecretError};
+use kafkavisor::config::{Config, Log, SecretError};
 use kafkavisor::ids::{FencingToken, Offset, TopicPartition};
 use kafkavisor::membership::Member;
 use kafkavisor::protocol::StopReason;
 use kafkavisor::token::Token;
 use kafkavisor_driver::{Happened, System};
 use kafkavisor_link::attempts::Attempts;
+use kafkavisor_link::logging;
 use kafkavisor_link::message::{Start, ToWorker, Verdict};
 use kafkavisor_link::page::{Lease, Progress};
 use kafkavisor_supervisor_core::commit_note::CommitNote;
 use kafkavisor_supervisor_core::{Change, ConfigNumber, Refusal, Settings, TakenUp, Ticket, WorkerStart};
+use log::LevelFilter;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
@@ -69,6 +71,8 @@ pub(crate) struct Real {
     brokers: Vec<String>,
     /// What workers show to brokers, where these want a token.
     token: Option<Token>,
+    /// From which on lines are logged, here and in workers.
+    log_level: LevelFilter,
     /// Random, as this instance signs its commits.
     instance_id: String,
     deployments: Deployments,
@@ -112,6 +116,7 @@ impl Real {
             established,
             brokers: parts.brokers,
             token: parts.token,
+            log_level: parts.config.log.level,
             instance_id: parts.instance_id,
             deployments: parts.deployments,
             workers: parts.workers,
@@ -159,6 +164,14 @@ impl Real {
     pub(crate) fn take_token(&mut self, token: Token) {
         self.workers.say_to_all(&ToWorker::Token(token.clone()));
         self.token = Some(token);
+    }
+
+    /// From here on lines from this level on are logged, here and in all workers, until somebody says otherwise or a configuration
+    /// is read again and established.
+    pub(crate) fn set_log_level(&mut self, level: LevelFilter) {
+        logging::set_level(level);
+        self.workers.say_to_all(&ToWorker::LogLevel { level });
+        self.log_level = level;
     }
 
     /// The configuration that everything is by, but what a roll has replaced.
@@ -217,7 +230,7 @@ impl Real {
             kafka: configured.kafka.clone(),
             secret: config.identity().holds_secrets(),
             commit_messages: config.offsets.commit_messages,
-            log: config.log.clone(),
+            log: Log { level: self.log_level, ..config.log },
             token: self.token.clone(),
             dead_letter: start.dead_letter.clone(),
         })))
@@ -363,7 +376,7 @@ impl System for Real {
         if let Some(configured) = self.configs.get(&config) {
             self.lookups.take_properties(&configured.kafka);
         }
-        log::set_max_level(self.config().log.level);
+        self.set_log_level(self.config().log.level);
     }
 
     fn discard(&mut self, config: ConfigNumber) {

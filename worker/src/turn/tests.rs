@@ -1,11 +1,14 @@
 //! The look at the lease right before the handler is written to: much time may have passed since the turn began with one.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use kafkavisor::config::{Handler, Log, Restart};
 use kafkavisor::ids::Generation;
 use kafkavisor::protocol::Message;
+use kafkavisor_link::lines::line;
 use kafkavisor_link::page::Lease;
+use log::LevelFilter;
 
 use super::*;
 
@@ -60,5 +63,22 @@ fn nothing_is_written_once_the_lease_is_over_however_late_in_the_turn() {
         page.set_lease(endless);
         worker.handler_turn(&mut link);
         assert!(has_something(&worker, protocol), "{protocol:?}: with a lease it is written");
+    }
+}
+
+#[test]
+fn the_level_that_the_supervisor_says_holds_from_then_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("page");
+    let _page = Page::create(&path, "", Offset(0)).unwrap();
+    let (ours, mut supervisor) = UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    let mut link = Link::new(ours);
+    let mut worker = Worker::new(&start(&path, Protocol::Jsonl)).unwrap();
+    for level in [LevelFilter::Debug, LevelFilter::Error] {
+        supervisor.write_all(&line(&ToWorker::LogLevel { level })).unwrap();
+        worker.hear(&mut link);
+        assert_eq!(log::max_level(), level);
+        assert!(worker.ending.is_none(), "{level}");
     }
 }
