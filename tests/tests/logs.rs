@@ -1,7 +1,9 @@
 //! What the log says, to people and to programs: whose each line is, how much there is of it, and from which level on.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use kafkavisor::clock;
 use kafkavisor_tests::instance::{Builder, Instance};
 use kafkavisor_tests::message::numbered;
 use kafkavisor_tests::topic::Topic;
@@ -100,4 +102,68 @@ fn a_level_that_is_changed_holds_for_workers_that_run_as_for_the_supervisor() {
     instance.signal(Signal::SIGUSR1);
     instance.wait_for_log(&format!("{}: running", instance.group()));
     instance.kill();
+}
+
+/// Lines that it writes before it dies.
+const SAID: u64 = 10_000;
+const PARTITIONS: usize = 4;
+
+/// Which lines of the log are of handlers, by partition, and how many more are said to be left out.
+fn handlers_lines(lines: &[Value]) -> ([u64; PARTITIONS], u64) {
+    let (mut passed, mut left_out) = ([0; PARTITIONS], 0);
+    for line in lines.iter().filter(|line| line["target"] == "handler") {
+        let message = line["message"].as_str().unwrap();
+        match message.strip_suffix(" more lines were left out") {
+            Some(count) => left_out += count.parse::<u64>().unwrap(),
+            None => passed[usize::try_from(line["partition"].as_u64().unwrap()).unwrap()] += 1,
+        }
+    }
+    (passed, left_out)
+}
+
+/// What the pages say of lines that nobody will read.
+fn dropped(instance: &Instance) -> u64 {
+    const WORD: usize = 21;
+    let files = std::fs::read_dir(instance.folder().join("run")).unwrap().map(|file| file.unwrap().path());
+    let pages = files.filter(|file| file.extension().is_some_and(|ending| ending == "page"));
+    // One that is just being made counts nothing yet.
+    let bytes = |page| std::fs::read(page).ok()?.get(8 * WORD..)?.first_chunk().copied();
+    pages.filter_map(bytes).map(u64::from_ne_bytes).sum()
+}
+
+#[test]
+fn a_crash_loop_does_not_flood_and_each_line_is_passed_on_or_counted() {
+    let topic = Topic::new(i32::try_from(PARTITIONS).unwrap());
+    let script = format!("yes spam | head -n {} >&2; echo why >&2; exit 3", SAID - 1);
+    let partitions: Vec<i32> = (0..).take(PARTITIONS).collect();
+    let instance = Builder::fixed(&topic, &partitions)
+        .set("log.format", "json")
+        .set("restart", serde_json::json!({"initial": "10ms", "max": "30ms"}))
+        .shell(&script)
+        .start();
+    let began = clock::now();
+    let mut counted = 0;
+    let status = instance.wait_for("they have died often", |status| {
+        let now_counted = dropped(&instance);
+        assert!(now_counted >= counted, "it only grows, whatever becomes of workers");
+        counted = now_counted;
+        status.partitions.len() == PARTITIONS && status.partitions.iter().all(|p| p.restarts_total >= 12)
+    });
+    instance.signal(Signal::SIGTERM);
+    instance.wait_exit(Duration::from_secs(20));
+    let seconds = began.elapsed().as_secs() + 1;
+    let deaths: u64 = status.partitions.iter().map(|partition| partition.restarts_total).sum();
+    let lines = objects(&instance);
+    let (passed, left_out) = handlers_lines(&lines);
+    // A thousand a second of a worker and of its successor, and the last twenty of each death.
+    let most = 2000 * seconds + 1000 + 20 * deaths;
+    assert!(passed.iter().all(|passed| *passed <= most), "{passed:?} in {seconds} s");
+    assert!(passed.iter().sum::<u64>() < SAID * deaths / 2, "{passed:?} of {deaths} deaths");
+    assert!(
+        passed.iter().sum::<u64>() + left_out >= SAID * deaths,
+        "{passed:?} and {left_out} of {deaths} deaths"
+    );
+    assert!(counted > 0 && counted <= left_out, "{counted} of {left_out} on the pages");
+    let words = saying(&lines, "why").len();
+    assert!(u64::try_from(words).unwrap() >= deaths, "why each died, {deaths} times: {words}");
 }

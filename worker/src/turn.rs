@@ -143,6 +143,7 @@ impl Worker {
             handler: start.handler.clone(),
             restart: start.restart.clone(),
             environment: environment(start),
+            log_allowance: start.log_allowance,
         });
         let before = page.progress();
         Ok(Self {

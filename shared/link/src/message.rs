@@ -45,10 +45,21 @@ pub struct Start {
     pub commit_messages: u64,
     /// How log lines look.
     pub log: Log,
+    /// How much of the handler's log is passed on.
+    pub log_allowance: LogAllowance,
     /// What the broker is shown, where it wants a token.
     pub token: Option<Token>,
     /// The message at `offset` goes to the dead-letter topic before anything else is done.
     pub dead_letter: Option<DeadLetter>,
+}
+
+/// How many lines of a handler's log are passed on; the others are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogAllowance {
+    /// In the first second of its worker.
+    pub at_first: u32,
+    /// In each further one.
+    pub per_second: u32,
 }
 
 /// A message that goes to the dead-letter topic, and what its readers are told.

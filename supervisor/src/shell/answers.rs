@@ -44,7 +44,7 @@ impl EventLoop {
 
     fn set_log_level(&mut self, asked: &Asked, level: LevelFilter) {
         let (was, name) = (log::max_level(), level.as_str().to_ascii_lowercase());
-        log::set_max_level(level);
+        self.real.set_log_level(level);
         log::info!(
             "log-level {name} asked for by {}; it was {}",
             asked.who(),

@@ -14,6 +14,7 @@
 //! | `troubles` | what keeps it from Kafka, beside what workers say |
 //! | `replies` | who waits for an answer |
 //! | `deployments` | which handlers have ever worked |
+//! | `log_shares` | how much of handlers' logs is passed on |
 //! | `pages`, `page_name` | the status pages, and the file of each |
 //! | `runtime_directory` | socket, lock and pages on disk |
 
@@ -23,6 +24,7 @@ mod event_loop;
 mod group;
 mod instance;
 mod instance_id;
+mod log_shares;
 mod page_name;
 mod pages;
 mod publishing;

@@ -114,8 +114,9 @@ impl Pages {
         if progress.check(start).is_ok()
             && let Some(entry) = self.entries.get(partition)
         {
-            let Progress { messages, bytes, .. } = progress;
-            entry.page.set_progress(&Progress { messages, bytes, ..entry.page.progress() });
+            let Progress { messages, bytes, log_lines_dropped, .. } = progress;
+            let begun = entry.page.progress();
+            entry.page.set_progress(&Progress { messages, bytes, log_lines_dropped, ..begun });
             entry.page.set_attempts(attempts);
         }
         Ok(())
@@ -131,6 +132,11 @@ impl Pages {
 
     pub(crate) fn get(&self, partition: &TopicPartition) -> Option<&Entry> {
         self.entries.get(partition)
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.entries.len()
     }
 
     pub(crate) fn set_lease(&mut self, lease: Lease) {

@@ -23,6 +23,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use super::deployments::{Deployment, Deployments, Files};
+use super::log_shares::LogShares;
 use super::pages::Pages;
 use super::replies::Replies;
 use crate::kafka::{Ask, Author, CommitRequest, Commits, Lookups, SharedLease, client_properties};
@@ -73,6 +74,7 @@ pub(crate) struct Real {
     token: Option<Token>,
     /// From which on lines are logged, here and in workers.
     log_level: LevelFilter,
+    log_shares: LogShares,
     /// Random, as this instance signs its commits.
     instance_id: String,
     deployments: Deployments,
@@ -117,6 +119,7 @@ impl Real {
             brokers: parts.brokers,
             token: parts.token,
             log_level: parts.config.log.level,
+            log_shares: LogShares::default(),
             instance_id: parts.instance_id,
             deployments: parts.deployments,
             workers: parts.workers,
@@ -231,6 +234,7 @@ impl Real {
             secret: config.identity().holds_secrets(),
             commit_messages: config.offsets.commit_messages,
             log: Log { level: self.log_level, ..config.log },
+            log_allowance: self.log_shares.take(&start.partition, self.pages.count(), now()),
             token: self.token.clone(),
             dead_letter: start.dead_letter.clone(),
         })))

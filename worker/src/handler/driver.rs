@@ -8,7 +8,7 @@ use std::time::Instant;
 use kafkavisor::config::{Handler, Restart};
 use kafkavisor::ids::Offset;
 use kafkavisor::protocol::{Answer, Init, Message, StopReason};
-use kafkavisor_link::message::Verdict;
+use kafkavisor_link::message::{LogAllowance, Verdict};
 use kafkavisor_link::process::Exit;
 use nix::poll::PollFlags;
 use nix::sys::signal::Signal;
@@ -42,6 +42,8 @@ pub(crate) struct Context {
     pub(crate) handler: Handler,
     pub(crate) restart: Restart,
     pub(crate) environment: Vec<(String, String)>,
+    /// How much of its log is passed on.
+    pub(crate) log_allowance: LogAllowance,
 }
 
 /// A handler as the worker's loop sees it. Nothing here blocks.

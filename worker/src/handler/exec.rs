@@ -66,6 +66,7 @@ impl Exec {
             context.restart.clone(),
             context.handler.poison.attempts,
         );
+        let log = LogLines::new(context.log_allowance);
         Self {
             context,
             batches,
@@ -74,7 +75,7 @@ impl Exec {
             stopping: false,
             exited: false,
             last: Exit::Status(0),
-            log: LogLines::default(),
+            log,
             descendants: Descendants::default(),
             chunk: vec![0; CHUNK],
         }

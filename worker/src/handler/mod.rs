@@ -7,6 +7,7 @@ mod driver;
 mod exec;
 mod exec_backoff;
 mod exec_batches;
+mod log_budget;
 mod log_lines;
 mod near_answers;
 mod outgoing;

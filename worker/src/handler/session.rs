@@ -52,6 +52,7 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(context: Context, codec: Box<dyn Codec>, wiring: Wiring) -> Self {
+        let log = LogLines::new(context.log_allowance);
         Self {
             context,
             codec,
@@ -63,7 +64,7 @@ impl Session {
             broken: false,
             held: false,
             output_ended: None,
-            log: LogLines::default(),
+            log,
             near: NearAnswers::default(),
             descendants: Descendants::default(),
             chunk: vec![0; CHUNK],

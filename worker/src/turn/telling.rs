@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kafkavisor::clock::{Boottime, now};
 use kafkavisor::ids::Offset;
+use kafkavisor_link::logging;
 use kafkavisor_link::message::{Description, Head};
 use kafkavisor_link::page::Progress;
 use nix::unistd::Pid;
@@ -38,6 +39,7 @@ impl Worker {
             handler_pid: self.driver.pid().map_or(0, |pid| u64::try_from(pid.as_raw()).unwrap_or(0)),
             window: u64::from(self.core.window_size()),
             acknowledged_at: self.acknowledged_at,
+            log_lines_dropped: self.before.log_lines_dropped.saturating_add(logging::lost()),
             silent_since: of(self.core.silent_since()),
             silence_ends: of(self.core.silence_ends()),
             latencies: self.before.latencies.plus(window.latencies()),

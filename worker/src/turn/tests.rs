@@ -7,10 +7,14 @@ use kafkavisor::config::{Handler, Log, Restart};
 use kafkavisor::ids::Generation;
 use kafkavisor::protocol::Message;
 use kafkavisor_link::lines::line;
+use kafkavisor_link::message::LogAllowance;
 use kafkavisor_link::page::Lease;
 use log::LevelFilter;
 
 use super::*;
+
+/// Reads to the end, from descriptor 3 where there is one.
+const READS: &str = "cat <&3 || cat";
 
 fn start(page: &Path, protocol: Protocol) -> Start {
     Start {
@@ -20,12 +24,17 @@ fn start(page: &Path, protocol: Protocol) -> Start {
         fencing_token: None,
         offset: Offset(0),
         page: page.to_owned(),
-        handler: Handler { command: vec!["cat".to_owned()], protocol, ..Handler::default() },
+        handler: Handler {
+            command: ["sh", "-c", READS].map(str::to_owned).into(),
+            protocol,
+            ..Handler::default()
+        },
         restart: Restart::default(),
         kafka: [("bootstrap.servers".to_owned(), "127.0.0.1:1".to_owned())].into(),
         secret: false,
         commit_messages: 1000,
         log: Log::default(),
+        log_allowance: LogAllowance { at_first: 1000, per_second: 1000 },
         token: None,
         dead_letter: None,
     }

@@ -59,6 +59,7 @@ enum Word {
     HandlerPid = 18,
     Window = 19,
     AcknowledgedAt = 20,
+    LogLinesDropped = 21,
     SilentSince = 22,
     SilenceEnds = 23,
     // Written by the worker, and by the supervisor once the worker is gone.
@@ -297,6 +298,7 @@ impl Page {
             silent_since: Boottime(self.get(Word::SilentSince)),
             silence_ends: Boottime(self.get(Word::SilenceEnds)),
             latencies: self.latencies(),
+            log_lines_dropped: self.get(Word::LogLinesDropped),
         }
     }
 
@@ -315,6 +317,7 @@ impl Page {
         self.set(Word::HandlerPid, progress.handler_pid);
         self.set(Word::Window, progress.window);
         self.set(Word::AcknowledgedAt, progress.acknowledged_at.0);
+        self.set(Word::LogLinesDropped, progress.log_lines_dropped);
         self.set(Word::SilentSince, progress.silent_since.0);
         self.set(Word::SilenceEnds, progress.silence_ends.0);
         self.set_latencies(&progress.latencies);

@@ -40,6 +40,8 @@ pub struct Progress {
     pub silence_ends: Boottime,
     /// From delivery to acknowledgement, over all workers of this page.
     pub latencies: Latencies,
+    /// Lines of the log, its own and its handlers', that nobody will read, over all workers of this page.
+    pub log_lines_dropped: u64,
 }
 
 /// Why a page's numbers can't be true.

@@ -67,7 +67,7 @@ fn another_layout_is_not_read_and_named_whatever_its_size() {
 /// and renew the table.
 #[test]
 fn each_thing_has_its_place_in_this_layout() {
-    const PLACES: [(usize, u64); 47] = [
+    const PLACES: [(usize, u64); 48] = [
         (0, 0x6b61_666b_6176_7372),
         (1, 3),
         (8, 108),
@@ -83,6 +83,7 @@ fn each_thing_has_its_place_in_this_layout() {
         (18, 118),
         (19, 119),
         (20, 120),
+        (21, 121),
         (22, 122),
         (23, 123),
         (24, 124),
@@ -136,6 +137,7 @@ fn each_thing_has_its_place_in_this_layout() {
         silent_since: Boottime(122),
         silence_ends: Boottime(123),
         latencies: Latencies { counts: std::array::from_fn(|bucket| 141 + bucket as u64), sum_micros: 140 },
+        log_lines_dropped: 121,
     });
     page.set_attempts(Attempts {
         range_until: 124,

@@ -11,7 +11,8 @@ pub(super) fn request(data: &[u8]) {
     assert!(!line.contains(&b'\n'));
     assert_eq!(serde_json::from_slice::<Request>(&line).expect("it was written by us"), request);
     match request {
-        Request::Status | Request::Stop { .. } => {}
+        Request::Status { partition } => partition.iter().for_each(selector),
+        Request::Stop { .. } | Request::Events { .. } | Request::LogLevel { .. } => {}
         Request::Pause { partitions } | Request::Resume { partitions } | Request::Restart { partitions } => {
             partitions.iter().for_each(selector);
         }

@@ -22,7 +22,9 @@ impl World {
                     Event::StopRequested { reason, within }
                 }
                 ToWorker::Decide { offset, verdict } => Event::Decided { offset, verdict },
-                ToWorker::Start(_) | ToWorker::Token(_) | ToWorker::Describe | ToWorker::LogLevel { .. } => continue,
+                ToWorker::Start(_) | ToWorker::Token(_) | ToWorker::Describe | ToWorker::LogLevel { .. } => {
+                    continue;
+                }
             };
             self.handle_in_worker(pid, event)?;
         }
