@@ -37,6 +37,12 @@ need_namespaces() {
   need "unshare and nsenter" has_namespaces util-linux
 }
 
+# man and groff, which read the manual.
+need_man() {
+  need "man" has_man man-db
+}
+
+has_man() { has_commands man groff; }
 has_systemd() { has_commands systemd-analyze; }
 has_namespaces() { has_commands unshare nsenter; }
 has_build_tools() { has_commands make gcc g++ pkg-config python3 && pkg-config --exists openssl; }

@@ -19,6 +19,19 @@ pub(crate) enum Exit {
     Configuration = 78,
 }
 
+impl Exit {
+    /// Each with what it tells, for whoever reads the help or the manual.
+    pub(crate) const MEANINGS: [(Self, &str); 7] = [
+        (Self::Clean, "clean"),
+        (Self::Failed, "tried, and not so"),
+        (Self::Usage, "wrong command line"),
+        (Self::Unreachable, "Kafka, ZooKeeper or the supervisor not reached"),
+        (Self::Bug, "a bug"),
+        (Self::CutShort, "the drain was cut short"),
+        (Self::Configuration, "configuration"),
+    ];
+}
+
 /// Why a command failed, for the person who gave it.
 #[derive(Debug)]
 pub(crate) struct Failure {

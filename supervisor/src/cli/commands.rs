@@ -11,9 +11,14 @@ use super::demo::{self, DemoArgs};
 use super::discovery::{self, ClustersArgs, LogsArgs, TopicsArgs};
 use super::group::{self, LookArgs, MembersArgs, OffsetsCommand};
 use super::instance::{self, EventsArgs, LogLevelArgs, SeekArgs, SelectArgs, SkipArgs, StatusArgs, StopArgs};
+use super::manual::{self, ManArgs};
+use crate::exit::Exit;
 
-const EXIT_CODES: &str = "Exit codes: 0 clean; 1 tried, and not so; 64 wrong command line; 69 Kafka, ZooKeeper or the supervisor not reached; \
-70 a bug; 75 the drain was cut short; 78 configuration.";
+const EXAMPLES: &str = "Examples:
+  kafkavisor demo
+  kafkavisor run -b k1:9092 -z zk1:2181/kafka -g services.billing -t orders -- ./handler.py
+  kafkavisor status -g services.billing
+  kafkavisor man run | man -l -";
 
 /// Our version, and what is carried.
 fn carried() -> &'static str {
@@ -21,10 +26,19 @@ fn carried() -> &'static str {
     CARRIED.get_or_init(|| format!("{}\n{}", env!("CARGO_PKG_VERSION"), kafkavisor_kafka::carried()))
 }
 
+/// How to begin, and what the command's end tells.
+fn examples_and_exit_codes() -> &'static str {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    TEXT.get_or_init(|| {
+        let codes = Exit::MEANINGS.map(|(exit, meaning)| format!("{} {meaning}", exit as u8));
+        format!("{EXAMPLES}\n\nExit codes: {}.", codes.join("; "))
+    })
+}
+
 /// Supervises Kafka consumers: one worker process per partition, any executable as the handler.
 #[derive(Debug, Parser)]
 #[command(name = "kafkavisor", version, long_version = carried(), arg_required_else_help = true, subcommand_required = true,
-    after_help = EXIT_CODES, propagate_version = true, disable_help_subcommand = true)]
+    after_help = examples_and_exit_codes(), propagate_version = true, disable_help_subcommand = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -102,9 +116,9 @@ pub(crate) enum Command {
         /// For which shell
         shell: Shell,
     },
-    /// Print the man page
-    #[command(after_help = "Example:\n  kafkavisor man | man -l -")]
-    Man,
+    /// Print a page of the manual, or write them all
+    #[command(after_help = manual::MAN_EXAMPLES)]
+    Man(ManArgs),
     /// Starts workers and ends what they leave; started by `run`
     #[command(hide = true)]
     Guardian,

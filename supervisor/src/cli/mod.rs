@@ -1,4 +1,4 @@
-//! The command line: what there is, with examples. Completions and the man page are made from these definitions.
+//! The command line: what there is, with examples. Completions and the manual are made from these definitions.
 
 mod commands;
 mod configured;
@@ -7,6 +7,7 @@ mod demo;
 mod discovery;
 mod group;
 mod instance;
+mod manual;
 mod repeated;
 
 pub(crate) use commands::{Cli, Command};
@@ -24,4 +25,5 @@ pub(crate) use group::{
 pub(crate) use instance::{
     EventsArgs, LogLevelArgs, SeekArgs, SelectArgs, SkipArgs, StatusArgs, StopArgs, WhichArgs,
 };
+pub(crate) use manual::ManArgs;
 pub(crate) use repeated::repeatable;

@@ -11,6 +11,7 @@ mod find;
 mod identity;
 mod lag;
 mod logs;
+mod man;
 mod members;
 mod offsets;
 mod operate;
@@ -60,13 +61,7 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
             clap_complete::generate(shell, &mut Cli::command(), "kafkavisor", &mut script);
             print(&String::from_utf8_lossy(&script)).map(|()| Exit::Clean)
         }
-        Command::Man => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command())
-                .render(&mut page)
-                .map_err(|error| Failure::bug(error.to_string()))?;
-            print(&String::from_utf8_lossy(&page)).map(|()| Exit::Clean)
-        }
+        Command::Man(args) => man::run(&args),
         Command::Guardian => crate::processes::guard()
             .map(|()| Exit::Clean)
             .map_err(|error| Failure::bug(format!("the guardian can't guard: {error}"))),

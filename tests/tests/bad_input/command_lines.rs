@@ -66,7 +66,8 @@ const COMMAND_LINES: &[(&str, &[&str])] = &[
     ("stop --name ../other", &["--name", "../other"]),
     ("completions", &["<SHELL>"]),
     ("completions klingon", &["klingon", "bash", "zsh", "fish"]),
-    ("man run", &["run"]),
+    ("man guardian", &["no page for \"guardian\"", "kafkavisor-offsets-set, ", "kafkavisor.yaml"]),
+    ("man run --dir man", &["--dir"]),
 ];
 
 #[test]

@@ -61,13 +61,15 @@ fn every_command_has_help_with_examples() {
 }
 
 #[test]
-fn completions_and_the_man_page_are_printed() {
+fn completions_and_pages_of_the_manual_are_printed() {
     let scene = Scene::new();
     for (arguments, text) in [
         (["completions", "bash"].as_slice(), "complete -F"),
         (&["completions", "zsh"], "#compdef kafkavisor"),
         (&["completions", "fish"], "complete -c kafkavisor"),
         (&["man"], ".TH kafkavisor"),
+        (&["man", "offsets", "set"], ".TH kafkavisor-offsets-set 1 "),
+        (&["man", "kafkavisor.yaml"], ".TH kafkavisor.yaml 5 "),
     ] {
         let ran = scene.run(arguments);
         ran.assert_clean();
