@@ -3,6 +3,7 @@
 # To be sourced after terminal.sh; leaves the project's cache in $cache. Nothing here knows what the packages are for.
 
 cache=${XDG_CACHE_HOME:-${HOME:?}/.cache}/kafkavisor
+tools=$cache/tools
 
 # What building librdkafka with its own zlib and zstd takes.
 need_build_tools() {
@@ -42,6 +43,24 @@ need_man() {
   need "man" has_man man-db
 }
 
+# What a Debian package is made with, and installed.
+need_packaging_tools() {
+  need "packaging tools" has_packaging_tools dpkg-dev binutils
+  need_cargo_tool cargo-deb 3.8.0
+}
+
+# One that is built here and lands in $tools/bin.
+need_cargo_tool() { # NAME VERSION
+  local said
+  said=$("$tools/bin/$1" --version 2>/dev/null) || said=''
+  [[ ${said##* } == "$2" ]] && return
+  say "installing $1 (once, a minute or two)…"
+  # Without optimisation it is built in half the time, and still done in a second or two.
+  cargo install --quiet --locked --debug --force --root "$tools" --target-dir "$tools/target" "$1@$2"
+  rm -rf "$tools/target"
+}
+
+has_packaging_tools() { has_commands dpkg dpkg-deb dpkg-shlibdeps strip; }
 has_man() { has_commands man groff; }
 has_systemd() { has_commands systemd-analyze; }
 has_namespaces() { has_commands unshare nsenter; }

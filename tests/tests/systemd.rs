@@ -27,7 +27,8 @@ impl Copy {
     fn of(text: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kafkavisor@.service");
-        let mut text = text.replace("/usr/local/bin/kafkavisor", kafkavisor().to_str().unwrap());
+        let mut text =
+            text.replace("ExecStart=kafkavisor ", &format!("ExecStart={} ", kafkavisor().display()));
         if version() < NOTIFY_RELOAD {
             // As the unit says for older ones.
             text = text.replace("Type=notify-reload", "Type=notify\nExecReload=sh -c 'kill -HUP $MAINPID'");
