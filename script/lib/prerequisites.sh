@@ -62,12 +62,21 @@ need_cargo_tool() { # NAME VERSION
 
 has_packaging_tools() { has_commands dpkg dpkg-deb dpkg-shlibdeps strip; }
 has_man() { has_commands man groff; }
+# A browser without a window, and what drives it.
+need_chromium() {
+  need "Chromium" has_chromium chromium chromium-driver fonts-dejavu-core
+}
+
 has_systemd() { has_commands systemd-analyze; }
 has_namespaces() { has_commands unshare nsenter; }
 has_build_tools() { has_commands make gcc g++ pkg-config python3 && pkg-config --exists openssl; }
 has_maven() { has_commands mvn; }
 has_openssl() { has_commands openssl; }
 has_python() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
+
+has_chromium() {
+  has_commands chromedriver && { has_commands chromium || has_commands chromium-browser || has_commands google-chrome; }
+}
 
 has_java() { # Kafka 4 wants 17
   local said

@@ -5,6 +5,7 @@
 //! handler, waits for conditions ([`waiting`]) and ends with checks of [`records::Records`]. Nothing here sleeps for a
 //! fixed time, and everything that is started is ended when it goes out of scope.
 
+pub mod browser;
 pub mod checks;
 pub mod cluster;
 pub mod command;
@@ -13,6 +14,7 @@ pub mod forwarder;
 pub mod handlers;
 pub mod instance;
 pub mod kazoo;
+pub mod made_up;
 pub mod message;
 pub mod nodes;
 pub mod offsets;
