@@ -51,10 +51,11 @@ impl Browser {
         self.driver.command("execute/sync", &json!({"script": body, "args": []}))
     }
 
-    /// What is to be read of the elements that a selector finds, those that can't be seen left out.
+    /// What is to be read of the elements that a selector finds, those that can't be seen left out. What has just been brought
+    /// into sight may have no layout yet, and so no inner text.
     pub fn texts(&self, selector: &str) -> Vec<String> {
         let body = format!(
-            "return [...document.querySelectorAll({})].filter(e => e.checkVisibility()).map(e => e.innerText.trim())",
+            "return [...document.querySelectorAll({})].filter(e => e.checkVisibility()).map(e => (e.innerText || e.textContent).trim())",
             json!(selector)
         );
         serde_json::from_value(self.script(&body)).expect("texts")
@@ -125,6 +126,16 @@ impl Browser {
             answer.as_str().unwrap_or_default().to_owned()
         };
         (ask("computedrole"), ask("computedlabel"))
+    }
+
+    /// Gives an element the focus, as the tabulator would.
+    pub fn focus(&self, selector: &str) {
+        self.script(&format!("document.querySelector({}).focus()", json!(selector)));
+    }
+
+    /// Whether the page is wider than the window.
+    pub fn overflows(&self) -> bool {
+        self.script("return document.documentElement.scrollWidth > innerWidth") == json!(true)
     }
 
     /// Sets the window's size, as on a phone where it is `mobile`.

@@ -27,6 +27,7 @@ pub mod secrecy;
 pub mod secure;
 pub mod status;
 pub mod topic;
+pub mod trouble;
 pub mod waiting;
 pub mod web;
 pub mod zookeeper;
