@@ -131,7 +131,7 @@ fn following_goes_on_until_the_supervisor_ends() {
         .unwrap();
     let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
     let mut until_event = |name: &str| {
-        while let Some(line) = lines.next() {
+        for line in lines.by_ref() {
             let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
             if event["event"] == name {
                 return event;
