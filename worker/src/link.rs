@@ -158,7 +158,7 @@ mod tests {
         let offset = |message: &ToWorker| match message {
             ToWorker::Decide { offset, .. } => offset.0,
             ToWorker::Start(_) | ToWorker::Stop { .. } | ToWorker::LogLevel { .. } => -1,
-            ToWorker::Token(_) | ToWorker::Describe => -1,
+            ToWorker::Token(_) | ToWorker::Describe | ToWorker::Lead(_) => -1,
         };
         assert_eq!(link.first().unwrap().as_ref().map(offset), Some(1));
         theirs.write_all(&line(&decide(3))).unwrap();

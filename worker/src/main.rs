@@ -9,6 +9,7 @@
 //! | [`handler`] | processes, pipes and protocols |
 //! | [`turn`] | the loop that joins them |
 //! | [`link`] | the socket to the supervisor |
+//! | [`tracer`] | what is told where each message is watched |
 //! | [`allocator`] | memory, for librdkafka too |
 
 mod allocator;
@@ -16,6 +17,7 @@ mod dead_letters;
 mod handler;
 mod keys;
 mod link;
+mod tracer;
 mod turn;
 
 use std::time::Duration;
@@ -88,6 +90,6 @@ fn told() -> Option<(Link, Start)> {
     match link.first().ok()?? {
         ToWorker::Start(start) => Some((link, *start)),
         ToWorker::Stop { .. } | ToWorker::Token(_) | ToWorker::Describe => None,
-        ToWorker::LogLevel { .. } | ToWorker::Decide { .. } => None,
+        ToWorker::LogLevel { .. } | ToWorker::Decide { .. } | ToWorker::Lead(_) => None,
     }
 }

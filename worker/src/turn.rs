@@ -19,6 +19,7 @@ use kafkavisor_link::logging;
 use kafkavisor_link::message::{DeadLetter, Ending, FromWorker, Start, ToWorker};
 use kafkavisor_link::page::{Page, Progress};
 use kafkavisor_link::process::Exit;
+use kafkavisor_link::trace::Trace;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -28,6 +29,7 @@ use crate::dead_letters::DeadLetters;
 use crate::handler::{Context, Driver, Said, new_driver};
 use crate::keys::Keys;
 use crate::link::{Heard, Link};
+use crate::tracer::Tracer;
 use kafkavisor_worker_core::{Action, Core, Delivery, Event, Failure, Settings};
 
 mod telling;
@@ -38,7 +40,7 @@ mod tests;
 const BEAT: Duration = Duration::from_secs(1);
 /// ...and so often when there is nothing: a thousand idle workers that wake each second are a good part of a core.
 const IDLE_BEAT: Duration = Duration::from_secs(4);
-/// A commit shows in the page only: whoever waits for one looks this often.
+/// A commit shows in the page only, and that a handler reads shows nowhere: whoever waits for either looks this often.
 const COMMIT_LOOK: Duration = Duration::from_millis(5);
 /// A loop so late did not run: it was stopped, or starved.
 const STOOD_STILL: Duration = Duration::from_secs(2);
@@ -57,6 +59,7 @@ pub(crate) struct Worker {
     dead_letters: DeadLetters,
     /// The one to begin with.
     dead_letter: Option<DeadLetter>,
+    tracer: Tracer,
     position: Offset,
     /// What the workers before this one have left on the page.
     before: Progress,
@@ -162,6 +165,7 @@ impl Worker {
             tokens,
             dead_letters: DeadLetters::new(start).map_err(|error| error.to_string())?,
             dead_letter: start.dead_letter.clone(),
+            tracer: Tracer::new(start.trace),
             page,
         })
     }
@@ -191,11 +195,14 @@ impl Worker {
             self.post(link);
             more = self.handler_turn(link);
             more |= self.deliver(link);
+            self.stand_still();
             let actions = self.core.handle(now(), Event::Woken);
             self.perform(actions, link);
             self.write_page();
+            self.tracer.tell(link);
         }
         self.write_page();
+        self.tracer.tell(link);
         Ended {
             ending: self.ending.unwrap_or(Ending::Stopped { cut_short: false, failed: None }),
             stderr: self.driver.last_lines(),
@@ -207,7 +214,7 @@ impl Worker {
         let time = now();
         let deadlines = [self.core.next_deadline(), self.driver.next_deadline(time)];
         let next = deadlines.into_iter().flatten().min();
-        let longest = if self.core.awaits_commit() {
+        let longest = if self.core.awaits_commit() || self.tracer.awaits_begin() {
             COMMIT_LOOK
         } else if self.core.window().is_empty() && self.core.admits(0) {
             IDLE_BEAT
@@ -232,7 +239,7 @@ impl Worker {
             PollFd::new(self.children.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.dead_letters.descriptor(), PollFlags::POLLIN),
         ];
-        if self.core.admits(0) {
+        if self.core.admits(0) && !self.tracer.is_at_end() {
             descriptors.push(PollFd::new(self.consumer.descriptor(), PollFlags::POLLIN));
         }
         descriptors.extend(self.driver.descriptors().into_iter().map(|(fd, flags)| PollFd::new(fd, flags)));
@@ -271,6 +278,7 @@ impl Worker {
                 for message in messages {
                     let actions = match message {
                         ToWorker::Stop { reason, within } => {
+                            self.tracer.stop();
                             self.core.handle(time, Event::StopRequested { reason, within })
                         }
                         ToWorker::Decide { offset, verdict } => {
@@ -286,6 +294,10 @@ impl Worker {
                         }
                         ToWorker::LogLevel { level } => {
                             logging::set_level(level);
+                            Vec::new()
+                        }
+                        ToWorker::Lead(trace) => {
+                            self.lead(trace);
                             Vec::new()
                         }
                         ToWorker::Start(_) => Vec::new(),
@@ -310,7 +322,7 @@ impl Worker {
     fn hold(&mut self, time: Instant, link: &mut Link) {
         let backed_up = link.backed_up() && !self.core.is_ending();
         self.driver.hold(backed_up || self.core.holds_answers());
-        if backed_up {
+        if backed_up || self.tracer.holds() {
             let actions = self.core.handle(time, Event::Overslept);
             self.perform(actions, link);
         }
@@ -336,7 +348,7 @@ impl Worker {
         // After the lease's end there is only `stop` left to write.
         let may_write = self.lease_ended || self.may_write();
         let more = self.driver.turn(time, may_write, &mut said);
-        for one in said {
+        for one in self.tracer.pass(said) {
             let actions = match one {
                 Said::Answer(answer) => {
                     let before = self.core.window().acknowledged();
@@ -390,6 +402,9 @@ impl Worker {
         if !self.core.admits(0) || self.driver.unwritten() > ENCODED_AHEAD {
             return false;
         }
+        if self.tracer.is_at_end() || self.tracer.waits_for(link) {
+            return false;
+        }
         match self.consumer.fetch() {
             Ok(()) => {}
             Err(FetchError::Refused(trouble)) => {
@@ -407,18 +422,26 @@ impl Worker {
         let mut blocked = false;
         let mut event = None;
         while !blocked && event.is_none() && self.driver.unwritten() <= ENCODED_AHEAD {
+            if self.tracer.is_full() {
+                self.tracer.tell(link);
+            }
             let (core, driver, position) = (&mut self.core, &mut self.driver, &mut self.position);
-            let keys = &mut self.keys;
+            let (keys, tracer) = (&mut self.keys, &mut self.tracer);
             let step = self.consumer.front(|fetched| match fetched {
                 Fetched::Message { message, bytes } => {
                     if !core.admits(bytes) {
                         return (false, Step::Blocked);
                     }
                     let offset = Offset(message.offset);
+                    if !tracer.admits(offset) {
+                        *position = (*position).max(offset);
+                        return (false, Step::Led);
+                    }
                     let attempt = core.attempt(offset);
                     core.deliver(time, at, Delivery { offset, timestamp: message.timestamp, bytes });
                     keys.push(offset, message.key);
                     driver.deliver(time, &message, attempt);
+                    tracer.delivered(at, &message, attempt);
                     *position = offset.next();
                     (true, Step::Delivered)
                 }
@@ -433,16 +456,17 @@ impl Worker {
                 Some(Step::Delivered) => delivered = true,
                 Some(Step::Blocked) => blocked = true,
                 Some(Step::Event(happened)) => event = Some(happened),
-                None => break,
+                Some(Step::Led) | None => break,
             }
         }
-        let quiet = !blocked && event.is_none() && self.consumer.front_timestamp().is_none();
+        let led_to_end = self.tracer.reached(self.position);
+        let quiet = led_to_end || (!blocked && event.is_none() && self.consumer.front_timestamp().is_none());
         if delivered || blocked {
             let actions = self.core.batch_delivered(time, blocked);
             self.perform(actions, link);
         }
         if quiet {
-            let at_end = self.consumer.high_watermark().is_some_and(|end| self.position >= end);
+            let at_end = led_to_end || self.consumer.high_watermark().is_some_and(|end| self.position >= end);
             if delivered || at_end {
                 let actions = self.core.handle(time, Event::Quiet { at_end });
                 self.perform(actions, link);
@@ -456,7 +480,28 @@ impl Worker {
         delivered || happened
     }
 
+    /// How it is led from here on.
+    fn lead(&mut self, trace: Trace) {
+        if let Some(full) = self.tracer.lead(trace).filter(|full| self.tracer.passes_flush(*full)) {
+            self.driver.flush(full);
+        }
+    }
+
+    /// Tells that the handler has begun to read; and where answers wait, that it has all that it can have.
+    fn stand_still(&mut self) {
+        if self.tracer.awaits_begin() && self.driver.has_read_all() {
+            self.tracer.began();
+        }
+        if !self.core.admits(0) || self.tracer.is_at_end() {
+            let began = self.driver.pid().is_some() && self.driver.unwritten() == 0;
+            self.tracer.stands_still(self.core.window().len(), began);
+        }
+    }
+
     fn perform(&mut self, actions: Vec<Action>, link: &mut Link) {
+        if !actions.is_empty() {
+            self.tracer.tell(link);
+        }
         for action in actions {
             match action {
                 Action::StartHandler => self.start_handler(link),
@@ -475,6 +520,7 @@ impl Worker {
                 }
                 Action::Settle { verdict, .. } => self.driver.decided(verdict),
                 Action::SayDeadLettered { offset } => link.say(FromWorker::DeadLettered { offset }),
+                Action::Flush { full } if !self.tracer.passes_flush(full) => {}
                 Action::Flush { full } => self.driver.flush(full),
                 Action::DropUnwritten => self.driver.drop_unwritten(),
                 Action::Stop(reason) => self.driver.stop(reason),
@@ -513,5 +559,7 @@ impl Worker {
 enum Step {
     Delivered,
     Blocked,
+    /// Whoever watches wants no more.
+    Led,
     Event(Event),
 }

@@ -5,6 +5,7 @@
 //! | [`page`] | one page of shared memory a partition: how far it is, read without a system call |
 //! | [`attempts`] | how often a message was in flight when its handler died |
 //! | [`message`] | what is said over the socket between the two |
+//! | [`trace`] | ... by a worker that is watched message by message |
 //! | [`lines`] | ... as lines |
 //! | [`control`] | what operators say over the control socket |
 //! | [`process`] | ending and reaping groups and descendants |
@@ -26,4 +27,5 @@ pub mod message;
 pub mod page;
 pub mod panics;
 pub mod process;
+pub mod trace;
 pub mod truncation;

@@ -15,6 +15,8 @@ use kafkavisor::token::Token;
 use log::LevelFilter;
 use serde::{Deserialize, Serialize};
 
+use crate::trace::{Trace, Traced};
+
 /// Longest text of a handler's last lines.
 const MAX_STDERR: usize = 64 << 10;
 
@@ -51,6 +53,8 @@ pub struct Start {
     pub token: Option<Token>,
     /// The message at `offset` goes to the dead-letter topic before anything else is done.
     pub dead_letter: Option<DeadLetter>,
+    /// Somebody watches each message; none in production.
+    pub trace: Option<Trace>,
 }
 
 /// How many lines of a handler's log are passed on; the others are counted.
@@ -126,6 +130,8 @@ pub enum ToWorker {
         /// What becomes of it.
         verdict: Verdict,
     },
+    /// To a worker that is watched: how it is led from here on.
+    Lead(Trace),
 }
 
 /// What a worker tells of itself where somebody asks.
@@ -270,6 +276,11 @@ pub enum FromWorker {
         /// The message.
         offset: Offset,
     },
+    /// What has happened, in order, where it is watched.
+    Traced {
+        /// One by one.
+        traced: Vec<Traced>,
+    },
     /// The last line.
     Ended {
         /// Why.
@@ -297,6 +308,9 @@ impl FromWorker {
             Self::Postponed { error } => Self::Postponed { error: text::shown(&error) },
             Self::Described(Description { head, handler_age, stderr }) => {
                 Self::Described(Description { head, handler_age, stderr: lines(&stderr) })
+            }
+            Self::Traced { traced } => {
+                Self::Traced { traced: traced.into_iter().map(Traced::bounded).collect() }
             }
             Self::Ready | Self::CommitWanted | Self::DeadLettered { .. } => self,
         }
@@ -357,6 +371,9 @@ mod tests {
                 },
                 FromWorker::Postponed { error: error() },
                 FromWorker::Described(Description { head: None, handler_age: None, stderr: stderr() }),
+                FromWorker::Traced {
+                    traced: vec![Traced::Rejected { at: u64::MAX, offset, error: error() }],
+                },
                 ended(Ending::Stopped { cut_short: false, failed: Some(error()) }),
                 ended(Ending::HandlerMissing { error: error() }),
                 ended(Ending::HandlerTimeout { detail: detail() }),

@@ -237,6 +237,7 @@ impl Real {
             log_allowance: self.log_shares.take(&start.partition, self.pages.count(), now()),
             token: self.token.clone(),
             dead_letter: start.dead_letter.clone(),
+            trace: None,
         })))
     }
 

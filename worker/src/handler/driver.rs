@@ -66,6 +66,8 @@ pub(crate) trait Driver {
     fn decided(&mut self, verdict: Verdict);
     /// Whether everything delivered is in its hands, and nothing in a queue before it.
     fn has_everything(&self) -> bool;
+    /// Whether it has read all that was written to it.
+    fn has_read_all(&self) -> bool;
     /// Leaves its answers unread, or reads them again.
     fn hold(&mut self, hold: bool);
     /// Bytes taken and not yet written to it.

@@ -237,6 +237,11 @@ impl Driver for Exec {
         false
     }
 
+    /// Nothing is written before a process has its batch.
+    fn has_read_all(&self) -> bool {
+        true
+    }
+
     /// Its answer is an exit status.
     fn hold(&mut self, _hold: bool) {}
 

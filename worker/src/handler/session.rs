@@ -14,6 +14,7 @@ use nix::errno::Errno;
 use nix::poll::PollFlags;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, read};
+use rustix::io::ioctl_fionread;
 
 use super::child::{Child, PIPE, Spec, Wiring};
 use super::descendants::Descendants;
@@ -212,6 +213,11 @@ impl Driver for Session {
 
     fn has_everything(&self) -> bool {
         true
+    }
+
+    fn has_read_all(&self) -> bool {
+        let input = self.child.as_ref().and_then(|child| child.input.as_ref());
+        self.unwritten() == 0 && input.is_none_or(|input| ioctl_fionread(input) == Ok(0))
     }
 
     fn hold(&mut self, hold: bool) {

@@ -37,6 +37,7 @@ fn start(page: &Path, protocol: Protocol) -> Start {
         log_allowance: LogAllowance { at_first: 1000, per_second: 1000 },
         token: None,
         dead_letter: None,
+        trace: None,
     }
 }
 

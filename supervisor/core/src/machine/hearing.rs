@@ -64,6 +64,8 @@ impl Core {
                 self.note_exit(key, &text::shown(&error));
                 Vec::new()
             }
+            // Nobody of ours is watched.
+            FromWorker::Traced { .. } => Vec::new(),
             FromWorker::DeadLettered { offset } => {
                 log::warn!(partition:% = key; "offset {offset} is in the dead-letter topic");
                 let due = partition.tenure.dead_letter.take_if(|due| due.dead_letter.offset == offset);

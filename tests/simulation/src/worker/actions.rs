@@ -22,9 +22,11 @@ impl World {
                     Event::StopRequested { reason, within }
                 }
                 ToWorker::Decide { offset, verdict } => Event::Decided { offset, verdict },
-                ToWorker::Start(_) | ToWorker::Token(_) | ToWorker::Describe | ToWorker::LogLevel { .. } => {
-                    continue;
-                }
+                ToWorker::Start(_)
+                | ToWorker::Token(_)
+                | ToWorker::Describe
+                | ToWorker::LogLevel { .. }
+                | ToWorker::Lead(_) => continue,
             };
             self.handle_in_worker(pid, event)?;
         }
