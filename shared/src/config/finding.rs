@@ -64,7 +64,7 @@ impl Finding {
         }
     }
 
-    fn read(root: &Section<'_>, draft: &mut Draft) -> Self {
+    pub(super) fn read(root: &Section<'_>, draft: &mut Draft) -> Self {
         let p = &mut draft.problems;
         let discovery = discovery::read(root, p);
         let kafka = kafka::read(root, p);

@@ -230,7 +230,7 @@ fn finish_names(names: Names, p: &mut Problems) -> (Option<Group>, Option<String
 }
 
 /// The handler with what the flags say of it; one without a command is noted, and shown as it is.
-fn finish_handler(
+pub(super) fn finish_handler(
     mut draft: HandlerDraft,
     command: Option<Setting<Vec<String>>>,
     protocol: Option<Setting<Protocol>>,

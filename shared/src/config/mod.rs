@@ -14,7 +14,7 @@
 //! | `address` | addresses of servers |
 //! | `consumer`, `became` | yelp_kafka's settings, which are defaults of other sections, and what each has become |
 //! | `flags`, `load`, `assigned` | the command line, and the rules between sections |
-//! | `finding` | the part of a file that commands need |
+//! | `finding`, `trying` | the part of a file that commands need; that a handler needs to be tried |
 //! | `draft`, `places` | what was read, for checks that ask the machine or a library, and where each key stands |
 //! | `unavailable` | what is refused because it is not built yet: one table |
 //! | `render` | the resolved configuration as YAML and JSON, secrets masked |
@@ -48,6 +48,7 @@ mod secret;
 mod security;
 pub(crate) mod source;
 mod topics;
+mod trying;
 mod unavailable;
 mod words;
 
@@ -80,4 +81,5 @@ pub use properties::KafkaProperties;
 pub use secret::{Origin, Secret, SecretError};
 pub use security::{Acl, Identity, OAuth, ZookeeperAuth, ZookeeperTls};
 pub use source::Source;
+pub use trying::Trying;
 pub(crate) use words::nearest;

@@ -82,7 +82,7 @@ fn found(program: &str) -> Result<PathBuf, ExecutableError> {
 }
 
 /// The worker's binary: beside ours, unless named.
-fn worker_binary(named: Option<&Path>) -> Result<PathBuf, String> {
+pub(crate) fn worker_binary(named: Option<&Path>) -> Result<PathBuf, String> {
     if let Some(path) = named {
         let with_slash = std::path::absolute(path).map_err(|error| error.to_string())?;
         return find_executable(&with_slash.to_string_lossy(), None).map_err(|error| {

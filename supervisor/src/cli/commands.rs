@@ -12,6 +12,7 @@ use super::discovery::{self, ClustersArgs, LogsArgs, TopicsArgs};
 use super::group::{self, LookArgs, MembersArgs, OffsetsCommand};
 use super::instance::{self, EventsArgs, LogLevelArgs, SeekArgs, SelectArgs, SkipArgs, StatusArgs, StopArgs};
 use super::manual::{self, ManArgs};
+use super::trial::{self, TryArgs};
 use crate::exit::Exit;
 
 const EXAMPLES: &str = "Examples:
@@ -56,6 +57,9 @@ pub(crate) enum Command {
     /// Watch it work: a mock Kafka inside, a sample topic, one worker killed on the way
     #[command(after_help = demo::DEMO_EXAMPLES)]
     Demo(DemoArgs),
+    /// Run a handler on real messages, or on a file's, and commit nothing; see what it makes of trouble
+    #[command(after_help = trial::TRY_EXAMPLES)]
+    Try(Box<TryArgs>),
     /// Show what a running supervisor does
     #[command(after_help = instance::STATUS_EXAMPLES)]
     Status(StatusArgs),

@@ -9,6 +9,7 @@ mod group;
 mod instance;
 mod manual;
 mod repeated;
+mod trial;
 
 pub(crate) use commands::{Cli, Command};
 pub(crate) use configured::{CheckArgs, RunArgs};
@@ -27,3 +28,4 @@ pub(crate) use instance::{
 };
 pub(crate) use manual::ManArgs;
 pub(crate) use repeated::repeatable;
+pub(crate) use trial::{Begin as TryBegin, Injection, TryArgs};

@@ -20,6 +20,7 @@ mod status;
 mod stop;
 mod table;
 mod topics;
+mod trial;
 
 use clap::CommandFactory;
 use kafkavisor_link::control::Request;
@@ -39,6 +40,10 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Demo(args) => {
             set_right()?;
             demo::run(&args)
+        }
+        Command::Try(args) => {
+            set_right()?;
+            trial::run(&args)
         }
         Command::Status(args) => status::run(&args),
         Command::Events(args) => events::run(&args),

@@ -30,6 +30,14 @@ impl Style {
         self.paint("2", text)
     }
 
+    pub(super) fn good(self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    pub(super) fn bad(self, text: &str) -> String {
+        self.paint("31", text)
+    }
+
     pub(super) fn state(self, state: &str, width: usize) -> String {
         let padded = format!("{state:<width$}");
         match state {

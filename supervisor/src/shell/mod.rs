@@ -37,5 +37,5 @@ mod system;
 mod troubles;
 
 pub(crate) use instance::run;
-pub(crate) use reach::reach;
+pub(crate) use reach::{reach, start_runtime};
 pub(crate) use signals::listen_for_signals;

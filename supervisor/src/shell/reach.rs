@@ -145,7 +145,7 @@ fn deadline(config: &Config) -> Instant {
 }
 
 /// The runtime for what is async by nature, on a thread of its own.
-pub(super) fn start_runtime(name: &str) -> Result<Handle, Failure> {
+pub(crate) fn start_runtime(name: &str) -> Result<Handle, Failure> {
     let bug = |error| Failure::bug(format!("failed to start the async runtime: {error}"));
     let runtime = Builder::new_current_thread().enable_all().build().map_err(bug)?;
     let handle = runtime.handle().clone();
