@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 kafkavisor, handler, brokers, topic = sys.argv[1:5]
@@ -108,6 +109,34 @@ def looks():
     show("status --json, median and 99th percentile", f"{statistics.median(times):.0f} ms, {times[int(LOOKS * 0.99) - 1]:.0f} ms")
 
 
+def address():
+    """Where HTTP is served: port 0 is chosen by the system, and logged."""
+    return read(work / "log").partition("HTTP at ")[2].split("/\n")[0].strip()
+
+
+def fetched(path):
+    since = time.monotonic()
+    with urllib.request.urlopen(address() + path, timeout=10) as answer:
+        size = len(answer.read())
+    return (time.monotonic() - since) * 1000, size
+
+
+def scrapes():
+    for path in ["/metrics", "/status"]:
+        times = sorted(fetched(path)[0] for _ in range(LOOKS))
+        middle, late = statistics.median(times), times[int(LOOKS * 0.99) - 1]
+        show(f"GET {path}, median and 99th percentile", f"{middle:.0f} ms, {late:.0f} ms, of {fetched(path)[1] >> 10} KiB")
+    before, since = cpu([supervisor.pid]), time.monotonic()
+    time.sleep(REST)
+    at_rest_ = (cpu([supervisor.pid]) - before) / (time.monotonic() - since)
+    before, since = cpu([supervisor.pid]), time.monotonic()
+    for second in range(REST):
+        fetched("/metrics")
+        time.sleep(max(0.0, since + second + 1 - time.monotonic()))
+    scraped = (cpu([supervisor.pid]) - before) / (time.monotonic() - since)
+    show("a scrape every second costs the supervisor, of a core", f"{(scraped - at_rest_) * 100:.1f} %")
+
+
 def stop_under_load():
     producer = subprocess.Popen(load, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -125,7 +154,7 @@ def stop_under_load():
 
 (work / "run").mkdir(mode=0o700)
 environment = {**os.environ, "RUNTIME_DIRECTORY": str(work / "run")}
-command = [kafkavisor, "run", "-b", brokers, "-g", "scale", "--name", "scale", "--from", "latest"]
+command = [kafkavisor, "run", "-b", brokers, "-g", "scale", "--name", "scale", "--from", "latest", "--http", "127.0.0.1:0"]
 command += ["--partitions", f"{topic}:0-{partitions - 1}", "--", handler]
 began = time.monotonic()
 with open(work / "log", "wb") as log:
@@ -143,6 +172,7 @@ try:
     show("a worker's proportional memory, median", f"{statistics.median(sizes):.2f} MiB")
     show("the supervisor's", f"{proportional(supervisor.pid):.1f} MiB")
     looks()
+    scrapes()
     sys.exit(0 if stop_under_load() == 0 else 1)
 finally:
     if supervisor.poll() is None:

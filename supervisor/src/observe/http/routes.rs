@@ -40,6 +40,14 @@ impl Routes {
         Self { looks, hosts: Hosts::new(host, named), details: details || address.is_loopback() }
     }
 
+    /// To a request that has met a bug.
+    pub(super) fn failed() -> Answer {
+        plain(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "a bug, which the log tells of: please report it\n".to_owned(),
+        )
+    }
+
     pub(super) async fn answer<B>(&self, request: &Request<B>) -> Answer {
         if let Some(answer) = self.not_meant_for_us(request.uri(), request.headers()) {
             return answer;

@@ -18,6 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use kafkavisor::clock::now;
+use kafkavisor_link::panics;
 use tokio::runtime::Builder;
 use tokio::time::{interval, sleep};
 
@@ -43,9 +44,14 @@ pub(crate) fn listen(address: &str) -> io::Result<TcpListener> {
 /// Serves until the process ends.
 pub(crate) fn serve(listener: TcpListener, routes: Routes) -> io::Result<SocketAddr> {
     let address = listener.local_addr()?;
-    let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(DESCRIBING).build()?;
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(DESCRIBING)
+        .on_thread_start(panics::end_alone)
+        .build()?;
     let routes = Arc::new(routes);
     let work = move || {
+        panics::end_alone();
         if let Err(error) = runtime.block_on(accept(listener, routes)) {
             log::error!("HTTP at {address}: {error}: it is not served any more");
         }
@@ -81,7 +87,9 @@ async fn accept(listener: TcpListener, routes: Arc<Routes>) -> io::Result<()> {
             let _place = place;
             let service = service_fn(|request| {
                 let routes = Arc::clone(&routes);
-                async move { Ok::<_, Infallible>(routes.answer(&request).await) }
+                // A task of its own: where it meets a bug, this one request does.
+                let answer = tokio::spawn(async move { routes.answer(&request).await });
+                async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|_| Routes::failed())) }
             });
             let served = http1::Builder::new()
                 .timer(TokioTimer::new())
