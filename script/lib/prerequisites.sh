@@ -30,7 +30,7 @@ need_openssl() {
 
 # The program that checks units; nothing is started with it.
 need_systemd() {
-  need "systemd-analyze" has_systemd systemd
+  need "systemd-analyze and a journal" has_systemd systemd
 }
 
 # unshare and nsenter: a pid namespace in which a test is pid 1.
@@ -67,7 +67,7 @@ need_chromium() {
   need "Chromium" has_chromium chromium chromium-driver fonts-dejavu-core
 }
 
-has_systemd() { has_commands systemd-analyze; }
+has_systemd() { has_commands systemd-analyze journalctl && [[ -x /lib/systemd/systemd-journald ]]; }
 has_namespaces() { has_commands unshare nsenter; }
 has_build_tools() { has_commands make gcc g++ pkg-config python3 && pkg-config --exists openssl; }
 has_maven() { has_commands mvn; }

@@ -63,7 +63,12 @@ fn work() -> u8 {
         );
         return USAGE;
     };
-    logging::start(&start.log, Speaker { partition: Some(start.partition.clone()), pid: getpid().as_raw() });
+    let speaker = Speaker {
+        group: Some(start.group.clone()),
+        partition: Some(start.partition.clone()),
+        pid: getpid().as_raw(),
+    };
+    logging::start(&start.log, speaker);
     if start.secret
         && let Err(error) = core_dumps::off()
     {

@@ -40,7 +40,7 @@ pub struct Admin {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metrics {}
 
-/// The supervisor's own log on stderr.
+/// The log of supervisor, workers and handlers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Log {
     /// The least important that is written.
@@ -57,7 +57,7 @@ pub enum LogFormat {
     Text,
     /// One JSON object per line.
     Json,
-    /// With the journal's priority prefix.
+    /// To systemd's journal, with fields of their own.
     Journald,
 }
 

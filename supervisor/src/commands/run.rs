@@ -24,7 +24,10 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, Failure> {
         warn(&consumer);
         Ok(config)
     });
-    logging::start(&config.log, Speaker { pid: getpid().as_raw(), ..Speaker::default() });
+    logging::start(
+        &config.log,
+        Speaker { group: Some(config.group.clone()), partition: None, pid: getpid().as_raw() },
+    );
     warn(&consumer);
     shell::run(config, &worker, load, signals)
 }

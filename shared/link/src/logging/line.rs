@@ -103,7 +103,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_workers_lines_are_about_its_partition_and_a_handlers_are_its_own() {
-        let worker = Speaker { partition: "orders:3".parse().ok(), pid: 8 };
+        let worker = Speaker { partition: "orders:3".parse().ok(), pid: 8, ..Speaker::default() };
         let own = line(&worker, &[]);
         assert_eq!((own.partition, own.pid, own.shows_pid), ("orders:3".parse().ok(), 8, true));
         assert_eq!(line(&worker, &[("pid", Value::from(9))]).pid, 9);

@@ -2,16 +2,18 @@
 
 use kafkavisor::clock::wall_millis;
 use kafkavisor::config::{Log as Settings, LogFormat};
-use kafkavisor::ids::TopicPartition;
+use kafkavisor::ids::{Group, TopicPartition};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use super::line::{HANDLER, Line};
-use super::queue::Queue;
+use super::queue::{Queue, to_stderr};
 use super::{journald, json, text};
 
 /// Who speaks in this process's lines where they do not say so themselves.
 #[derive(Debug, Clone, Default)]
 pub struct Speaker {
+    /// The consumer group that it works for.
+    pub group: Option<Group>,
     /// A worker's.
     pub partition: Option<TopicPartition>,
     /// The process.
@@ -69,14 +71,24 @@ fn quieter(level: LevelFilter) -> LevelFilter {
 
 /// Writes the log of this process from here on, as `settings` say.
 pub fn start(settings: &Settings, speaker: Speaker) {
-    let render = match settings.format {
-        LogFormat::Text => text::render,
-        LogFormat::Json => json::render,
-        LogFormat::Journald => journald::render,
+    let (write, amiss) = match settings.format {
+        LogFormat::Text => (to_stderr(text::render), None),
+        LogFormat::Json => (to_stderr(json::render), None),
+        LogFormat::Journald => match journald::open(speaker.group.as_ref()) {
+            Ok(write) => (write, None),
+            Err(error) => (to_stderr(journald::render), Some(error)),
+        },
     };
-    let Ok(queue) = Queue::start(render) else { return };
+    let Ok(queue) = Queue::start(write) else { return };
+    // A worker finds what its supervisor has found, which has said so.
+    let says = speaker.partition.is_none();
     if log::set_boxed_logger(Box::new(Logger { queue, speaker })).is_ok() {
         set_level(settings.level);
+        if let Some(error) = amiss.filter(|_| says) {
+            log::warn!(
+                "systemd's journal can't be reached ({error}): the log goes to stderr, with priorities in front"
+            );
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The bounded queue to the thread that writes, so that a slow reader holds nobody up.
 
-use std::io::Write;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -23,6 +23,14 @@ enum Entry {
     Flush(SyncSender<()>),
 }
 
+/// Writes one line. Nobody is told where it can't.
+pub(super) type Write = Box<dyn FnMut(&Line) + Send>;
+
+/// Lines on stderr, as `render` has them. It is locked for each line only: a panic must get its message out.
+pub(super) fn to_stderr(render: fn(&Line) -> String) -> Write {
+    Box::new(move |line| drop(std::io::stderr().write_all(render(line).as_bytes())))
+}
+
 /// The end of the queue that lines are put in.
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -32,12 +40,12 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Starts the thread that writes each line as `render` has it.
-    pub(super) fn start(render: fn(&Line) -> String) -> std::io::Result<Self> {
+    /// Starts the thread that writes each line.
+    pub(super) fn start(write: Write) -> std::io::Result<Self> {
         let (entries, to_write) = sync_channel(LINES);
         let waiting = Arc::new(AtomicUsize::new(0));
         let written = Arc::clone(&waiting);
-        let write = move || write_lines(&to_write, &written, render);
+        let write = move || write_lines(&to_write, &written, write);
         std::thread::Builder::new().name("log".to_owned()).spawn(write)?;
         Ok(Self { entries, waiting, dropped: AtomicU64::new(0) })
     }
@@ -83,12 +91,11 @@ impl Queue {
     }
 }
 
-fn write_lines(entries: &Receiver<Entry>, waiting: &AtomicUsize, render: fn(&Line) -> String) {
+fn write_lines(entries: &Receiver<Entry>, waiting: &AtomicUsize, mut write: Write) {
     while let Ok(entry) = entries.recv() {
         match entry {
             Entry::Line(line) => {
-                // Locked for each line only: a panic must get its message out. Nobody to tell when the log can't be written.
-                drop(std::io::stderr().write_all(render(&line).as_bytes()));
+                write(&line);
                 waiting.fetch_sub(line.size(), Ordering::Relaxed);
             }
             Entry::Flush(done) => drop(done.send(())),
