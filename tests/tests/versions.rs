@@ -93,7 +93,7 @@ fn a_page_of_another_layout_is_left_unused_and_costs_what_was_not_committed() {
             killed.acknowledged
         );
         assert_eq!(killed.goes_on_at(), known, "at the group's offset");
-        killed.instance.wait_for_log(&format!("has layout {layout}, and this version has 2"));
+        killed.instance.wait_for_log(&format!("has layout {layout}, and this version has 3"));
     }
 }
 
