@@ -86,27 +86,29 @@ impl Root {
         command.env_clear().env("PATH", "/usr/bin:/bin").current_dir(self.folder.path());
         command
     }
-
-    fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
-        files(self.folder.path())
-    }
 }
 
-/// All files below a folder.
-fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    fn add(top: &Path, folder: &Path, all: &mut BTreeMap<PathBuf, Vec<u8>>) {
+/// All files below a folder, from there.
+fn paths(folder: &Path) -> Vec<PathBuf> {
+    fn add(top: &Path, folder: &Path, all: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 add(top, &path, all);
             } else {
-                all.insert(path.strip_prefix(top).unwrap().to_owned(), fs::read(&path).unwrap());
+                all.push(path.strip_prefix(top).unwrap().to_owned());
             }
         }
     }
-    let mut all = BTreeMap::new();
+    let mut all = Vec::new();
     add(folder, folder, &mut all);
     all
+}
+
+/// The same, with what is in them.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let read = |path: PathBuf| (path.clone(), fs::read(folder.join(path)).unwrap());
+    paths(folder).into_iter().map(read).collect()
 }
 
 fn installed() -> Root {
@@ -138,8 +140,8 @@ fn the_debian_package_is_installed_runs_and_leaves_nothing() {
 
     succeeds(root.dpkg().args(["--purge", "kafkavisor"]));
     let kept = ["etc", "var/lib/dpkg", "var/log"];
-    let left: Vec<_> =
-        root.files().into_keys().filter(|path| !kept.iter().any(|kept| path.starts_with(kept))).collect();
+    let mut left = paths(root.folder.path());
+    left.retain(|path| !kept.iter().any(|kept| path.starts_with(kept)));
     assert!(left.is_empty() && !root.path("usr").exists(), "{left:?}");
 }
 
