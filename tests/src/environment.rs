@@ -49,6 +49,18 @@ pub fn python() -> String {
     variable("KAFKAVISOR_TEST_PYTHON", "export KAFKAVISOR_TEST_PYTHON=$(script/python-env)")
 }
 
+/// A Python that has the schemas of Kubernetes and PaaSTA.
+pub fn manifests_python() -> PathBuf {
+    let output = Command::new(project().join("script/python-env")).arg("manifests").output();
+    let output = output.expect("script/python-env runs");
+    assert!(
+        output.status.success(),
+        "script/python-env manifests: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).expect("a path").trim_end().into()
+}
+
 /// The project's root.
 pub fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the project")

@@ -18,7 +18,7 @@ const CONFIGURATIONS: [(&str, &str); 2] = [
     ("/etc/kafkavisor/NAME.yaml", "Where `kafkavisor@NAME.service` has the configuration of an instance."),
     (
         "/usr/share/doc/kafkavisor/examples/",
-        "Examples of it, and for systemd, containers, Kubernetes and PaaSTA.",
+        "Examples of it, of handlers, and for containers, Kubernetes and PaaSTA.",
     ),
 ];
 const RUNTIME_DIRECTORY: [(&str, &str); 1] = [(
@@ -31,7 +31,7 @@ const SIGNALS: [(&str, &str); 3] = [
     ("TERM, INT", "Drain and exit with 0. A second one cuts the drain short."),
     (
         "HUP",
-        "Read the configuration again and replace the workers one after the other; `kafkavisor status` shows how far that is.",
+        "Read the configuration again and replace the workers, one first, then a tenth of them at a time; `kafkavisor status` shows how far that is.",
     ),
     ("USR1", "Log the state of everything."),
 ];
