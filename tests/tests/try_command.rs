@@ -25,13 +25,13 @@ const ALL: &str = "crash,hang,redeliver,stop,flush";
 const BAD: &str = r#"
 import json, os, signal, sys, time
 mode, held = sys.argv[1], []
+print("handler begins", file=sys.stderr, flush=True)
 def say(**keys): print(json.dumps(keys), flush=True)
 def settle():
     if held: say(ack=held[-1])
     held.clear()
 if mode == "at init": say(ack=0)
 if mode == "ignores stop": signal.signal(signal.SIGTERM, signal.SIG_IGN)
-print("handler begins", file=sys.stderr, flush=True)
 for line in sys.stdin:
     request = json.loads(line)
     if request["type"] == "message":
