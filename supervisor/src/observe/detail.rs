@@ -41,7 +41,6 @@ pub(crate) struct Exit {
 impl Detail {
     /// `said` is what its worker says, where it says anything.
     pub(crate) fn of(seen: &Seen, moment: &Moment, owner: Option<String>, said: Option<Description>) -> Self {
-        let worker_age = seen.worker.map(|(_, since)| moment.instant.saturating_duration_since(since));
         let exits = seen
             .exits
             .iter()
@@ -50,6 +49,9 @@ impl Detail {
             Some(said) => (said.handler_age, said.head, said.stderr),
             None => (None, None, String::new()),
         };
+        // We hear of a worker after it has begun.
+        let worker_age = seen.worker.map(|(_, since)| moment.instant.saturating_duration_since(since));
+        let worker_age = worker_age.map(|age| age.max(handler_age.unwrap_or_default()));
         // One that has said nothing yet: what the one before it has left.
         let text = if now.trim().is_empty() { seen.stderr.as_deref().unwrap_or_default() } else { &now };
         let lines: Vec<_> = text.lines().map(str::to_owned).collect();

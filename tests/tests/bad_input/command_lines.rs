@@ -51,7 +51,7 @@ const COMMAND_LINES: &[(&str, &[&str])] = &[
     ("ALL --protocol kcl -- ./handler", &["--protocol: `kcl` is not available yet"]),
     ("ALL --from newest -- ./handler", &["--from: expected `earliest`, `latest`"]),
     ("ALL --name a/b -- ./handler", &["--name: name \"a/b\" holds '/'"]),
-    ("ALL --http 127.0.0.1:9464 -- ./handler", &["--http: not available yet"]),
+    ("ALL --http box -- ./handler", &["--http: \"box\" has no port"]),
     ("ALL -- ''", &["HANDLER: the program's name is empty"]),
     ("check", &["nothing to check: say -c FILE"]),
     ("check --onlin", &["--online"]),
