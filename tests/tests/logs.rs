@@ -167,3 +167,40 @@ fn a_crash_loop_does_not_flood_and_each_line_is_passed_on_or_counted() {
     let words = saying(&lines, "why").len();
     assert!(u64::try_from(words).unwrap() >= deaths, "why each died, {deaths} times: {words}");
 }
+
+#[test]
+fn each_change_of_a_partitions_state_is_one_line_that_says_why_and_what_comes_next() {
+    let topic = Topic::new(1);
+    topic.produce(&numbered(1, 1));
+    let instance = Builder::fixed(&topic, &[0])
+        .set("restart", serde_json::json!({"initial": "20ms", "max": "100ms"}))
+        .shell(
+            "[ -e mended ] || exit 3; while read -r line; do case $line in *'\"stop\"'*) exit;; \
+             *'\"message\"'*) echo '{\"ack\":0}';; esac; done",
+        )
+        .start();
+    instance.wait_for("it is in a crash loop", |status| {
+        status.partitions.len() == 1 && status.partition(0).restarts_total >= 7
+    });
+    std::fs::write(instance.folder().join("mended"), "").unwrap();
+    let status = instance.wait_consumed(&topic, 1);
+    let deaths = status.partition(0).restarts_total;
+    instance.wait_for_log("the crash loop is over");
+    instance.stop();
+    let log = instance.log();
+    let lines = |words: &str| u64::try_from(log.lines().filter(|line| line.contains(words)).count()).unwrap();
+    let place = format!("{}:0", topic.name);
+    for (words, times) in [
+        ("assigned to us: where it begins is looked up", 1),
+        (" started at offset 0", deaths + 1),
+        ("handler exited with status 3; started again in ", 4),
+        ("crash loop: handler exited with status 3; tried again in ", deaths - 4),
+        (&format!("or by `kafkavisor restart {place}`"), deaths - 4),
+        ("ready: its handler runs, and Kafka answers", lines("ready: ").max(1)),
+        ("the crash loop is over: something was acknowledged", 1),
+        ("stopping: its handler finishes what it has, for 20s at most; then it is released", 1),
+        ("released: it is another member's to take", 1),
+    ] {
+        assert_eq!(lines(words), times, "{words:?} in\n{log}");
+    }
+}

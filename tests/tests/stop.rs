@@ -143,9 +143,10 @@ fn an_idle_handler_stops_at_once() {
 
 #[test]
 fn a_signal_during_the_start_ends_it_too() {
-    for moment in ["joined the group", "the group has settled", "a worker is started", " started\n"] {
+    for moment in ["joined the group", "the group has settled", "a worker is asked for", " started at offset"]
+    {
         let topic = Topic::new(2);
-        let instance = Builder::of(&topic).handler([handlers::shell()]).start();
+        let instance = Builder::of(&topic).set("log.level", "debug").handler([handlers::shell()]).start();
         instance.wait_for_log(moment);
         instance.signal(Signal::SIGTERM);
         assert_eq!(instance.wait_exit(Duration::from_secs(20)), 0, "{moment}");

@@ -386,13 +386,19 @@ impl Worker {
     }
 
     fn handler_exited(&mut self, time: Instant, exit: Exit) -> Vec<Action> {
-        if self.core.is_draining() && exit != Exit::Status(0) {
-            log::warn!("handler {exit} while draining");
-        }
-        if self.driver.has_everything()
-            && let Some((count, offset)) = self.core.left_undone()
-        {
-            log::warn!("handler left {count} messages unacknowledged, from offset {offset}: they come again");
+        let left = self.core.left_undone().filter(|_| self.driver.has_everything());
+        // Of a death in the middle of its work the supervisor says more.
+        if self.core.is_draining() {
+            let how = if exit == Exit::Status(0) { "ended".to_owned() } else { exit.to_string() };
+            match left {
+                Some((count, offset)) => log::warn!(
+                    "handler {how} while draining: it left {count} messages unacknowledged, from offset {offset}: they come again"
+                ),
+                None if exit != Exit::Status(0) => {
+                    log::warn!("handler {how} while draining: it left nothing undone")
+                }
+                None => {}
+            }
         }
         self.core.handle(time, Event::HandlerExited(exit))
     }

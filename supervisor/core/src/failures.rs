@@ -78,10 +78,10 @@ impl Failures {
         self.barred = 0;
     }
 
-    /// Something was acknowledged.
-    pub fn progressed(&mut self) {
+    /// Something was acknowledged; true where that ends a crash loop.
+    pub fn progressed(&mut self) -> bool {
         self.without_progress.clear();
-        self.looping = false;
+        std::mem::take(&mut self.looping)
     }
 
     /// Whether this is a crash loop.

@@ -332,6 +332,7 @@ impl Core {
                 hit!(drain_ran_out_of_time);
                 self.cut_short |= purpose == Purpose::Release;
                 let pid = worker.pid;
+                log::warn!(partition:% = key; "its time to drain is over: its worker is killed");
                 partition.enter(Phase::Killing { worker, purpose, again: now + KILL_AGAIN });
                 vec![Action::KillWorker { pid }]
             }

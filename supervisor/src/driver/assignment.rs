@@ -147,7 +147,9 @@ impl Assignment {
             }
             Notice::Evidence { sent, timeout } => Meaning::Lease(Lease::from_evidence(sent, timeout)),
             Notice::Suspended => {
-                log::warn!("cut off from ZooKeeper");
+                log::warn!(
+                    "cut off from ZooKeeper: handlers work on while the session may still live, and are stopped in time"
+                );
                 self.note("suspended", Some("cut off from ZooKeeper".to_owned()));
                 self.connected = false;
                 Meaning::Nothing

@@ -42,7 +42,7 @@ impl Driver {
             }
             Action::NoteCommitted { partition, offset } => system.note_committed(&partition, offset),
             Action::Release { partition, token } => {
-                log::info!(partition:%; "released");
+                log::info!(partition:%; "released: it is another member's to take");
                 system.release(&partition, token);
             }
             Action::ForgetPage { partition } => system.forget_page(&partition),

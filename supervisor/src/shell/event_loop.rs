@@ -192,7 +192,10 @@ impl EventLoop {
         for news in all {
             let happened = match news {
                 News::Spawned { partition, pid } => {
-                    log::info!(partition:%; "worker {pid} started");
+                    let begins = self.driver.core().partitions().get(&partition);
+                    let begins =
+                        begins.and_then(|owned| owned.tenure.held()).map(|place| place.acknowledged.0);
+                    log::info!(partition:%; "worker {pid} started at offset {}", begins.unwrap_or_default());
                     Happened::Spawned { partition, pid }
                 }
                 News::SpawnFailed { partition, error } => Happened::SpawnFailed { partition, error },

@@ -244,7 +244,7 @@ impl Real {
     fn try_spawn(&mut self, start: &WorkerStart) -> Result<(), String> {
         self.pages.repair(&start.partition, start.offset).map_err(|error| error.to_string())?;
         let message = self.start_of(start)?;
-        log::info!(partition:% = start.partition; "a worker is started at offset {}", start.offset);
+        log::debug!(partition:% = start.partition; "a worker is asked for, to begin at offset {}", start.offset);
         self.workers.spawn(&start.partition, &message);
         Ok(())
     }

@@ -148,15 +148,12 @@ impl Exec {
         let Some(running) = self.running.take() else { return };
         let how = if running.timed_out { "did not finish in time".to_owned() } else { exit.to_string() };
         let exit = if running.timed_out { Exit::Signal(Signal::SIGABRT as i32) } else { exit };
-        if exit != Exit::Status(0) {
-            log::warn!("the handler {how}, with {} messages", running.count);
-        }
         self.answered_once |= exit == Exit::Status(0);
         if self.stopping && exit != Exit::Status(0) {
             self.last = exit;
             let first = self.batches.first().unwrap_or_default();
             log::warn!(
-                "handler left {} messages unacknowledged, from offset {first}: they come again",
+                "the handler {how} while draining: it left {} messages unacknowledged, from offset {first}: they come again",
                 running.count
             );
             return;
@@ -164,6 +161,15 @@ impl Exec {
         let lasted = now.saturating_duration_since(running.began);
         let outcome = self.batches.ended(now, running.count, Run { exit, lasted, chance: chance() });
         let count = u32::try_from(running.count).unwrap_or(u32::MAX);
+        match outcome {
+            Outcome::Acknowledged(_) => {}
+            Outcome::Later | Outcome::Failed { .. } => {
+                log::warn!("the handler {how}, with {count} messages: they are tried again");
+            }
+            Outcome::Refused { .. } | Outcome::Poison { .. } => {
+                log::warn!("the handler {how}, with {count} messages: what becomes of them is decided");
+            }
+        }
         let error = format!("handler {how}");
         match outcome {
             Outcome::Acknowledged(offset) => said.push(Said::Answer(Answer::Ack(offset))),

@@ -33,6 +33,7 @@ impl Core {
             partition.tenure.assigned_again = Some(Assigned(token));
             return Vec::new();
         }
+        log::info!(partition:% = key; "assigned to us: where it begins is looked up");
         let request = self.next_request();
         let tenure = Tenure::new(token, self.configs.established());
         self.partitions.insert(key.clone(), Partition::new(tenure, request));
@@ -71,6 +72,11 @@ impl Core {
             Phase::Running { worker, .. } => {
                 let (worker, purpose) = (worker.clone(), Purpose::Release);
                 let pid = worker.pid;
+                log::info!(
+                    partition:% = key;
+                    "{}: its handler finishes what it has, for {within:?} at most; then it is released",
+                    if stopping { "stopping" } else { "given to another member" }
+                );
                 partition.enter(Phase::Draining { worker, purpose, until });
                 vec![Action::StopWorker { pid, reason, within }]
             }
@@ -114,6 +120,10 @@ impl Core {
         self.changes.of(key, "lost", "the session with ZooKeeper is lost");
         partition.tenure.assigned_again = None;
         partition.tenure.revoked = None;
+        log::warn!(
+            partition:% = key;
+            "lost with the session: its worker is killed, and what it acknowledged since the last commit comes again"
+        );
         let mut actions =
             not_done(partition.tenure.waiting(), "the session with ZooKeeper was lost meanwhile");
         match partition.phase_mut() {

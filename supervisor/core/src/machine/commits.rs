@@ -102,7 +102,7 @@ impl Core {
                     return if asked { self.refused(now, &key, error) } else { Vec::new() };
                 }
                 if partition.tenure.commit_error.as_deref() != Some(error) {
-                    log::error!(partition:% = key; "offset {offset} is not committed: {error}");
+                    log::error!(partition:% = key; "offset {offset} is not committed: {error}; tried again");
                     self.changes.of(&key, "commit_failed", error);
                 }
                 partition.tenure.commit_error = Some(error.to_owned());

@@ -1,7 +1,7 @@
 //! What becomes of a partition when its worker has ended: again, after a while, parked, moved on, or released.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use kafkavisor::config::PoisonAction;
 use kafkavisor::ids::{Offset, TopicPartition};
@@ -19,6 +19,14 @@ use crate::phase::{Phase, Purpose, Worker};
 use crate::poison::Surroundings;
 use crate::reason::{Reason, describe};
 use crate::tenure::{Barred, DueDeadLetter};
+
+/// What has to be done about a parked partition.
+pub(super) const UNPARK: &str = "nothing is delivered until `kafkavisor resume`, `skip` or `seek`";
+
+/// When it is started again.
+fn then(wait: Duration) -> String {
+    if wait.is_zero() { "at once".to_owned() } else { format!("in {wait:.1?}") }
+}
 
 /// A worker that is gone: how it said it would end, how it did, and what its page holds.
 struct End {
@@ -200,7 +208,7 @@ impl Core {
         self.note_exit(key, barred.why());
         let Some(partition) = self.partitions.get_mut(key) else { return };
         if partition.tenure.barred.as_ref() != Some(&barred) {
-            log::error!(partition:% = key; "stopped: {}", barred.why());
+            log::error!(partition:% = key; "stopped: {}; it goes on by itself when that is mended", barred.why());
         }
         partition.tenure.barred = Some(barred);
     }
@@ -227,7 +235,7 @@ impl Core {
     ) -> Vec<Action> {
         let how = end.how();
         hit!(worker_parked);
-        log::error!(partition:% = key; "parked: {how}");
+        log::error!(partition:% = key; "parked: {how}; {UNPARK}");
         let mut actions = Vec::new();
         if let Some(partition) = self.partitions.get_mut(key) {
             let tenure = &mut partition.tenure;
@@ -260,11 +268,12 @@ impl Core {
         }
         // As it was before the roll, whose canary this may have been, is taken back: what others worked with proves nothing of it.
         let surroundings = self.surroundings(key, Some(end.worker.config));
-        let mut actions = self.back_off(now, key, Some(&end.worker), reason, how.clone());
+        let (mut actions, wait) = self.wait_after(now, key, Some(&end.worker), reason, &how);
         let alone = end.progress.in_flight == 1 && end.attempts.head_deaths > 0;
         if alone && deaths > 0 {
             actions.extend(self.judge_death(now, key, head, deaths, &how, surroundings));
         }
+        self.say_wait(key, &how, wait);
         actions
     }
 
@@ -282,7 +291,21 @@ impl Core {
         reason: Reason,
         why: String,
     ) -> Vec<Action> {
-        let actions = self.roll_failed(now, key, &why);
+        let (actions, wait) = self.wait_after(now, key, worker, reason, &why);
+        self.say_wait(key, &why, wait);
+        actions
+    }
+
+    /// Waits before the next worker starts, and how long.
+    fn wait_after(
+        &mut self,
+        now: Instant,
+        key: &TopicPartition,
+        worker: Option<&Worker>,
+        reason: Reason,
+        why: &str,
+    ) -> (Vec<Action>, Duration) {
+        let actions = self.roll_failed(now, key, why);
         let chance = self.chance.f64();
         let restart = self.settings_of(key).restart.clone();
         let acknowledged_at = self.partitions.get(key).map(|partition| partition.tenure.acknowledged_at);
@@ -290,24 +313,37 @@ impl Core {
             lasted: worker.map(|w| now.saturating_duration_since(w.started_at)).unwrap_or_default(),
             progressed: worker.is_some_and(|worker| acknowledged_at > Some(worker.acknowledged_before)),
         };
-        let Some(partition) = self.partitions.get_mut(key) else { return actions };
+        let Some(partition) = self.partitions.get_mut(key) else { return (actions, Duration::ZERO) };
         let looped = partition.tenure.failures.looping();
         let wait = partition.tenure.failures.failed(now, run, &restart, chance);
-        let then = if wait.is_zero() { "at once".to_owned() } else { format!("in {wait:.1?}") };
         if partition.tenure.failures.looping() {
             hit!(crash_loop);
-            log::error!(partition:% = key; "crash loop: {why}; tried again {then}");
-        } else {
-            log::warn!(partition:% = key; "{why}; started again {then}");
         }
         partition.enter(Phase::BackingOff { until: now + wait });
         let record = self.record_mut(key);
         record.count_restart(reason);
-        self.note_exit(key, &why);
+        self.note_exit(key, why);
         if looped {
-            self.changes.of(key, "worker_exited", format!("{why}; started again {then}"));
+            self.changes.of(key, "worker_exited", format!("{why}; started again {}", then(wait)));
         }
-        actions
+        (actions, wait)
+    }
+
+    /// Says that it waits, unless something else has become of it.
+    fn say_wait(&self, key: &TopicPartition, why: &str, wait: Duration) {
+        let Some(partition) = self.partitions.get(key) else { return };
+        if !matches!(partition.phase(), Phase::BackingOff { .. }) {
+            return;
+        }
+        let then = then(wait);
+        if partition.tenure.failures.looping() {
+            log::error!(
+                partition:% = key;
+                "crash loop: {why}; tried again {then}, or by `kafkavisor restart {key}`"
+            );
+        } else {
+            log::warn!(partition:% = key; "{why}; started again {then}");
+        }
     }
 
     /// A message was alone in flight when its handler died: it may have been once too often.
@@ -359,7 +395,7 @@ impl Core {
             }
             PoisonAction::Park => {
                 hit!(message_given_up_and_parked);
-                log::error!(partition:% = key; "{what}: parked");
+                log::error!(partition:% = key; "parked: {what}; {UNPARK}");
                 partition.enter(Phase::Parked { why: what.clone() });
                 self.record_mut(key).last_exited(at, &what);
                 Vec::new()

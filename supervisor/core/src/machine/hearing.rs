@@ -32,8 +32,10 @@ impl Core {
         };
         match message {
             FromWorker::Ready => {
-                if let Phase::Running { ready, .. } = partition.phase_mut() {
-                    *ready = true;
+                if let Phase::Running { ready, .. } = partition.phase_mut()
+                    && !std::mem::replace(ready, true)
+                {
+                    log::info!(partition:% = key; "ready: its handler runs, and Kafka answers");
                 }
                 partition.tenure.failures.let_in();
                 if partition.tenure.barred.take().is_some() {
@@ -190,6 +192,7 @@ impl Core {
             && let Some(mut worker) = partition.phase().worker().cloned()
         {
             let purpose = partition.phase().purpose().unwrap_or(Purpose::Recover);
+            log::warn!(partition:% = key; "its worker is ended: {why}");
             worker.killed_for = Some(why);
             partition.enter(Phase::Killing { worker, purpose, again: now + KILL_AGAIN });
             actions.push(if still { Action::AbortWorker { pid } } else { Action::KillWorker { pid } });
@@ -210,7 +213,10 @@ impl Core {
             let (count, head) = (progress.in_flight, progress.acknowledged);
             let what =
                 format!("no answer for {silent:.1?}, with {count} messages in flight from offset {head}");
-            log::warn!("{key}: its handler hangs: {what}; at handler.timeout it is ended and started again");
+            log::warn!(
+                partition:% = key;
+                "its handler hangs: {what}; at handler.timeout it is ended and started again"
+            );
             self.changes.of(key, "hanging", what);
         }
     }
@@ -229,7 +235,9 @@ impl Core {
             return Ok(Vec::new());
         }
         tenure.acknowledged_at = progress.acknowledged_at;
-        tenure.failures.progressed();
+        if tenure.failures.progressed() {
+            log::info!(partition:% = key; "the crash loop is over: something was acknowledged");
+        }
         tenure.failing = false;
         let config = partition.phase().worker().map(|worker| worker.config);
         self.last_acknowledged = self.last_acknowledged.max(Some(progress.acknowledged_at));

@@ -7,6 +7,7 @@ use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor::protocol::StopReason;
 use kafkavisor_marks::hit;
 
+use super::ending::UNPARK;
 use super::{Core, KILL_AFTER, not_done};
 use crate::messages::{Action, Found, TakenUp};
 use crate::partition::Partition;
@@ -44,7 +45,7 @@ impl Core {
         match found.decision {
             Decision::Park(why) => {
                 hit!(start_parks);
-                log::error!(partition:% = key; "parked: {why}");
+                log::error!(partition:% = key; "parked: {why}; {UNPARK}");
                 partition.enter(Phase::Parked { why: why.clone() });
                 self.note_exit(key, &why);
                 Vec::new()
@@ -171,7 +172,7 @@ impl Core {
         {
             let (now_waiting, tries) = (format!("where to begin is not known yet: {error}"), *tries);
             if waiting.as_ref() != Some(&now_waiting) {
-                log::warn!(partition:% = key; "{now_waiting}");
+                log::warn!(partition:% = key; "{now_waiting}; it is looked up again");
             }
             hit!(start_is_unknown);
             let at = now + pause(tries);
