@@ -121,6 +121,18 @@ def fetched(path):
     return (time.monotonic() - since) * 1000, size
 
 
+def snapshots():
+    """What a look costs the loop, as it logs itself."""
+    level = [kafkavisor, "log-level", "--socket", str(work / "run/control.sock")]
+    subprocess.run([*level, "trace"], check=True)
+    for _ in range(LOOKS):
+        status()
+    subprocess.run([*level, "info"], check=True)
+    lines = (line for line in read(work / "log").splitlines() if " a snapshot of " in line)
+    times = sorted(int(line.split()[-2]) for line in lines)
+    show("a snapshot, median and longest", f"{statistics.median(times) / 1000:.2f} ms, {times[-1] / 1000:.2f} ms, of {len(times)}")
+
+
 def scrapes():
     for path in ["/metrics", "/status"]:
         times = sorted(fetched(path)[0] for _ in range(LOOKS))
@@ -172,6 +184,7 @@ try:
     show("a worker's proportional memory, median", f"{statistics.median(sizes):.2f} MiB")
     show("the supervisor's", f"{proportional(supervisor.pid):.1f} MiB")
     looks()
+    snapshots()
     scrapes()
     sys.exit(0 if stop_under_load() == 0 else 1)
 finally:

@@ -62,7 +62,9 @@ impl EventLoop {
             self.telling.publish_at = None;
             self.telling.published_at = Some(time);
             let snapshot = self.snapshot();
+            let (count, took) = (snapshot.partitions.len(), now().saturating_duration_since(time));
             self.telling.looks.board.publish(snapshot);
+            log::trace!("a snapshot of {count} partitions took {} us", took.as_micros());
         }
     }
 
