@@ -395,7 +395,7 @@ impl Worker {
                     "handler {how} while draining: it left {count} messages unacknowledged, from offset {offset}: they come again"
                 ),
                 None if exit != Exit::Status(0) => {
-                    log::warn!("handler {how} while draining: it left nothing undone")
+                    log::warn!("handler {how} while draining: it left nothing undone");
                 }
                 None => {}
             }
