@@ -43,6 +43,11 @@ need_man() {
   need "man" has_man man-db
 }
 
+# promtool, which reads metrics and rules, and a server that scrapes; nothing of it is left running by us.
+need_prometheus() {
+  need "Prometheus" has_prometheus prometheus
+}
+
 # What a Debian package is made with, and installed.
 need_packaging_tools() {
   need "packaging tools" has_packaging_tools dpkg-dev binutils
@@ -61,6 +66,7 @@ need_cargo_tool() { # NAME VERSION
 }
 
 has_packaging_tools() { has_commands dpkg dpkg-deb dpkg-shlibdeps strip; }
+has_prometheus() { has_commands prometheus promtool; }
 has_man() { has_commands man groff; }
 # A browser without a window, and what drives it.
 need_chromium() {

@@ -23,6 +23,7 @@ pub mod producing;
 pub mod reading;
 pub mod recorder;
 pub mod records;
+pub mod scrape;
 pub mod secrecy;
 pub mod secure;
 pub mod status;

@@ -19,7 +19,8 @@ use super::flags::{Flags, Given};
 use super::handler::{self, Handler, HandlerDraft, PoisonAction, Protocol};
 use super::kafka;
 use super::lifecycle::{self, Restart, Stop};
-use super::logging::{self, Admin, Log, Metrics};
+use super::logging::{self, Admin, Log};
+use super::metrics::{self, Metrics};
 use super::offsets::{self, Offsets};
 use super::properties::KafkaProperties;
 use super::reader::{Field, Section, Setting, needed};
@@ -71,7 +72,7 @@ pub struct Config {
     pub stop: Stop,
     /// The control socket.
     pub admin: Admin,
-    /// Where metrics are pushed.
+    /// What is shown as numbers, and to whom they are sent.
     pub metrics: Metrics,
     /// The supervisor's own log.
     pub log: Log,
@@ -149,7 +150,7 @@ fn finish(root: &Section<'_>, given: Given, draft: &mut Draft) {
     let restart = lifecycle::read_restart(root, p);
     let stop = lifecycle::read_stop(root, theirs.map(Consumer::stop).unwrap_or_default(), p);
     let mut admin = logging::read_admin(root, p);
-    let metrics = logging::read_metrics(root, p);
+    let metrics = metrics::read(root, p);
     let log = logging::read_log(root, p);
     let kafka = kafka::read(root, p);
     let oauth = security::read_oauth(root, &kafka, p);

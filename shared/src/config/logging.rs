@@ -1,4 +1,4 @@
-//! What an operator sees of an instance: `admin`, `metrics` and `log`.
+//! What an operator sees of an instance: `admin` and `log`.
 
 use std::path::PathBuf;
 
@@ -35,10 +35,6 @@ pub struct Admin {
     /// Keys, stderr and error texts are shown there beyond loopback too.
     pub details: bool,
 }
-
-/// Where metrics are pushed: nowhere in this version.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Metrics {}
 
 /// The log of supervisor, workers and handlers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,15 +81,6 @@ fn read_hosts(section: &Section<'_>, p: &mut Problems) -> Vec<String> {
 /// A host's name, without a port: whoever asks may come by any.
 fn host_name(text: &str) -> Result<String, super::InvalidAddress> {
     host_port(&format!("{text}:1")).map(|_| text.to_owned())
-}
-
-/// Reads what is pushed where, only to say what is wrong with it.
-pub(super) fn read_metrics(root: &Section<'_>, p: &mut Problems) -> Metrics {
-    let section = root.section("metrics", &["statsd", "signalfx"], p);
-    section.get("statsd").map(|field| field.parsed("HOST:PORT", host_port, p));
-    let signalfx = section.section("signalfx", &["token_file"], p);
-    signalfx.get("token_file").map(|field| field.text("a path", p));
-    Metrics {}
 }
 
 pub(super) fn read_log(root: &Section<'_>, p: &mut Problems) -> Log {

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `source`, `document` | the text, its limits, and the YAML tree with positions |
 //! | `reader`, `quantity`, `words`, `errors` | how a value is taken out of the tree, and how it is complained about |
-//! | `cluster`, `discovery`, `topics`, `assignment`, `handler`, `offsets`, `lifecycle`, `logging`, `kafka` | one section each: type, defaults, limits, reading |
+//! | `cluster`, `discovery`, `topics`, `assignment`, `handler`, `offsets`, `lifecycle`, `logging`, `metrics`, `kafka` | one section each: type, defaults, limits, reading |
 //! | `kafka_security` | what of `kafka` is for logins and TLS, and does not fit together |
 //! | `security`, `secret`, `properties` | who we are to ZooKeeper and to an identity provider; secrets, and librdkafka's properties that may be some |
 //! | `address` | addresses of servers |
@@ -38,6 +38,7 @@ mod kafka_security;
 mod lifecycle;
 mod load;
 mod logging;
+mod metrics;
 mod offsets;
 mod places;
 mod properties;
@@ -74,7 +75,8 @@ pub use handler::{Batch, Delimiter, Handler, MaxInFlight, Poison, PoisonAction, 
 pub use kafka_security::is_of_security;
 pub use lifecycle::{Restart, Stop};
 pub use load::Config;
-pub use logging::{Admin, Log, LogFormat, MAX_SOCKET_PATH, Metrics};
+pub use logging::{Admin, Log, LogFormat, MAX_SOCKET_PATH};
+pub use metrics::Metrics;
 pub(crate) use offsets::RESETS;
 pub use offsets::{Offsets, Reset};
 pub use properties::KafkaProperties;

@@ -14,6 +14,7 @@ use super::discovery::{Discovery, WhichCluster};
 use super::handler::{ACTIONS, DELIMITERS, Handler, PROTOCOLS, Protocol};
 use super::load::Config;
 use super::logging::{Admin, FORMATS};
+use super::metrics::Metrics;
 use super::offsets::RESETS;
 use super::quantity::{show_duration, show_size};
 use super::security::ACLS;
@@ -78,6 +79,7 @@ impl Config {
             entries.insert(4, ("discovery", self.discovery()));
         }
         entries.extend(self.admin());
+        entries.extend(self.metrics());
         let level = self.log.level.as_str().to_ascii_lowercase();
         entries.push(("log", map(vec![("level", text(level)), ("format", word(FORMATS, self.log.format))])));
         entries.push(("kafka", self.kafka.shown()));
@@ -95,6 +97,11 @@ impl Config {
         let details = details.then_some(("details", Shown::Boolean(true)));
         let entries: Vec<_> = [socket, http, hosts, details].into_iter().flatten().collect();
         (!entries.is_empty()).then(|| ("admin", map(entries)))
+    }
+
+    fn metrics(&self) -> Option<(&'static str, Shown)> {
+        let Metrics { per_partition } = self.metrics;
+        (!per_partition).then(|| ("metrics", map(vec![("per_partition", Shown::Boolean(false))])))
     }
 
     fn cluster(&self) -> Shown {

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use kafkavisor::clock::Boottime;
 use kafkavisor::ids::{Generation, Offset, TopicPartition};
+use kafkavisor_link::page::Latencies;
 use kafkavisor_marks::hit;
 
 use crate::changes::{Change, Changes};
@@ -45,8 +46,10 @@ pub struct Core {
     partitions: Partitions,
     records: BTreeMap<TopicPartition, Record>,
     generation: Generation,
-    /// The assignment has changed since it was last settled.
-    changing: bool,
+    /// Since when the assignment changes, until it has settled.
+    changing: Option<Boottime>,
+    /// How long each change took.
+    rebalances: Latencies,
     settled: bool,
     leased: bool,
     stopping: Option<Stopping>,
@@ -87,7 +90,8 @@ impl Core {
             partitions: Partitions::default(),
             records: BTreeMap::new(),
             generation: Generation(0),
-            changing: false,
+            changing: None,
+            rebalances: Latencies::default(),
             settled: false,
             leased: false,
             stopping: None,
@@ -156,6 +160,21 @@ impl Core {
         self.commit_errors
     }
 
+    /// How long each change of what is ours took, from the first partition that came or went until the group had settled.
+    pub fn rebalances(&self) -> &Latencies {
+        &self.rebalances
+    }
+
+    /// What is remembered of partitions that are not ours any more.
+    pub fn left(&self) -> impl Iterator<Item = &Record> {
+        let mut ours = self.partitions.all().keys().peekable();
+        // Both are in the same order: each is passed over once.
+        self.records.iter().filter_map(move |(key, record)| {
+            while ours.next_if(|ours| *ours < key).is_some() {}
+            ours.peek().is_none_or(|ours| *ours != key).then_some(record)
+        })
+    }
+
     /// When [`Event::Woken`] is due at the latest.
     pub fn next_deadline(&self) -> Option<Instant> {
         let owed = !self.commit_under_way && !self.partitions.all().is_empty();
@@ -183,7 +202,10 @@ impl Core {
             Event::Revoked { partition, token } => self.revoked(now, partition, token),
             Event::Lost { partition } => self.lost(now, &partition),
             Event::Settled => {
-                (self.changing, self.settled) = (false, true);
+                if let Some(since) = self.changing.take() {
+                    self.rebalances.note(self.at.since(since));
+                }
+                self.settled = true;
                 Vec::new()
             }
             Event::Unsettled => {
@@ -305,8 +327,8 @@ impl Core {
     }
 
     fn change(&mut self) {
-        if !self.changing {
-            self.changing = true;
+        if self.changing.is_none() {
+            self.changing = Some(self.at);
             self.generation = Generation(self.generation.0 + 1);
         }
     }

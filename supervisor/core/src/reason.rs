@@ -19,6 +19,19 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::HandlerExit,
+        Self::HandlerSignal,
+        Self::HandlerTimeout,
+        Self::ProtocolError,
+        Self::WorkerExit,
+        Self::WorkerSignal,
+        Self::LeaseLost,
+        Self::Requested,
+        Self::ConfigChanged,
+    ];
+
     /// As metrics and status name it.
     pub fn name(self) -> &'static str {
         match self {

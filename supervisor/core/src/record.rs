@@ -13,26 +13,55 @@ use crate::reason::Reason;
 /// So many ends of workers are remembered.
 const EXITS: usize = 5;
 
-/// What pages count: messages acknowledged, their bytes, how long they took.
+/// What pages count: messages acknowledged, their bytes, how long they took, and lines of the log that nobody will read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Count {
     pub messages: u64,
     pub bytes: u64,
     pub latencies: Latencies,
+    pub log_lines_dropped: u64,
 }
 
 impl Count {
     fn of(page: &Progress) -> Self {
-        Self { messages: page.messages, bytes: page.bytes, latencies: page.latencies }
+        let Progress { messages, bytes, latencies, log_lines_dropped, .. } = *page;
+        Self { messages, bytes, latencies, log_lines_dropped }
+    }
+
+    /// These and those.
+    #[must_use]
+    pub fn plus(self, other: &Self) -> Self {
+        Self {
+            messages: self.messages.saturating_add(other.messages),
+            bytes: self.bytes.saturating_add(other.bytes),
+            latencies: self.latencies.plus(&other.latencies),
+            log_lines_dropped: self.log_lines_dropped.saturating_add(other.log_lines_dropped),
+        }
+    }
+
+    /// These without those.
+    fn minus(self, other: &Self) -> Self {
+        Self {
+            messages: self.messages.saturating_sub(other.messages),
+            bytes: self.bytes.saturating_sub(other.bytes),
+            latencies: self.latencies.minus(&other.latencies),
+            log_lines_dropped: self.log_lines_dropped.saturating_sub(other.log_lines_dropped),
+        }
+    }
+
+    /// Whether nothing is less than there.
+    fn covers(&self, other: &Self) -> bool {
+        let mut latencies = self.latencies.counts.iter().zip(other.latencies.counts);
+        self.messages >= other.messages
+            && self.bytes >= other.bytes
+            && self.log_lines_dropped >= other.log_lines_dropped
+            && self.latencies.sum_micros >= other.latencies.sum_micros
+            && latencies.all(|(count, other)| *count >= other)
     }
 
     /// What is counted since `from`, on top of `before`.
     fn grown(self, from: &Self, before: &Self) -> Self {
-        Self {
-            messages: before.messages.saturating_add(self.messages.saturating_sub(from.messages)),
-            bytes: before.bytes.saturating_add(self.bytes.saturating_sub(from.bytes)),
-            latencies: self.latencies.minus(&from.latencies).plus(&before.latencies),
-        }
+        self.minus(from).plus(before)
     }
 }
 
@@ -100,9 +129,11 @@ impl Record {
         self.from = self.page;
     }
 
-    /// What was acknowledged since this supervisor's start, where its page says `page`; none: as it said last.
+    /// What was acknowledged since this supervisor's start, where its page says `page`; none, or one that says less than before: as
+    /// it said last.
     pub fn totals(&self, page: Option<&Progress>) -> Count {
-        page.map_or(self.page, Count::of).grown(&self.from, &self.before)
+        let page = page.map(Count::of).filter(|page| page.covers(&self.page));
+        page.unwrap_or(self.page).grown(&self.from, &self.before)
     }
 
     /// Notes how a worker ended.
@@ -141,12 +172,14 @@ mod tests {
     fn page(messages: u64) -> Progress {
         let mut latencies = Latencies::default();
         latencies.counts[0] = messages;
-        Progress { messages, bytes: 10 * messages, latencies, ..Progress::default() }
+        let log_lines_dropped = 2 * messages;
+        Progress { messages, bytes: 10 * messages, latencies, log_lines_dropped, ..Progress::default() }
     }
 
     fn totals(record: &Record, says: u64) -> (u64, u64) {
         let count = record.totals(Some(&page(says)));
         assert_eq!(count.latencies.counts[0], count.messages);
+        assert_eq!(count.log_lines_dropped, 2 * count.messages);
         (count.messages, count.bytes)
     }
 
@@ -162,6 +195,15 @@ mod tests {
         assert_eq!(totals(&record, 100), (8, 80), "what an earlier supervisor counted is not ours");
         record.note(&page(102));
         assert_eq!(totals(&record, 102), (10, 100));
+    }
+
+    #[test]
+    fn a_page_that_says_less_than_before_is_not_counted_by() {
+        let mut record = Record::default();
+        record.note(&page(5));
+        assert_eq!(totals(&record, 4), (5, 50));
+        let scribbled = Progress { bytes: 3, ..page(9) };
+        assert_eq!(record.totals(Some(&scribbled)).bytes, 50);
     }
 
     #[test]

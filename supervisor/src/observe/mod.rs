@@ -7,6 +7,7 @@
 //! | `status`, `detail`, `next` | the same in the contract's shape, and in words |
 //! | `events` | the last changes |
 //! | `http`, `page` | the same for browsers, probes and programs |
+//! | `metrics` | the same as numbers with names, for whoever draws curves |
 //! | `looks` | what may be looked at, from wherever |
 
 pub(crate) mod board;
@@ -14,6 +15,7 @@ pub(crate) mod detail;
 pub(crate) mod events;
 pub(crate) mod http;
 pub(crate) mod looks;
+pub(crate) mod metrics;
 pub(crate) mod next;
 pub(crate) mod page;
 pub(crate) mod snapshot;

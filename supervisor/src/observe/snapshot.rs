@@ -1,12 +1,13 @@
 //! What the loop knows at one moment, copied in the cheapest way: no text is made here, and what is text already is shared. It is put
 //! into words by those who look, once for all of them.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use kafkavisor::clock::Boottime;
 use kafkavisor::ids::{FencingToken, Offset, TopicPartition};
-use kafkavisor_link::page::Progress;
+use kafkavisor_link::page::{Latencies, Progress};
 use kafkavisor_supervisor_core::{Count, Exited, Partition as Owned, Phase, Reason, Record};
 use nix::unistd::Pid;
 
@@ -41,7 +42,40 @@ pub(crate) struct Snapshot {
     pub(crate) applied: bool,
     pub(crate) connected: bool,
     pub(crate) partitions: Vec<Seen>,
+    /// What is counted of those that are not ours any more.
+    pub(crate) left: Sums,
+    pub(crate) rebalances: Latencies,
+    /// A series for each partition is among the metrics.
+    pub(crate) per_partition: bool,
     status: OnceLock<Arc<Status>>,
+}
+
+/// What is counted of several partitions together.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sums {
+    pub(crate) count: Count,
+    pub(crate) restarts: BTreeMap<Reason, u64>,
+    pub(crate) dead_lettered: u64,
+}
+
+impl Sums {
+    pub(crate) fn add(
+        &mut self,
+        count: &Count,
+        restarts: impl IntoIterator<Item = (Reason, u64)>,
+        dead_lettered: u64,
+    ) {
+        self.count = self.count.plus(count);
+        self.dead_lettered += dead_lettered;
+        for (reason, restarts) in restarts {
+            *self.restarts.entry(reason).or_default() += restarts;
+        }
+    }
+
+    pub(crate) fn add_record(&mut self, record: &Record) {
+        let restarts = record.restarts.iter().map(|(reason, count)| (*reason, *count));
+        self.add(&record.totals(None), restarts, record.dead_lettered);
+    }
 }
 
 /// One partition.
@@ -133,6 +167,8 @@ impl Seen {
         end: Option<LogEnd>,
     ) -> Self {
         let tenure = &owned.tenure;
+        let floor = tenure.held().map_or(Offset(0), |place| place.acknowledged);
+        let counted = progress.filter(|page| page.check(floor).is_ok());
         let stderr = record.map(|record| &record.stderr).filter(|stderr| !stderr.is_empty());
         Self {
             key: key.clone(),
@@ -147,7 +183,7 @@ impl Seen {
             commit_error: tenure.commit_error.clone(),
             left_behind: Vec::new(),
             coming: Coming::of(owned.phase()),
-            count: record.map(|record| record.totals(progress)).unwrap_or_default(),
+            count: record.map(|record| record.totals(counted)).unwrap_or_default(),
             progress: progress.copied(),
             end,
             restarts: record
@@ -171,7 +207,19 @@ impl Snapshot {
         partitions: Vec<Seen>,
     ) -> Self {
         let at = moment.instant;
-        Self { at, moment, instance, applied, connected, partitions, status: OnceLock::new() }
+        let (left, rebalances, status) = (Sums::default(), Latencies::default(), OnceLock::new());
+        Self {
+            at,
+            moment,
+            instance,
+            applied,
+            connected,
+            partitions,
+            left,
+            rebalances,
+            per_partition: true,
+            status,
+        }
     }
 
     /// In words, for all who look.

@@ -161,7 +161,8 @@ pub(crate) struct Figures {
     pub(crate) acknowledged: Option<i64>,
     pub(crate) high_watermark: Option<i64>,
     pub(crate) lag: Option<i64>,
-    pub(crate) lag_seconds: f64,
+    /// None where it is not known how old the oldest message is that is not acknowledged.
+    pub(crate) lag_seconds: Option<f64>,
     pub(crate) in_flight: u64,
     pub(crate) oldest_in_flight: f64,
     pub(crate) handler_pid: u64,
@@ -183,16 +184,17 @@ impl Figures {
         let lag = high_watermark.zip(seen.committed).map(|(end, committed)| (end - committed.0).max(0));
         let next =
             if known { Some(page.acknowledged) } else { acknowledged.map(|acknowledged| acknowledged.0) };
-        let waiting = high_watermark.zip(next).is_some_and(|(end, next)| end > next);
         let oldest_in_flight =
             if page.in_flight > 0 { moment.boottime.since(page.oldest_in_flight).as_secs_f64() } else { 0.0 };
         // Where no worker has seen the oldest message, the look-ups have.
         let looked_up = seen.end.and_then(|end| end.head).filter(|head| next == Some(head.acknowledged.0));
         let head_timestamp = looked_up.map_or(page.head_timestamp, |head| head.timestamp);
-        let lag_seconds = if waiting && head_timestamp >= 0 {
-            seconds(moment.wall_millis.saturating_sub(head_timestamp))
-        } else {
-            0.0
+        let lag_seconds = match high_watermark.zip(next) {
+            Some((end, next)) if end <= next => Some(0.0),
+            Some(_) if head_timestamp >= 0 => {
+                Some(seconds(moment.wall_millis.saturating_sub(head_timestamp)))
+            }
+            Some(_) | None => None,
         };
         Self {
             position,
@@ -227,7 +229,7 @@ impl Partition {
             lag: figures.lag,
             in_flight: figures.in_flight,
             oldest_in_flight_seconds: figures.oldest_in_flight,
-            lag_seconds: figures.lag_seconds,
+            lag_seconds: figures.lag_seconds.unwrap_or(0.0),
             fencing_token: seen.token.map(|token| token.0),
             messages_total: seen.count.messages,
             bytes_total: seen.count.bytes,

@@ -114,9 +114,9 @@ impl Pages {
         if progress.check(start).is_ok()
             && let Some(entry) = self.entries.get(partition)
         {
-            let Progress { messages, bytes, log_lines_dropped, .. } = progress;
+            let Progress { messages, bytes, latencies, log_lines_dropped, .. } = progress;
             let begun = entry.page.progress();
-            entry.page.set_progress(&Progress { messages, bytes, log_lines_dropped, ..begun });
+            entry.page.set_progress(&Progress { messages, bytes, latencies, log_lines_dropped, ..begun });
             entry.page.set_attempts(attempts);
         }
         Ok(())

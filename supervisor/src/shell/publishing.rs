@@ -98,7 +98,12 @@ impl EventLoop {
         let (core, assignment) = (self.driver.core(), self.driver.assignment());
         let connected = assignment.connected && assignment.joined;
         let partitions = core.partitions().iter().map(|(key, owned)| self.seen(key, owned)).collect();
-        Snapshot::new(moment, self.instance(), self.telling.applied, connected, partitions)
+        let mut snapshot =
+            Snapshot::new(moment, self.instance(), self.telling.applied, connected, partitions);
+        core.left().for_each(|record| snapshot.left.add_record(record));
+        snapshot.rebalances = *core.rebalances();
+        snapshot.per_partition = self.real.config().metrics.per_partition;
+        snapshot
     }
 
     fn seen(&self, key: &TopicPartition, owned: &Partition) -> Seen {

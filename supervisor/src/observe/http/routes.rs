@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HOST, HeaderMap, HeaderValue,
-    IF_NONE_MATCH,
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HOST, HeaderMap, HeaderValue,
+    IF_NONE_MATCH, VARY,
 };
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use kafkavisor::ids::TopicPartition;
@@ -17,6 +17,7 @@ use super::host::Hosts;
 use super::mask;
 use crate::observe::board::Hangs;
 use crate::observe::looks::Looks;
+use crate::observe::metrics;
 use crate::observe::page::{PAGE, POLICY};
 use crate::observe::snapshot::Snapshot;
 
@@ -68,7 +69,7 @@ impl Routes {
             "/events" => self.events(),
             "/healthz" => self.healthy().await,
             "/readyz" => self.ready().await,
-            "/metrics" => Ok(plain(StatusCode::NOT_FOUND, "not yet\n".to_owned())),
+            "/metrics" => self.metrics(request.headers()).await,
             _ => Ok(page()),
         };
         let answer =
@@ -127,6 +128,16 @@ impl Routes {
         } else {
             json(&events.iter().map(|event| mask::event(event)).collect::<Vec<_>>())
         })
+    }
+
+    async fn metrics(&self, headers: &HeaderMap) -> Result<Answer, Hangs> {
+        let accept = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let format = metrics::Format::asked_for(accept);
+        let snapshot = self.looks.board.look_async().await?;
+        let body = metrics::text(&snapshot, format);
+        let mut answer = answer(StatusCode::OK, format.content_type(), Bytes::from(body));
+        answer.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+        Ok(answer)
     }
 
     async fn healthy(&self) -> Result<Answer, Hangs> {
