@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use kafkavisor::clock;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -120,8 +121,14 @@ impl Drop for Driver {
         let _ = self.runtime.block_on(async { end.send().await });
         let _ = self.child.kill();
         let _ = self.child.wait();
-        for pid in processes::marked_with(self.folder.path()) {
+        let marked = || processes::marked_with(self.folder.path());
+        for pid in marked() {
             let _ = processes::try_signal(pid, Signal::SIGKILL);
+        }
+        // What still ends would write into its folder while that is removed.
+        let end = clock::now() + Duration::from_secs(3);
+        while !marked().is_empty() && clock::now() < end {
+            crate::waiting::pause(Duration::from_millis(20));
         }
     }
 }
