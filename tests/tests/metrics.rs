@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use kafkavisor_tests::environment::{project, zookeeper};
 use kafkavisor_tests::forwarder::Forwarder;
@@ -108,7 +109,7 @@ fn of_the_process(instance: &Instance, scrape: &Scrape) {
             "process_virtual_memory_bytes"
         ]
     );
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    let now = Duration::from_millis(kafkavisor::clock::wall_millis().unsigned_abs()).as_secs_f64();
     let age = now - scrape.value("process_start_time_seconds", &[]);
     let uptime = instance.status().unwrap().uptime_seconds;
     assert!((uptime - 1.0..uptime + 20.0).contains(&age), "{age} s old, {uptime} by status");

@@ -37,10 +37,34 @@ pub(super) fn detail(mut detail: Detail) -> Detail {
         head.remove("key_base64");
     }
     detail.exits.iter_mut().for_each(|exit| HIDDEN.clone_into(&mut exit.how));
-    detail.stderr.clear();
+    if !detail.stderr.is_empty() {
+        detail.stderr = vec![HIDDEN.to_owned()];
+    }
     detail
 }
 
+/// Changes whose reason is ours alone: who came and went, what is whose.
+const OURS: &[&str] = &[
+    "assigned",
+    "released",
+    "lost",
+    "draining",
+    "settled",
+    "joined",
+    "member_joined",
+    "member_left",
+    "suspended",
+    "session_lost",
+    "reloaded",
+    "rolled",
+    "stopping",
+    "log_level",
+    "hanging",
+];
+
 pub(super) fn event(event: &Event) -> Event {
+    if OURS.contains(&event.event) {
+        return event.clone();
+    }
     Event { reason: event.reason.as_ref().map(|_| HIDDEN.into()), ..event.clone() }
 }
