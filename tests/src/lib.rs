@@ -27,6 +27,7 @@ pub mod scrape;
 pub mod secrecy;
 pub mod secure;
 pub mod status;
+pub mod terminal;
 pub mod topic;
 pub mod trouble;
 pub mod waiting;

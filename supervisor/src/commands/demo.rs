@@ -20,7 +20,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::find;
-use super::table::{Style, grouped, table};
+use super::table::{Style, grouped, room, table};
 use crate::cli::DemoArgs;
 use crate::exit::{Exit, Failure};
 use crate::observe::status::{Partition, Status};
@@ -213,7 +213,7 @@ impl Demo {
             return Ok(());
         }
         self.drawn_at = time;
-        let text = table(status, self.style);
+        let text = table(status, self.style, room());
         let back = if self.live && self.drawn_lines > 0 {
             format!("\x1b[{}A\x1b[J", self.drawn_lines)
         } else {

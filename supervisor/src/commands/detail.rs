@@ -24,7 +24,7 @@ pub(super) fn text(detail: &Detail, style: Style) -> String {
     let since = partition.since.as_deref().map_or_else(String::new, |since| format!(" since {since}"));
     let hanging = if partition.hanging { ", hanging" } else { "" };
     fact("partition", style.bold(&name));
-    fact("state", format!("{}{since}{hanging}", style.state(&partition.state, 0)));
+    fact("state", format!("{}{since}{hanging}", style.state(&partition.state, &partition.state)));
     fact(
         "why",
         partition.reason.as_deref().or(partition.commit_error.as_deref()).map(shown).unwrap_or_default(),

@@ -15,7 +15,7 @@ use kafkavisor_link::control::Request;
 /// An event as any version may print it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Event {
+pub(super) struct Event {
     time: String,
     topic: Option<String>,
     partition: Option<i32>,
@@ -42,7 +42,7 @@ pub(super) fn run(args: &EventsArgs) -> Result<Exit, Failure> {
 }
 
 /// A line for people.
-fn in_words(event: &Event, style: Style) -> String {
+pub(super) fn in_words(event: &Event, style: Style) -> String {
     let whose = match (&event.topic, event.partition) {
         (Some(topic), Some(partition)) => format!(" {topic}:{partition}"),
         _ => String::new(),

@@ -10,6 +10,7 @@ mod events;
 mod find;
 mod identity;
 mod lag;
+mod listing;
 mod logs;
 mod man;
 mod members;
@@ -21,6 +22,7 @@ mod stop;
 mod table;
 mod topics;
 mod trial;
+mod watch;
 
 use clap::CommandFactory;
 use kafkavisor_link::control::Request;

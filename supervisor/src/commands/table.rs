@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-use crate::observe::status::{Partition, Status};
+use super::listing::columns::{Columns, PRINTED, cut};
+use super::listing::head::{self, Line, Tone};
+use super::listing::row::Row;
+use crate::observe::status::Status;
 
 /// How a table may look.
 #[derive(Debug, Clone, Copy)]
@@ -38,12 +41,31 @@ impl Style {
         self.paint("31", text)
     }
 
-    pub(super) fn state(self, state: &str, width: usize) -> String {
-        let padded = format!("{state:<width$}");
+    /// `text` in the colour of a state.
+    pub(super) fn state(self, state: &str, text: &str) -> String {
+        match Level::of(state) {
+            Level::Good => self.good(text),
+            Level::Passing => self.paint("33", text),
+            Level::Bad => self.bad(text),
+        }
+    }
+}
+
+/// How a state is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Level {
+    Good,
+    /// By itself, or at somebody's word.
+    Passing,
+    Bad,
+}
+
+impl Level {
+    pub(super) fn of(state: &str) -> Self {
         match state {
-            "ready" => self.paint("32", &padded),
-            "starting" | "draining" | "paused" | "backing_off" => self.paint("33", &padded),
-            _ => self.paint("31", &padded),
+            "ready" => Self::Good,
+            "starting" | "draining" | "paused" | "backing_off" => Self::Passing,
+            _ => Self::Bad,
         }
     }
 }
@@ -71,90 +93,57 @@ pub(super) fn offset(value: Option<i64>) -> String {
     value.map_or_else(|| "-".to_owned(), |offset| offset.to_string())
 }
 
-/// The whole status.
-pub(super) fn table(status: &Status, style: Style) -> String {
+/// The whole status, in lines no longer than `room`.
+pub(super) fn table(status: &Status, style: Style, room: Option<usize>) -> String {
     let mut text = String::new();
-    let assignment = &status.assignment;
-    let members =
-        if assignment.members == 1 { "1 member" } else { &format!("{} members", assignment.members) };
-    // Writing to a string can't fail.
-    let _written = writeln!(
-        text,
-        "{}  {}  {} {}, {members}, generation {}, pid {}, up {}",
-        style.bold(&status.group),
-        status.state,
-        assignment.mode,
-        assignment.state,
-        status.generation,
-        status.pid,
-        duration(status.uptime_seconds),
-    );
-    let of_partitions = assignment.troubles.iter().map(|(partition, why)| format!("{partition}: {why}"));
-    for trouble in status.troubles.iter().chain(&assignment.trouble).cloned().chain(of_partitions) {
-        let _written = writeln!(text, "{} {trouble}", style.paint("31", "trouble:"));
-    }
-    for (partition, by) in &assignment.blocked {
-        let _written = writeln!(text, "{partition} waits: its lock is held by {by}");
-    }
-    for partition in status.partitions.iter().filter(|partition| !partition.left_behind.is_empty()) {
-        let (name, left) = (name(partition), partition.left_behind.join(", "));
-        let _written =
-            writeln!(text, "{name}: a worker has left what can't be ended (another user's?): {left}");
-    }
-    if let Some(roll) = &status.roll {
-        let why = roll.error.as_ref().map_or_else(String::new, |error| format!(" by {error}"));
-        let _written =
-            writeln!(text, "reload: {} of {} workers replaced, {}{why}", roll.rolled, roll.of, roll.state);
+    for Line { tone, lead, rest } in head::lines(status, None) {
+        let lead = match tone {
+            Tone::Title => style.bold(&lead),
+            Tone::Trouble => style.bad(&lead),
+            Tone::Plain => lead,
+        };
+        // Writing to a string can't fail. What is wrong is told whole.
+        let _written = writeln!(text, "{lead}{rest}");
     }
     if status.partitions.is_empty() {
-        text.push_str(match assignment.state.as_str() {
-            "acquired" => "no partitions: an idle member, ready to take over\n",
-            _ => "no partitions\n",
-        });
         return text;
     }
-    let width = status.partitions.iter().map(|p| name(p).len()).max().unwrap_or(0).max("PARTITION".len());
-    let heading = format!(
-        "{:<width$}  {:<11}  {:>8}  {:>8}  {:>12}  {:>10}  {:>9}  {:>8}  LAST EXIT",
-        "PARTITION", "STATE", "WORKER", "HANDLER", "COMMITTED", "LAG", "IN FLIGHT", "RESTARTS"
-    );
-    let _written = writeln!(text, "{}", style.dim(&heading));
-    for partition in &status.partitions {
-        let _written = writeln!(text, "{}", row(partition, width, style));
+    let rows: Vec<_> = status.partitions.iter().map(|partition| Row { partition, rate: None }).collect();
+    let columns = Columns::fit(&PRINTED, &rows, room, false);
+    let _written = writeln!(text, "{}", style.dim(&cut(&columns.headings(), room.unwrap_or(usize::MAX))));
+    for row in &rows {
+        let [before, state, behind] = columns.row(row);
+        let line = format!("{before}{}{behind}", style.state(row.kind(), &state));
+        let _written = writeln!(text, "{}", line.trim_end());
     }
     text
 }
 
-fn name(partition: &Partition) -> String {
-    format!("{}:{}", partition.topic, partition.partition)
+/// How wide the terminal is, if stdout is one.
+pub(super) fn room() -> Option<usize> {
+    use std::io::IsTerminal;
+    if !std::io::stdout().is_terminal() {
+        return None;
+    }
+    let (columns, _) = ratatui::crossterm::terminal::size().ok()?;
+    (columns > 0).then_some(usize::from(columns))
 }
 
-fn row(partition: &Partition, width: usize, style: Style) -> String {
-    let pid = |pid: Option<i64>| pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
-    let why = partition.commit_error.as_ref().map(|error| format!("not committed: {error}"));
-    format!(
-        "{:<width$}  {}  {:>8}  {:>8}  {:>12}  {:>10}  {:>9}  {:>8}  {}",
-        name(partition),
-        style.state(&partition.state, 11),
-        pid(partition.worker_pid.map(i64::from)),
-        pid(partition.handler_pid.and_then(|pid| i64::try_from(pid).ok())),
-        offset(partition.committed),
-        number(partition.lag),
-        grouped(i64::try_from(partition.in_flight).unwrap_or(i64::MAX)),
-        partition.restarts_total,
-        partition
-            .reason
-            .as_deref()
-            .filter(|_| why.is_none())
-            .or(why.as_deref())
-            .or(partition.last_exit.as_deref())
-            .unwrap_or(""),
-    )
-    .trim_end()
-    .to_owned()
+/// An age in a table: `-` where there is none.
+pub(super) fn brief(seconds: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an age in whole seconds")]
+    let whole = seconds.max(0.0) as u64;
+    match whole {
+        _ if seconds < 0.1 => "-".to_owned(),
+        0..10 => format!("{seconds:.1} s"),
+        10..120 => format!("{whole} s"),
+        120..7200 => format!("{} min", whole / 60),
+        7200..172_800 => format!("{} h", whole / 3600),
+        _ => format!("{} d", whole / 86_400),
+    }
 }
 
-fn duration(seconds: f64) -> String {
+pub(super) fn duration(seconds: f64) -> String {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an uptime in whole seconds")]
     let seconds = seconds.max(0.0) as u64;
     match (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60) {
@@ -183,22 +172,21 @@ mod tests {
     }
 
     #[test]
+    fn ages_in_a_table_are_short() {
+        let ages = [0.0, 0.5, 9.96, 119.0, 7_199.0, 172_799.0, 200_000.0].map(brief);
+        assert_eq!(ages, ["-", "0.5 s", "10.0 s", "119 s", "119 min", "47 h", "2 d"]);
+    }
+
+    #[test]
     fn only_who_is_in_its_group_is_ready_to_take_over() {
         let with = |state: &str| {
             let assignment = Assignment { state: state.to_owned(), ..Assignment::default() };
-            table(&Status { assignment, ..Status::default() }, Style { colour: false })
+            table(&Status { assignment, ..Status::default() }, Style { colour: false }, None)
         };
         assert!(with("acquired").contains("ready to take over"));
         for state in ["joining", "allocating", "suspended", "something new"] {
             let shown = with(state);
             assert!(shown.ends_with("no partitions\n"), "{shown}");
         }
-    }
-
-    #[test]
-    fn an_offset_can_be_given_to_other_commands_as_it_is_shown() {
-        let partition = Partition { committed: Some(1_234_567), lag: Some(1_234), ..Partition::default() };
-        let row = row(&partition, 10, Style { colour: false });
-        assert!(row.contains(" 1234567 ") && row.contains(" 1,234 "), "{row}");
     }
 }
