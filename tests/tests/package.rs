@@ -169,6 +169,8 @@ fn bash_completes_with_what_it_installs() {
         "${BASH_REMATCH[1]}" kafkavisor st kafkavisor
         printf '%s\n' "${COMPREPLY[@]}""#;
     let mut bash = Command::new("bash");
+    // It asks the program itself.
+    bash.env("PATH", format!("{}:{}", root.path("usr/bin").display(), std::env::var("PATH").unwrap()));
     let said = succeeds(bash.args(["--norc", "-c", script, "bash"]).arg(root.folder.path()));
     let completed: Vec<&str> = said.split_whitespace().collect();
     assert!(completed.contains(&"status") && completed.contains(&"stop"), "{said}");

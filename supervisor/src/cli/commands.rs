@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::complete::CompleteArgs;
 use super::configured::{self, CheckArgs, RunArgs};
 use super::dead_letters::{self, DeadLettersCommand};
 use super::demo::{self, DemoArgs};
@@ -114,8 +115,10 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: DeadLettersCommand,
     },
-    /// Print shell completions
-    #[command(after_help = "Example:\n  kafkavisor completions bash > /etc/bash_completion.d/kafkavisor")]
+    /// Print shell completions, with the names of what runs for bash, zsh and fish
+    #[command(
+        after_help = "Examples:\n  source <(kafkavisor completions bash)\n  kafkavisor completions bash > /etc/bash_completion.d/kafkavisor"
+    )]
     Completions {
         /// For which shell
         shell: Shell,
@@ -123,6 +126,9 @@ pub(crate) enum Command {
     /// Print a page of the manual, or write them all
     #[command(after_help = manual::MAN_EXAMPLES)]
     Man(ManArgs),
+    /// Says what may stand at a place of a line; asked by the scripts of `completions`
+    #[command(hide = true)]
+    Complete(CompleteArgs),
     /// Starts workers and ends what they leave; started by `run`
     #[command(hide = true)]
     Guardian,

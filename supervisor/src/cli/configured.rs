@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use kafkavisor::config::Flags;
 
 pub(super) const RUN_EXAMPLES: &str = "Examples:
@@ -47,7 +47,7 @@ pub(crate) struct ConfigArgs {
     #[arg(long, value_name = "ADDRESS")]
     http: Option<String>,
     /// The handler and its arguments
-    #[arg(last = true, value_name = "HANDLER")]
+    #[arg(last = true, value_name = "HANDLER", value_hint = ValueHint::AnyPath)]
     handler: Vec<String>,
 }
 

@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use kafkavisor::ids::TopicPartition;
 use kafkavisor_link::control::Selector;
 use log::LevelFilter;
+
+use crate::commands::completions::{group_names, instance_names, partition_names, partition_or_topic_names};
 
 pub(super) const STATUS_EXAMPLES: &str = "Examples:
   kafkavisor status
@@ -56,10 +59,10 @@ Examples:
 #[derive(Debug, Args)]
 pub(crate) struct WhichArgs {
     /// The instance of this group
-    #[arg(short, long, value_name = "GROUP")]
+    #[arg(short, long, value_name = "GROUP", add = ArgValueCompleter::new(group_names))]
     pub(crate) group: Option<String>,
     /// The instance of this name
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = ArgValueCompleter::new(instance_names))]
     pub(crate) name: Option<String>,
     /// Its control socket
     #[arg(long, value_name = "PATH")]
@@ -107,7 +110,7 @@ fn level(text: &str) -> Result<LevelFilter, String> {
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
     /// This partition alone, in detail
-    #[arg(value_name = "TOPIC:PARTITION")]
+    #[arg(value_name = "TOPIC:PARTITION", add = ArgValueCompleter::new(partition_names))]
     pub(crate) partition: Option<TopicPartition>,
     #[command(flatten)]
     pub(crate) which: WhichArgs,
@@ -135,7 +138,7 @@ pub(crate) struct SelectArgs {
     #[command(flatten)]
     pub(crate) which: WhichArgs,
     /// Which partitions, TOPIC or TOPIC:PARTITION [default: all of the instance]
-    #[arg(value_name = "TOPIC[:PARTITION]")]
+    #[arg(value_name = "TOPIC[:PARTITION]", add = ArgValueCompleter::new(partition_or_topic_names))]
     pub(crate) partitions: Vec<Selector>,
     /// Print JSON
     #[arg(long)]
@@ -148,7 +151,7 @@ pub(crate) struct SkipArgs {
     #[command(flatten)]
     pub(crate) which: WhichArgs,
     /// Which partition
-    #[arg(value_name = "TOPIC:PARTITION")]
+    #[arg(value_name = "TOPIC:PARTITION", add = ArgValueCompleter::new(partition_names))]
     pub(crate) partition: TopicPartition,
     /// Print JSON
     #[arg(long)]
@@ -161,7 +164,7 @@ pub(crate) struct SeekArgs {
     #[command(flatten)]
     pub(crate) which: WhichArgs,
     /// Which partition
-    #[arg(value_name = "TOPIC:PARTITION")]
+    #[arg(value_name = "TOPIC:PARTITION", add = ArgValueCompleter::new(partition_names))]
     pub(crate) partition: TopicPartition,
     /// The next offset to deliver
     #[arg(value_name = "OFFSET", value_parser = clap::value_parser!(i64).range(0..))]

@@ -1,6 +1,7 @@
 //! The command line: what there is, with examples. Completions and the manual are made from these definitions.
 
 mod commands;
+mod complete;
 mod configured;
 mod dead_letters;
 mod demo;
@@ -12,6 +13,7 @@ mod repeated;
 mod trial;
 
 pub(crate) use commands::{Cli, Command};
+pub(crate) use complete::CompleteArgs;
 pub(crate) use configured::{CheckArgs, RunArgs};
 pub(crate) use dead_letters::{
     Begin, DeadLettersCommand, DeadTopicArgs, DiscardArgs, FilterArgs, LettersArgs, Origin, Place, Rate,

@@ -2,6 +2,7 @@
 
 mod check;
 mod clusters;
+pub(crate) mod completions;
 mod dead_letters;
 mod demo;
 mod detail;
@@ -24,11 +25,10 @@ mod topics;
 mod trial;
 mod watch;
 
-use clap::CommandFactory;
 use kafkavisor_link::control::Request;
 use kafkavisor_link::{inherited, panics};
 
-use crate::cli::{Cli, Command};
+use crate::cli::Command;
 use crate::exit::{Exit, Failure};
 
 /// Does what was typed.
@@ -63,11 +63,8 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Lag(args) => lag::run(&args),
         Command::Offsets { command } => offsets::run(&command),
         Command::DeadLetters { command } => dead_letters::run(&command),
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "kafkavisor", &mut script);
-            print(&String::from_utf8_lossy(&script)).map(|()| Exit::Clean)
-        }
+        Command::Completions { shell } => completions::script(shell),
+        Command::Complete(args) => completions::candidates(&args),
         Command::Man(args) => man::run(&args),
         Command::Guardian => crate::processes::guard()
             .map(|()| Exit::Clean)
