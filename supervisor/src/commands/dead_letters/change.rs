@@ -46,6 +46,7 @@ pub(super) fn redrive(args: &RedriveArgs) -> Result<Exit, Failure> {
     let Some(ahead) = Ahead::look(&target, letters.dead.group.as_ref(), letters.span.from)? else {
         return Ok(Exit::Clean);
     };
+    way_back.goes(&ahead.begins);
     let mut change = Change::new(&target, ahead, letters.span.count, args.dry_run);
     let ended = change.run(|letter| filter.matches(letter), |place, letter| way_back.send(place, letter));
     drop(way_back);
@@ -65,15 +66,18 @@ pub(super) fn discard(args: &DiscardArgs) -> Result<Exit, Failure> {
     let Some(ahead) = Ahead::look(&target, args.dead.group.as_ref(), args.span.from)? else {
         return Ok(Exit::Clean);
     };
-    let mut progress = Progress::new();
+    let mut progress = Progress::new(args.json);
+    progress.goes(&target, &ahead.begins);
     let mut change = Change::new(&target, ahead, args.span.count, args.dry_run);
+    let mut count = 0_u64;
     let let_go = |place: &Place, letter: &Letter| {
+        count += 1;
         let line = if args.json {
             print::json_line(&print::row(place, letter))?
         } else {
             print::line(place, letter)
         };
-        progress.print(&line, &format!("at {place}")).map(|()| Outcome::Done)
+        progress.print(&line, &format!("{count} let go"), place).map(|()| Outcome::Done)
     };
     let ended = change.run(|_| true, let_go);
     drop(progress);

@@ -11,7 +11,7 @@ use super::super::pace::Pace;
 use super::super::print;
 use super::super::progress::Progress;
 use super::super::sender::{Sender, Unsent};
-use super::super::target::{Target, no_topic};
+use super::super::target::{Offsets, Target, no_topic};
 use super::{Outcome, ended};
 use crate::cli::{Place, RedriveArgs};
 use crate::exit::{Exit, Failure};
@@ -33,7 +33,20 @@ impl<'a> WayBack<'a> {
     pub(super) fn new(target: &'a Target, args: &RedriveArgs) -> Result<Self, Failure> {
         let sender = if args.dry_run { None } else { Some(Sender::new(&target.properties)?) };
         let (pace, json) = (args.rate.map(Pace::new), args.letters.json);
-        Ok(Self { target, sender, topics: BTreeMap::new(), pace, progress: Progress::new(), json, sent: 0 })
+        Ok(Self {
+            target,
+            sender,
+            topics: BTreeMap::new(),
+            pace,
+            progress: Progress::new(json),
+            json,
+            sent: 0,
+        })
+    }
+
+    /// From these offsets to the ends of the logs.
+    pub(super) fn goes(&mut self, begins: &Offsets) {
+        self.progress.goes(self.target, begins);
     }
 
     /// Sends those that are named, and moves no position.
@@ -83,7 +96,7 @@ impl<'a> WayBack<'a> {
             let offset = to.map(|offset| format!(":{offset}")).unwrap_or_default();
             format!("{place} -> {}{offset}\n", letter.from)
         };
-        self.progress.print(&line, &format!("{} sent back, at {place}", self.sent))
+        self.progress.print(&line, &format!("{} sent back", self.sent), place)
     }
 
     /// Why there is no such place any more.
