@@ -1,11 +1,14 @@
 //! `kafkavisor demo` needs nothing and ends by itself, having shown a kill and a restart.
 
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Output, Stdio};
 
 use kafkavisor_tests::environment::kafkavisor;
 use kafkavisor_tests::handlers;
-use kafkavisor_tests::processes::{MARK, marked_with};
+use kafkavisor_tests::processes::{MARK, marked_with, signal};
 use kafkavisor_tests::waiting::until;
+use kafkavisor_tests::web::get;
+use nix::sys::signal::Signal;
 
 fn demo(arguments: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
@@ -40,6 +43,43 @@ fn the_demo_shows_a_restart_and_loses_nothing() {
     assert!(number(&text, "produced") > 100, "{text}");
     assert!(number(&text, "acknowledged") >= number(&text, "produced"), "{text}");
     assert!(!text.contains('\u{1b}'), "no colour where it is no terminal");
+}
+
+#[test]
+fn with_a_page_it_goes_on_until_it_is_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut demo = Command::new(kafkavisor())
+        .args(["demo", "--seconds", "4", "--http", "127.0.0.1:0"])
+        .env(MARK, folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut after = |words: &str| lines.find_map(|line| Some(line.split_once(words)?.1.to_owned())).unwrap();
+    let page = after("the page is at ");
+    let address = page.trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
+    assert!(get(address, "/").body.contains("<title>"), "{page}");
+    after("killing the worker of orders:0");
+    after("orders:0 has a new worker");
+    after("killing the worker of orders:1");
+    after("orders:1 has a new worker");
+    assert!(get(address, "/events").body.contains("worker was killed by SIGKILL"));
+    signal(demo.id().try_into().unwrap(), Signal::SIGINT);
+    let rest: Vec<String> = lines.collect();
+    assert_eq!(demo.wait().unwrap().code(), Some(0), "{rest:#?}");
+    let text = rest.join("\n");
+    assert_eq!((number(&text, "lag"), number(&text, "restarts")), (0, 2), "{text}");
+    until("nothing of the demo is left", || marked_with(folder.path()).is_empty().then_some(()));
+}
+
+#[test]
+fn an_address_that_is_taken_is_said() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = demo(&["--http", &address]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(78) && said.contains(&address), "{said}");
 }
 
 #[test]

@@ -1,30 +1,32 @@
 //! `kafkavisor demo`: a mock Kafka inside this process, a real supervisor beside it, a handler, and one worker killed on the way.
 
-use std::fs::{self, DirBuilder, File};
+mod load;
+mod supervisor;
+
+use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::{self, JoinHandle};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use kafkavisor::clock::now;
 use kafkavisor::handler;
+use kafkavisor::text::named;
+use kafkavisor_link::control::Request;
 use nix::poll::{PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use rdkafka::ClientConfig;
 use rdkafka::mocking::MockCluster;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use self::load::Load;
+use self::supervisor::Supervisor;
 use super::find;
 use super::table::{Style, grouped, room, table};
 use crate::cli::DemoArgs;
 use crate::exit::{Exit, Failure};
 use crate::observe::status::{Partition, Status};
-use crate::shell::runtime_directory::socket_in;
 
 const TOPIC: &str = "orders";
 const PARTITIONS: i32 = 3;
@@ -51,22 +53,6 @@ impl Drop for Folder {
     }
 }
 
-/// The supervisor, ended with the demo.
-struct Supervisor {
-    child: Child,
-    socket: PathBuf,
-    log: PathBuf,
-}
-
-impl Drop for Supervisor {
-    fn drop(&mut self) {
-        if let (Ok(None), Ok(pid)) = (self.child.try_wait(), i32::try_from(self.child.id())) {
-            let _gone = kill(Pid::from_raw(pid), Signal::SIGTERM);
-            let _gone = self.child.wait();
-        }
-    }
-}
-
 struct Demo {
     style: Style,
     live: bool,
@@ -84,7 +70,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     let cluster = MockCluster::new(1).map_err(|error| bug("the mock Kafka can't be started", &error))?;
     cluster.create_topic(TOPIC, PARTITIONS, 1).map_err(|error| bug("the topic can't be made", &error))?;
     let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&interrupted))
             .map_err(|error| bug("signals", &error))?;
     }
@@ -99,84 +85,14 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
         "{}\nA mock Kafka with topic {TOPIC} ({PARTITIONS} partitions, {RATE} messages a second), one worker and one handler for each.\n\n",
         style.bold("kafkavisor demo")
     ))?;
-    let supervisor = start(&cluster.bootstrap_servers(), &folder.0, &args.handler)?;
+    let supervisor = Supervisor::start(&cluster.bootstrap_servers(), &folder.0, args)?;
     let demo = Demo { style, live, interrupted, supervisor, drawn_at: now(), drawn_lines: 0 };
     let producer = Load::start(&cluster.bootstrap_servers())?;
-    demo.play(Duration::from_secs(args.seconds), producer)
-}
-
-fn start(brokers: &str, folder: &Path, handler: &[String]) -> Result<Supervisor, Failure> {
-    let bug = |error: std::io::Error| Failure::bug(format!("demo: the supervisor can't be started: {error}"));
-    let ours = std::env::current_exe().map_err(bug)?;
-    let log = folder.join("log");
-    let mut command = Command::new(&ours);
-    command.args(["run", "--name", "demo", "-g", "demo", "-b", brokers, "--from", "earliest"]);
-    command.arg("--partitions").arg(format!("{TOPIC}:0-{}", PARTITIONS - 1)).arg("--");
-    if handler.is_empty() {
-        command.arg(&ours).arg("sample-handler");
-    } else {
-        command.args(handler);
-    }
-    command.env("RUNTIME_DIRECTORY", folder).env_remove("NOTIFY_SOCKET");
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).map_err(bug)?);
-    let child = command.spawn().map_err(bug)?;
-    Ok(Supervisor { child, socket: socket_in(folder), log })
-}
-
-/// Produces in the background until stopped.
-struct Load {
-    stop: Arc<AtomicBool>,
-    produced: Arc<AtomicU64>,
-    thread: JoinHandle<()>,
-}
-
-impl Load {
-    fn start(brokers: &str) -> Result<Self, Failure> {
-        let bug = |error: &dyn std::fmt::Display| {
-            Failure::bug(format!("demo: the producer can't be started: {error}"))
-        };
-        let producer: BaseProducer =
-            ClientConfig::new().set("bootstrap.servers", brokers).create().map_err(|error| bug(&error))?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let produced = Arc::new(AtomicU64::new(0));
-        let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&produced));
-        let work = move || produce(&producer, &stopped, &counted);
-        let thread =
-            thread::Builder::new().name("load".to_owned()).spawn(work).map_err(|error| bug(&error))?;
-        Ok(Self { stop, produced, thread })
-    }
-
-    fn finish(self) -> u64 {
-        self.stop.store(true, Ordering::Release);
-        let _panicked = self.thread.join();
-        self.produced.load(Ordering::Acquire)
-    }
-}
-
-fn produce(producer: &BaseProducer, stop: &AtomicBool, produced: &AtomicU64) {
-    let began = now();
-    let mut count = 0u64;
-    while !stop.load(Ordering::Acquire) {
-        let due =
-            u64::try_from(now().saturating_duration_since(began).as_millis()).unwrap_or(0) * RATE / 1000;
-        while count < due {
-            let (key, payload) =
-                (format!("order-{count}"), format!("{{\"order\":{count},\"amount\":{}}}", count * 7 % 100));
-            let partition = i32::try_from(count % u64::from(PARTITIONS.unsigned_abs())).unwrap_or(0);
-            let record = BaseRecord::to(TOPIC).partition(partition).key(&key).payload(&payload);
-            if producer.send(record).is_err() {
-                break;
-            }
-            count += 1;
-        }
-        producer.poll(Duration::from_millis(10));
-    }
-    let _late_messages_are_not_counted = producer.flush(WITHIN);
-    produced.store(count, Ordering::Release);
+    demo.play(Duration::from_secs(args.seconds), args.http.is_some(), producer)
 }
 
 impl Demo {
-    fn play(mut self, length: Duration, load: Load) -> Result<Exit, Failure> {
+    fn play(mut self, length: Duration, goes_on: bool, load: Load) -> Result<Exit, Failure> {
         let began = now();
         self.until("all partitions are ready", |status| {
             all(status, |p| p.state == "ready" && p.messages_total > 0)
@@ -185,10 +101,21 @@ impl Demo {
             "{PARTITIONS} workers ready after {:.1} s",
             now().saturating_duration_since(began).as_secs_f64()
         ))?;
-        self.look_until(began + length / 2)?;
-        let recovery = if self.is_interrupted() { None } else { Some(self.kill_one()?) };
-        self.look_until(began + length)?;
+        let recovery = if goes_on {
+            self.tell_where()?;
+            self.go_on(length)?
+        } else {
+            self.look_until(began + length / 2)?;
+            let recovery = if self.is_interrupted() { None } else { Some(self.kill_one(1)?) };
+            self.look_until(began + length)?;
+            recovery
+        };
+        // From here on a signal cuts it short.
+        self.interrupted.store(false, Ordering::Release);
         let produced = load.finish();
+        // What somebody who tries things has paused.
+        let _nothing_was_paused =
+            find::asked(&self.supervisor.socket, &Request::Resume { partitions: vec![] });
         let done = self.until("everything is acknowledged and committed", |status| {
             let acknowledged: u64 = status.partitions.iter().map(|p| p.messages_total).sum();
             acknowledged >= produced && all(status, |p| p.lag == Some(0))
@@ -196,6 +123,38 @@ impl Demo {
         self.draw(&done, true)?;
         self.stop()?;
         self.summary(&done, produced, recovery)
+    }
+
+    /// Where it can be looked at.
+    fn tell_where(&mut self) -> Result<(), Failure> {
+        const SAID: &str = "HTTP at ";
+        let log = fs::read_to_string(&self.supervisor.log).unwrap_or_default();
+        let address = log.split_once(SAID).and_then(|(_, rest)| rest.lines().next());
+        let address = address.ok_or_else(|| Failure::bug("demo: the page is nowhere".to_owned()))?;
+        let socket = named(self.supervisor.socket.display());
+        self.say(&format!("the page is at {address}"))?;
+        self.say(&format!("or: kafkavisor status --watch --socket {socket}"))?;
+        self.say("it goes on until Ctrl-C")
+    }
+
+    /// Until it is stopped: a worker after the other is killed. Gives how long the last took to come back.
+    fn go_on(&mut self, every: Duration) -> Result<Option<Duration>, Failure> {
+        let mut recovery = None;
+        for number in (0..PARTITIONS).cycle() {
+            self.look_until(now() + every)?;
+            if self.is_interrupted() {
+                break;
+            }
+            let status = find::status(&self.supervisor.socket)?;
+            if victim(&status, number).is_none() {
+                continue;
+            }
+            match self.kill_one(number) {
+                Err(_) if self.is_interrupted() => break,
+                took => recovery = Some(took?),
+            }
+        }
+        Ok(recovery)
     }
 
     fn is_interrupted(&self) -> bool {
@@ -245,7 +204,7 @@ impl Demo {
     }
 
     /// Mostly the handler's doing, which status knows best.
-    fn in_vain(&self, what: &str, ended: bool) -> Failure {
+    fn in_vain(&mut self, what: &str, ended: bool) -> Failure {
         let last = find::status(&self.supervisor.socket)
             .ok()
             .and_then(|status| status.partitions.into_iter().find_map(|partition| partition.last_exit));
@@ -253,6 +212,13 @@ impl Demo {
             return Failure::failed(format!("waited in vain until {what}: {last}"));
         }
         let log = fs::read_to_string(&self.supervisor.log).unwrap_or_default();
+        if self.supervisor.child.try_wait().is_ok_and(|status| {
+            status.is_some_and(|status| status.code() == Some(Exit::Configuration as i32))
+        }) {
+            // A busy port, for one.
+            let said = log.trim_end().trim_start_matches("kafkavisor: ");
+            return Failure::configuration(format!("demo: {said}"));
+        }
         let why = if ended { "the supervisor ended" } else { "it took too long" };
         Failure::bug(format!("demo: waiting until {what}: {why}. Its log:\n{log}"))
     }
@@ -270,11 +236,11 @@ impl Demo {
         Ok(())
     }
 
-    /// Kills a worker and waits for its successor's first acknowledgement.
-    fn kill_one(&mut self) -> Result<Duration, Failure> {
-        let status = self.until("a worker runs", |status| victim(status).is_some())?;
-        let Some((partition, pid)) = victim(&status) else { return Ok(Duration::ZERO) };
-        let (name, number) = (format!("{}:{}", partition.topic, partition.partition), partition.partition);
+    /// Kills the worker of partition `number` and waits for its successor's first acknowledgement.
+    fn kill_one(&mut self, number: i32) -> Result<Duration, Failure> {
+        let status = self.until("a worker runs", |status| victim(status, number).is_some())?;
+        let Some((partition, pid)) = victim(&status, number) else { return Ok(Duration::ZERO) };
+        let name = format!("{}:{}", partition.topic, partition.partition);
         self.say(&format!("killing the worker of {name} (pid {pid}) with SIGKILL"))?;
         let killed = now();
         kill(Pid::from_raw(pid), Signal::SIGKILL)
@@ -312,7 +278,8 @@ impl Demo {
             recovery.map_or_else(String::new, |took| format!(", back after {:.2} s", took.as_secs_f64()));
         super::print(&format!(
             "\n{}\n  produced      {}\n  acknowledged  {}\n  lag           0\n  restarts      {restarts}{recovery}\n\n\
-             Next: kafkavisor run -b BROKERS -z ZOOKEEPER -g GROUP -t TOPIC -- ./your-handler\n",
+             Next: kafkavisor run -b BROKERS -z ZOOKEEPER -g GROUP -t TOPIC --http 127.0.0.1:9464 -- ./your-handler\n\
+             \x20     kafkavisor status --watch; kafkavisor events --follow\n",
             self.style.bold("Summary"),
             count(produced),
             count(acknowledged),
@@ -328,9 +295,10 @@ fn all(status: &Status, condition: impl Fn(&Partition) -> bool) -> bool {
     status.partitions.len() == PARTITIONS.unsigned_abs() as usize && status.partitions.iter().all(condition)
 }
 
-fn victim(status: &Status) -> Option<(&Partition, i32)> {
-    let second = status.partitions.iter().find(|p| p.partition == 1)?;
-    Some((second, second.worker_pid?))
+/// What nobody has paused, for one.
+fn victim(status: &Status, number: i32) -> Option<(&Partition, i32)> {
+    let one = status.partitions.iter().find(|p| p.partition == number && p.state == "ready")?;
+    Some((one, one.worker_pid?))
 }
 
 fn pause(time: Duration) {
