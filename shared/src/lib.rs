@@ -18,6 +18,7 @@
 //! | `offsets` | a group's offsets and lag from outside, in Kafka and in ZooKeeper (feature `offsets`) |
 //! | [`protocol`] | codecs of the handler protocols, both directions |
 //! | [`handler`] | a small typed helper for handlers written in Rust |
+//! | `metrics` | figures sent to SignalFx (feature `metrics`) |
 //! | `testing` | a stand-in for the discovery service, for tests (feature `testing`) |
 
 pub mod cluster_config;
@@ -29,6 +30,8 @@ pub mod discovery;
 pub mod ensemble;
 pub mod handler;
 pub mod membership;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 pub mod offset_storage;
 #[cfg(feature = "offsets")]
 pub mod offsets;

@@ -12,11 +12,13 @@ use kafkavisor_tests::handlers;
 use kafkavisor_tests::instance::{Builder, Instance};
 use kafkavisor_tests::message::numbered;
 use kafkavisor_tests::processes;
+use kafkavisor_tests::prometheus::Prometheus;
 use kafkavisor_tests::scrape::{Scrape, promtool};
 use kafkavisor_tests::topic::Topic;
 use kafkavisor_tests::waiting::until;
 use kafkavisor_tests::web::{address_of, get_with};
 use nix::sys::signal::Signal;
+use serde_json::Value;
 
 const HTTP: (&str, &str) = ("admin.http", "127.0.0.1:0");
 
@@ -265,4 +267,65 @@ fn each_is_documented_as_it_is() {
         .collect();
     assert_eq!(documented(), shown);
     instance.stop();
+}
+
+/// What it asks Prometheus for.
+fn queries(dashboard: &Value) -> Vec<String> {
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let targets = panels.filter_map(|panel| panel["targets"].as_array()).flatten();
+    let asked = targets.map(|target| target["expr"].as_str().unwrap());
+    let filled =
+        |query: &str| query.replace("$group", ".*").replace("$job", ".*").replace("$__rate_interval", "10s");
+    asked.map(filled).collect()
+}
+
+#[test]
+fn each_query_of_the_dashboard_finds_something_in_a_real_prometheus() {
+    let text = std::fs::read_to_string(project().join("config/grafana.json")).unwrap();
+    let dashboard: Value = serde_json::from_str(&text).unwrap();
+    let queries = queries(&dashboard);
+    assert!(queries.len() > 25, "{queries:#?}");
+    let topic = Topic::new(2);
+    topic.produce(&numbered(2, 10));
+    let instance = consuming(&topic);
+    let paused = instance.ask("pause", &[&format!("{}:1", topic.name)]);
+    assert!(paused.status.success(), "{paused:?}");
+    let prometheus = Prometheus::scraping(address_of(&instance));
+    // Rates take two scrapes.
+    prometheus.until("rate(kafkavisor_messages_total[10s])");
+    for query in queries {
+        assert!(!prometheus.query(&query).is_empty(), "{query} finds nothing");
+    }
+    // By OpenMetrics it is what the other format says, histograms included.
+    let count = prometheus.query("kafkavisor_acknowledge_seconds_bucket{le=\"+Inf\"}");
+    assert_eq!(count[0]["value"][1], "10");
+    instance.stop();
+}
+
+#[test]
+fn prometheus_takes_the_alerts_and_each_is_told_of_its_trouble_alone() {
+    let folder = project().join("config");
+    let path = |file: &str| folder.join(file).display().to_string();
+    for arguments in [["check", "rules", &path("alerts.yaml")], ["test", "rules", &path("alerts.test.yaml")]]
+    {
+        let (fine, said) = promtool(&arguments, "");
+        assert!(fine, "{said}");
+    }
+}
+
+#[test]
+fn alerts_and_dashboard_know_no_metric_that_is_not_documented() {
+    let known = documented();
+    for file in ["alerts.yaml", "grafana.json"] {
+        let text = std::fs::read_to_string(project().join("config").join(file)).unwrap();
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        for word in
+            words.filter(|word| ["kafkavisor_", "process_"].iter().any(|start| word.starts_with(start)))
+        {
+            let ends = ["", "_bucket", "_sum", "_count"];
+            let is_known =
+                ends.iter().any(|end| word.strip_suffix(end).is_some_and(|name| known.contains_key(name)));
+            assert!(is_known, "{file}: {word}");
+        }
+    }
 }

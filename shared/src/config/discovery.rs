@@ -117,7 +117,14 @@ pub(super) fn service_url(text: &str) -> Result<String, String> {
     if text.starts_with("https://") {
         return Err(wrong(": it is asked without TLS, over http"));
     }
-    let rest = text.strip_prefix("http://").ok_or_else(|| wrong(""))?;
+    web_url(text, URL)
+}
+
+/// Checks the address of what is below `http://HOST[:PORT][/PATH]`, or the same with `https`; `expected` in words.
+pub(super) fn web_url(text: &str, expected: &str) -> Result<String, String> {
+    let wrong = |why: &str| format!("expected {expected}, found {:?}{why}", shown(&without_secrets(text)));
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    let rest = rest.ok_or_else(|| wrong(""))?;
     let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let plain = |c: char| {
         c.is_ascii_graphic() && !matches!(c, '?' | '#' | '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')

@@ -61,6 +61,7 @@ impl Finding {
             oauth: self.oauth.as_ref(),
             zookeeper_auth: self.zookeeper_auth.as_ref(),
             zookeeper_tls: self.zookeeper_tls.as_ref(),
+            signalfx_token: None,
         }
     }
 

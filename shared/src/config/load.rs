@@ -96,6 +96,7 @@ impl Config {
             oauth: self.oauth.as_ref(),
             zookeeper_auth: self.cluster.zookeeper_auth.as_ref(),
             zookeeper_tls: self.cluster.zookeeper_tls.as_ref(),
+            signalfx_token: self.metrics.signalfx.as_ref().map(|signalfx| &signalfx.token),
         }
     }
 }

@@ -76,7 +76,7 @@ pub use kafka_security::is_of_security;
 pub use lifecycle::{Restart, Stop};
 pub use load::Config;
 pub use logging::{Admin, Log, LogFormat, MAX_SOCKET_PATH};
-pub use metrics::Metrics;
+pub use metrics::{Metrics, SignalFx};
 pub(crate) use offsets::RESETS;
 pub use offsets::{Offsets, Reset};
 pub use properties::KafkaProperties;

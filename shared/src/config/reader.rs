@@ -306,7 +306,7 @@ pub(super) fn on_line(place: Place) -> String {
 }
 
 /// Where a secret stands, or might by mistake: in these, and in what stands below.
-const HOLD_SECRETS: &[&str] = &["kafka", "oauth", "cluster.zookeeper_auth"];
+const HOLD_SECRETS: &[&str] = &["kafka", "oauth", "cluster.zookeeper_auth", "metrics.signalfx"];
 
 fn may_hold_secrets(path: &str) -> bool {
     let below = |rest: &str| rest.is_empty() || rest.starts_with(['.', '[']);

@@ -14,7 +14,7 @@ use super::discovery::{Discovery, WhichCluster};
 use super::handler::{ACTIONS, DELIMITERS, Handler, PROTOCOLS, Protocol};
 use super::load::Config;
 use super::logging::{Admin, FORMATS};
-use super::metrics::Metrics;
+use super::metrics::{Metrics, SignalFx};
 use super::offsets::RESETS;
 use super::quantity::{show_duration, show_size};
 use super::security::ACLS;
@@ -100,8 +100,12 @@ impl Config {
     }
 
     fn metrics(&self) -> Option<(&'static str, Shown)> {
-        let Metrics { per_partition } = self.metrics;
-        (!per_partition).then(|| ("metrics", map(vec![("per_partition", Shown::Boolean(false))])))
+        let Metrics { per_partition, statsd, signalfx } = &self.metrics;
+        let per_partition = (!per_partition).then_some(("per_partition", Shown::Boolean(false)));
+        let statsd = statsd.as_ref().map(|statsd| ("statsd", text(statsd)));
+        let signalfx = signalfx.as_ref().map(|signalfx| ("signalfx", self::signalfx(signalfx)));
+        let entries: Vec<_> = [per_partition, statsd, signalfx].into_iter().flatten().collect();
+        (!entries.is_empty()).then(|| ("metrics", map(entries)))
     }
 
     fn cluster(&self) -> Shown {
@@ -150,6 +154,14 @@ impl Config {
         ];
         map(url.into_iter().chain(rest).collect())
     }
+}
+
+fn signalfx(signalfx: &SignalFx) -> Shown {
+    let SignalFx { realm, url, token, interval } = signalfx;
+    let realm = realm.as_ref().map(|realm| ("realm", text(realm)));
+    let url = url.as_ref().map(|url| ("url", text(url)));
+    let rest = [("token", token.shown()), ("interval", text(show_duration(*interval)))];
+    map(realm.into_iter().chain(url).chain(rest).collect())
 }
 
 fn assignment(assignment: &Assignment) -> Shown {

@@ -75,19 +75,24 @@ pub struct Identity<'a> {
     pub zookeeper_auth: Option<&'a ZookeeperAuth>,
     /// How ZooKeeper is spoken to over TLS.
     pub zookeeper_tls: Option<&'a ZookeeperTls>,
+    /// Who we are to SignalFx.
+    pub signalfx_token: Option<&'a Secret>,
 }
 
 impl<'a> Identity<'a> {
     /// The environment variables that hold secrets: nobody that is started is to get them.
     pub fn secret_variables(&self) -> impl Iterator<Item = &'a str> {
         let password = self.zookeeper_auth.and_then(|auth| auth.password.variable());
-        self.kafka.variables().chain(password)
+        self.kafka.variables().chain(password).chain(self.signalfx_token.and_then(Secret::variable))
     }
 
     /// Whether a process that runs by it holds what nobody should read: secrets, private keys, tokens.
     pub fn holds_secrets(&self) -> bool {
         let key = self.zookeeper_tls.is_some_and(|tls| tls.key.is_some());
-        key || self.zookeeper_auth.is_some() || self.oauth.is_some() || self.kafka.holds_secrets()
+        key || self.signalfx_token.is_some()
+            || self.zookeeper_auth.is_some()
+            || self.oauth.is_some()
+            || self.kafka.holds_secrets()
     }
 }
 

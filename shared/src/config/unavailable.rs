@@ -13,8 +13,6 @@ const NOT_YET: &[(&str, Option<&str>)] = &[
     ("handler.protocol", Some("kcl")),
     ("handler.rate", None),
     ("handler.retry", None),
-    ("metrics.signalfx", None),
-    ("metrics.statsd", None),
 ];
 
 /// Refuses the key `path` where it is in the table without a value; says whether it did.

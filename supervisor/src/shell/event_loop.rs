@@ -19,6 +19,7 @@ use super::system::Real;
 use super::troubles::Troubles;
 use crate::kafka::{Ask, Author, Changes, Found, Heard as KafkaHeard, LogEnd, StartError, Unfetched};
 use crate::observe::Describe;
+use crate::observe::metrics::Pushing;
 use crate::operate::control::Asked;
 use crate::operate::reload::{self, Load, Loaded, New, kept_line};
 use crate::operate::service::Service;
@@ -66,6 +67,8 @@ pub(crate) struct EventLoop {
     /// Asks for tokens, where Kafka wants any.
     pub(crate) keeper: Option<Keeper>,
     pub(crate) telling: Telling,
+    /// Sends figures to whoever does not come for them.
+    pub(crate) pushing: Pushing,
     pub(crate) beat_at: Instant,
     pub(crate) troubles: Troubles,
 }
@@ -278,6 +281,7 @@ impl EventLoop {
                     keeper.ask_with(Settings::from(config.identity()));
                 }
                 kept_line(&kept).inspect(|line| log::warn!("{line}"));
+                self.pushing.follow(&config.metrics);
                 self.real.read_secrets();
                 let number = self.driver.core().next_config();
                 let settings = self.real.add(number, config, &files);

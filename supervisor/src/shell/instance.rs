@@ -31,6 +31,7 @@ use super::troubles::Troubles;
 use crate::cluster::{self, Followed};
 use crate::exit::{Exit, Failure};
 use crate::kafka::{Commits, SharedLease, Unfetched};
+use crate::observe::metrics::Pushing;
 use crate::observe::{Board, Events, Looks, http};
 use crate::operate::control::{Asked, Control};
 use crate::operate::reload::Load;
@@ -85,13 +86,10 @@ pub(crate) fn run(
     let workers = Workers::new(worker, runtime.clone(), workers_in)
         .map_err(|e| Failure::configuration(format!("worker binary {}: {e}", named(worker.display()))))?;
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let commits = Commits::start(store, lease.clone(), sink(commits_in))
-        .map_err(|error| Failure::bug(format!("failed to start a thread: {error}")))?;
-    let (keeper, told) = keep_asking(&config, token.as_ref())
-        .map_err(|error| Failure::bug(format!("failed to start a thread: {error}")))?;
+    let commits = Commits::start(store, lease.clone(), sink(commits_in)).map_err(no_thread)?;
+    let (keeper, told) = keep_asking(&config, token.as_ref()).map_err(no_thread)?;
     let followed = Followed { servers: servers.clone(), cluster_id: cluster_id.clone(), clients };
-    let brokers = cluster::follow(&config, followed)
-        .map_err(|error| Failure::bug(format!("failed to start a thread: {error}")))?;
+    let brokers = cluster::follow(&config, followed).map_err(no_thread)?;
     let notices_in = sink(notices_in);
     let member_options = connection.as_ref().map(|(_, options)| options.clone());
     let (mode, member): (_, Box<dyn Member>) = match connection {
@@ -101,10 +99,12 @@ pub(crate) fn run(
         }
         None => ("static", Box::new(ListedMember::start(partitions, notices_in))),
     };
+    let pushing =
+        Pushing::start(Arc::clone(&looks.board), &host_name(), &config.name, config.metrics.clone())
+            .map_err(no_thread)?;
     let (real, settings) = Real::new(Parts {
         instance_id,
-        deployments: Deployments::read(directory.path())
-            .map_err(|error| Failure::bug(format!("failed to start a thread: {error}")))?,
+        deployments: Deployments::read(directory.path()).map_err(no_thread)?,
         pages: Pages::new(directory.path(), boot.trim(), &cluster_id, &config.group),
         shared_lease: lease,
         files: Files::of(&config),
@@ -130,6 +130,7 @@ pub(crate) fn run(
         loaded: loaded_in,
         keeper,
         telling: Telling::new(looks, host_name()),
+        pushing,
         beat_at: now(),
         troubles: Troubles::default(),
     };
@@ -150,6 +151,10 @@ pub(crate) fn run(
     control.finish();
     drop(control);
     Ok(if cut_short { Exit::CutShort } else { Exit::Clean })
+}
+
+fn no_thread(error: io::Error) -> Failure {
+    Failure::bug(format!("failed to start a thread: {error}"))
 }
 
 fn control(socket: &Path, asked: Sender<Asked>, looks: Looks) -> Result<Control, Failure> {

@@ -347,9 +347,27 @@ fn kafka_properties_that_are_set_elsewhere() {
 }
 
 #[test]
-fn parts_that_are_not_available_yet() {
-    refused("metrics: {statsd: 127.0.0.1:8125}", 11, "`metrics.statsd` is not available yet");
+fn where_figures_are_sent() {
     refused("metrics: {per_partition: 1}", 26, "expected `true` or `false`");
+    refused("metrics: {statsd: nowhere}", 19, "no port from 1 to 65535");
+    refused("metrics: {signalfx: {token: t}}", 11, "`metrics.signalfx` needs `realm` or `url`: set it");
+    refused("metrics: {signalfx: {realm: us1}}", 11, "`metrics.signalfx` needs `token`: set it");
+    refused("metrics: {signalfx: {realm: us1.x, token: t}}", 29, "expected a realm such as us1: letters");
+    refused(
+        "metrics: {signalfx: {url: ftp://x, token: t}}",
+        27,
+        "expected an address such as https://ingest",
+    );
+    refused(
+        "metrics: {signalfx: {realm: us1, token: {file: /no/such}}}",
+        48,
+        "the file /no/such can't be read",
+    );
+    refused("metrics: {signalfx: {realm: us1, token: t, interval: 1ms}}", 54, "expected 1s to 1h, found 1ms");
+}
+
+#[test]
+fn parts_that_are_not_available_yet() {
     refused("assignment: {mode: kafka}", 20, "`assignment.mode: kafka` is not available yet");
     refused("offsets: {storage: mysql}", 20, "expected `kafka`, `zookeeper` or `dual`, found \"mysql\"");
     let handler = |rest: &str| complaints(&MINIMAL.replace("[x]}", &format!("[x], {rest}}}")));

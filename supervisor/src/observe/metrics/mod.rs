@@ -6,14 +6,21 @@
 //! | `family` | a metric: its name, what it is, its series |
 //! | `instance` | those of an instance and its partitions |
 //! | `process` | those of this process, as Prometheus's clients name them |
+//! | `points` | the same as single numbers |
+//! | `statsd` | ... to StatsD |
+//! | `pushing` | the thread that sends them, to SignalFx too |
 //! | `text` | all of them as Prometheus reads them |
 
 mod family;
 mod instance;
+mod points;
 mod process;
+mod pushing;
+mod statsd;
 mod text;
 
 use self::family::Family;
+pub(crate) use self::pushing::Pushing;
 pub(crate) use self::text::Format;
 use super::snapshot::Snapshot;
 
