@@ -90,7 +90,7 @@ enum Event {
 
 impl EventLoop {
     /// Runs until the core says exit; true when the drain was cut short.
-    pub(crate) fn run(mut self, sources: &Sources) -> bool {
+    pub(crate) fn run(&mut self, sources: &Sources) -> bool {
         loop {
             let event = wait(sources, self.deadline());
             let stopping = self.driver.core().stopping();

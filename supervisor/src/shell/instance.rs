@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
@@ -117,7 +118,8 @@ pub(crate) fn run(
         commits,
         looks: looks.clone(),
     });
-    let event_loop = EventLoop {
+    // The process ends next, without ending its clients of Kafka: librdkafka may abort where a request is under way in one.
+    let mut event_loop = ManuallyDrop::new(EventLoop {
         driver: Driver::new(Core::new(settings, fastrand::u64(..)), Assignment::new(mode), now()),
         real,
         member_options,
@@ -133,7 +135,7 @@ pub(crate) fn run(
         pushing,
         beat_at: now(),
         troubles: Troubles::default(),
-    };
+    });
     let sources = Sources {
         signals,
         workers: workers_out,
