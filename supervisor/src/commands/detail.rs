@@ -1,14 +1,13 @@
 //! `kafkavisor status TOPIC:PARTITION`: one partition, for people.
 
 use std::fmt::Write;
-use std::time::Duration;
 
 use kafkavisor::text::shown;
 use serde_json::Value;
 
 use super::table::{Style, grouped, number, offset};
+use crate::observe::ages::{in_words, of_seconds};
 use crate::observe::detail::Detail;
-use crate::observe::next::in_words;
 
 /// All of it, a fact a line.
 pub(super) fn text(detail: &Detail, style: Style) -> String {
@@ -69,7 +68,7 @@ pub(super) fn text(detail: &Detail, style: Style) -> String {
 }
 
 fn age(seconds: f64) -> String {
-    in_words(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or_default())
+    in_words(of_seconds(seconds))
 }
 
 fn process(pid: Option<i64>, seconds: Option<f64>) -> String {

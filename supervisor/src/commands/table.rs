@@ -129,52 +129,17 @@ pub(super) fn room() -> Option<usize> {
     (columns > 0).then_some(usize::from(columns))
 }
 
-/// An age in a table: `-` where there is none.
-pub(super) fn brief(seconds: f64) -> String {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an age in whole seconds")]
-    let whole = seconds.max(0.0) as u64;
-    match whole {
-        _ if seconds < 0.1 => "-".to_owned(),
-        0..10 => format!("{seconds:.1} s"),
-        10..120 => format!("{whole} s"),
-        120..7200 => format!("{} min", whole / 60),
-        7200..172_800 => format!("{} h", whole / 3600),
-        _ => format!("{} d", whole / 86_400),
-    }
-}
-
-pub(super) fn duration(seconds: f64) -> String {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an uptime in whole seconds")]
-    let seconds = seconds.max(0.0) as u64;
-    match (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60) {
-        (0, 0, 0, s) => format!("{s} s"),
-        (0, 0, m, s) => format!("{m} min {s} s"),
-        (0, h, m, _) => format!("{h} h {m} min"),
-        (d, h, ..) => format!("{d} d {h} h"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::observe::status::Assignment;
 
     #[test]
-    fn numbers_and_durations_read_well() {
+    fn numbers_read_well() {
         assert_eq!(
             (grouped(0).as_str(), grouped(1_234_567).as_str(), grouped(-1000).as_str()),
             ("0", "1,234,567", "-1,000")
         );
-        assert_eq!(
-            (duration(59.9).as_str(), duration(61.0).as_str(), duration(90_000.0).as_str()),
-            ("59 s", "1 min 1 s", "1 d 1 h")
-        );
-    }
-
-    #[test]
-    fn ages_in_a_table_are_short() {
-        let ages = [0.0, 0.5, 9.96, 119.0, 7_199.0, 172_799.0, 200_000.0].map(brief);
-        assert_eq!(ages, ["-", "0.5 s", "10.0 s", "119 s", "119 min", "47 h", "2 d"]);
     }
 
     #[test]

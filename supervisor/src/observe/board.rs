@@ -4,7 +4,7 @@
 //! The loop puts one together at most ten times a second, and only while somebody looks; it never waits for a lock that is held
 //! for longer than a pointer is copied. Whoever looks waits for the loop, and after [`HANGS_AFTER`] says that it hangs.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use super::snapshot::Snapshot;
 
 /// However many look, what the loop knows is put together at most this often.
 pub(crate) const PUBLISH_EVERY: Duration = Duration::from_millis(100);
-/// A loop that has not turned for so long, asked to, hangs.
+/// A loop that has put nothing together for so long, asked to, hangs.
 pub(crate) const HANGS_AFTER: Duration = Duration::from_secs(5);
 
 /// The loop does not answer.
@@ -33,23 +33,22 @@ pub(crate) struct Board {
     wake: Sender<()>,
     /// An operator was answered since: what he was told he must see.
     stale: AtomicBool,
-    /// How often the loop has turned.
-    turns: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct Last {
     snapshot: Option<Arc<Snapshot>>,
-    /// Since when the loop is asked to turn, and how often it had.
-    asked: Option<(Instant, u64)>,
+    /// Since when the loop is asked for a newer one, in vain so far.
+    asked: Option<Instant>,
     over: bool,
 }
 
-/// How a look may end that is not over yet.
+/// How far a look is.
+#[derive(Debug)]
 enum Look {
     Seen(Arc<Snapshot>),
     Hangs,
-    Waits(Instant),
+    Waits,
 }
 
 impl Board {
@@ -62,18 +61,12 @@ impl Board {
             async_news: Notify::new(),
             wake,
             stale: AtomicBool::new(false),
-            turns: AtomicU64::new(0),
         };
         (Arc::new(board), woken)
     }
 
     fn last(&self) -> MutexGuard<'_, Last> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The loop has turned.
-    pub(crate) fn turned(&self) {
-        self.turns.fetch_add(1, Ordering::AcqRel);
     }
 
     /// What was put together before is old.
@@ -84,7 +77,7 @@ impl Board {
     /// The loop's word to all who wait.
     pub(crate) fn publish(&self, snapshot: Snapshot) {
         self.stale.store(false, Ordering::Release);
-        self.last().snapshot = Some(Arc::new(snapshot));
+        *self.last() = Last { snapshot: Some(Arc::new(snapshot)), asked: None, over: false };
         self.news.notify_all();
         self.async_news.notify_waiters();
     }
@@ -96,32 +89,23 @@ impl Board {
         self.async_news.notify_waiters();
     }
 
-    /// Whether the loop turns: it is asked to.
-    fn turns(&self, last: &mut Last, time: Instant) -> Result<Instant, Hangs> {
-        let turns = self.turns.load(Ordering::Acquire);
-        // Full: it has been asked already.
-        let _asked = self.wake.try_send(());
-        let (since, then) = *last.asked.get_or_insert((time, turns));
-        if turns != then {
-            last.asked = None;
-            return Ok(time);
-        }
-        if last.over || time.saturating_duration_since(since) >= HANGS_AFTER { Err(Hangs) } else { Ok(since) }
-    }
-
-    fn look_once(&self, since: Instant) -> Look {
-        let time = now();
+    /// A look that began at `since`, at this time. The loop is asked where what there is will not do.
+    fn look_at(&self, time: Instant, since: Instant) -> Look {
         let mut last = self.last();
-        if let Some(snapshot) = last.snapshot.clone() {
-            let young = time.saturating_duration_since(snapshot.at) < PUBLISH_EVERY;
-            if snapshot.at >= since || (young && !self.stale.load(Ordering::Acquire)) {
-                last.asked = None;
-                return Look::Seen(snapshot);
+        if let Some(snapshot) = &last.snapshot {
+            let at = snapshot.moment.instant;
+            let young = time.saturating_duration_since(at) < PUBLISH_EVERY;
+            if at >= since || (young && !self.stale.load(Ordering::Acquire)) {
+                return Look::Seen(Arc::clone(snapshot));
             }
         }
-        match self.turns(&mut last, time) {
-            Err(Hangs) => Look::Hangs,
-            Ok(_) => Look::Waits(time + HANGS_AFTER),
+        // Full: it has been asked already.
+        let _asked = self.wake.try_send(());
+        let asked = *last.asked.get_or_insert(time);
+        if last.over || time.saturating_duration_since(asked) >= HANGS_AFTER {
+            Look::Hangs
+        } else {
+            Look::Waits
         }
     }
 
@@ -129,18 +113,14 @@ impl Board {
     pub(crate) fn look(&self) -> Result<Arc<Snapshot>, Hangs> {
         let since = now();
         loop {
-            let until = match self.look_once(since) {
+            match self.look_at(now(), since) {
                 Look::Seen(snapshot) => return Ok(snapshot),
                 Look::Hangs => return Err(Hangs),
-                Look::Waits(until) => until.min(since + HANGS_AFTER),
-            };
-            let left = until.saturating_duration_since(now());
-            if left.is_zero() {
-                return Err(Hangs);
+                Look::Waits => {}
             }
             let last = self.last();
-            if last.snapshot.as_ref().is_none_or(|snapshot| snapshot.at < since) {
-                drop(self.news.wait_timeout(last, left.min(PUBLISH_EVERY)));
+            if last.snapshot.as_ref().is_none_or(|snapshot| snapshot.moment.instant < since) {
+                drop(self.news.wait_timeout(last, PUBLISH_EVERY));
             }
         }
     }
@@ -150,10 +130,10 @@ impl Board {
         let since = now();
         loop {
             let news = self.async_news.notified();
-            match self.look_once(since) {
+            match self.look_at(now(), since) {
                 Look::Seen(snapshot) => return Ok(snapshot),
                 Look::Hangs => return Err(Hangs),
-                Look::Waits(_) => {}
+                Look::Waits => {}
             }
             let _news_or_not = tokio::time::timeout(PUBLISH_EVERY, news).await;
         }
@@ -176,7 +156,6 @@ mod tests {
         let looking = Arc::clone(&board);
         let looks = thread::spawn(move || (looking.look().unwrap(), looking.look().unwrap()));
         woken.recv_timeout(HANGS_AFTER).unwrap();
-        board.turned();
         board.publish(snapshot());
         let (first, second) = looks.join().unwrap();
         assert!(Arc::ptr_eq(&first, &second));
@@ -195,6 +174,24 @@ mod tests {
         woken.recv_timeout(HANGS_AFTER).unwrap();
         board.publish(snapshot());
         assert!(!Arc::ptr_eq(&before, &looks.join().unwrap()));
+    }
+
+    #[test]
+    fn a_loop_that_leaves_a_wish_unanswered_for_so_long_hangs_until_it_answers() {
+        let (board, _woken) = Board::new();
+        let asked = now();
+        board.publish(Snapshot::empty(asked));
+        let late = asked + PUBLISH_EVERY;
+        assert!(matches!(board.look_at(late, late), Look::Waits));
+        let later = late + HANGS_AFTER;
+        assert!(matches!(board.look_at(later - PUBLISH_EVERY, later - PUBLISH_EVERY), Look::Waits));
+        assert!(matches!(board.look_at(later, later), Look::Hangs), "also for who has only come");
+        board.publish(Snapshot::empty(later));
+        assert!(matches!(board.look_at(later + PUBLISH_EVERY / 2, later + PUBLISH_EVERY / 2), Look::Seen(_)));
+        assert!(
+            matches!(board.look_at(later + HANGS_AFTER, later + HANGS_AFTER), Look::Waits),
+            "it did answer"
+        );
     }
 
     #[test]

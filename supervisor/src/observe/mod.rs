@@ -2,6 +2,7 @@
 //!
 //! | file | for |
 //! |---|---|
+//! | `ages` | how long something lasts, in words |
 //! | `board` | between the loop, which knows, and those who look |
 //! | `snapshot` | what the loop knows at one moment, in the cheapest form |
 //! | `status`, `detail`, `next` | the same in the contract's shape, and in words |
@@ -10,6 +11,7 @@
 //! | `metrics` | the same as numbers with names, for whoever draws curves |
 //! | `looks` | what may be looked at, from wherever |
 
+pub(crate) mod ages;
 pub(crate) mod board;
 pub(crate) mod detail;
 pub(crate) mod events;

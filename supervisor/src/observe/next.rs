@@ -1,7 +1,6 @@
 //! What comes next of a partition, in words: of itself and when, or what an operator has to do.
 
-use std::time::Duration;
-
+use super::ages::in_words;
 use super::snapshot::{Coming, Moment, Seen};
 use super::status::{believed, hangs, silence};
 
@@ -39,30 +38,4 @@ fn time_out(seen: &Seen, moment: &Moment) -> Option<String> {
     Some(format!(
         "its handler has said nothing for {silent}: handler_timeout in {left}, then it is started again"
     ))
-}
-
-/// As long as people want to read it.
-pub(crate) fn in_words(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, 0..10) => format!("{:.1} s", duration.as_secs_f64()),
-        (0, 0, s) => format!("{s} s"),
-        (0, m, s) => format!("{m} min {s} s"),
-        (h, m, _) => format!("{h} h {m} min"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_read_well() {
-        let words = |millis| in_words(Duration::from_millis(millis));
-        assert_eq!(
-            [words(0), words(9_949), words(10_000), words(61_000)],
-            ["0.0 s", "9.9 s", "10 s", "1 min 1 s"]
-        );
-        assert_eq!(words(3_720_000), "1 h 2 min");
-    }
 }

@@ -34,7 +34,6 @@ impl Moment {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
-    pub(crate) at: Instant,
     pub(crate) moment: Moment,
     /// Of the instance, its partitions left out.
     pub(crate) instance: Status,
@@ -206,10 +205,8 @@ impl Snapshot {
         connected: bool,
         partitions: Vec<Seen>,
     ) -> Self {
-        let at = moment.instant;
         let (left, rebalances, status) = (Sums::default(), Latencies::default(), OnceLock::new());
         Self {
-            at,
             moment,
             instance,
             applied,

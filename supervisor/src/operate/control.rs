@@ -289,15 +289,12 @@ pub(crate) fn tell(socket: &Path, request: &Request) -> io::Result<BufReader<Uni
 
 /// Asks the instance behind `socket`.
 pub(crate) fn ask(socket: &Path, request: &Request) -> io::Result<Value> {
-    let mut stream = UnixStream::connect(socket)?;
+    let mut lines = tell(socket, request)?;
     let patient = matches!(request, Request::Seek { .. } | Request::Skip { .. });
-    stream.set_read_timeout(Some(if patient { CARRIED_OUT_WITHIN } else { 2 * TIMEOUT }))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
-    let mut line = serde_json::to_vec(request)?;
-    line.push(b'\n');
-    stream.write_all(&line)?;
+    let within = if patient { CARRIED_OUT_WITHIN } else { 2 * TIMEOUT };
+    lines.get_ref().set_read_timeout(Some(within))?;
     let mut answer = String::new();
-    BufReader::new(stream).read_line(&mut answer)?;
+    lines.read_line(&mut answer)?;
     Ok(serde_json::from_str(&answer)?)
 }
 

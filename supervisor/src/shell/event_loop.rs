@@ -108,7 +108,6 @@ impl EventLoop {
                 self.real.read_secrets();
             }
             self.telling.applied |= self.driver.core().settled();
-            self.telling.looks.board.turned();
             self.publish_if_due(time);
             if let Some(cut_short) = self.driver.exit() {
                 self.telling.looks.board.close();

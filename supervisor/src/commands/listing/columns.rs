@@ -3,7 +3,8 @@
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::row::Row;
-use crate::commands::table::{brief, grouped, number, offset};
+use crate::commands::table::{grouped, number, offset};
+use crate::observe::ages::brief;
 
 /// What stands between two.
 pub(in crate::commands) const GAP: usize = 2;

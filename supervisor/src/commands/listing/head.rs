@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use kafkavisor::text::shown;
 
 use super::row::{Row, name};
-use crate::commands::table::{duration, grouped};
+use crate::commands::table::grouped;
+use crate::observe::ages::{of_seconds, whole};
 use crate::observe::status::{Assignment, Status};
 
 /// How a line is meant.
@@ -65,7 +66,7 @@ fn title(status: &Status) -> Line {
         assignment.state,
         status.generation,
         status.pid,
-        duration(status.uptime_seconds),
+        whole(of_seconds(status.uptime_seconds)),
     );
     Line::new(Tone::Title, &status.group, &rest)
 }
