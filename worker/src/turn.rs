@@ -12,14 +12,11 @@ use kafkavisor::clock::{Boottime, now};
 use kafkavisor::config::Protocol;
 use kafkavisor::ids::Offset;
 use kafkavisor::protocol::{Answer, Init};
-use kafkavisor::token::Token;
-use kafkavisor_kafka::fetch::{Consumer, FetchError, Fetched};
+use kafkavisor_kafka::fetch::Consumer;
 use kafkavisor_kafka::tokens::Tokens;
-use kafkavisor_link::logging;
-use kafkavisor_link::message::{DeadLetter, Ending, FromWorker, Start, ToWorker};
+use kafkavisor_link::message::{DeadLetter, Ending, FromWorker, Start};
 use kafkavisor_link::page::{Page, Progress};
 use kafkavisor_link::process::Exit;
-use kafkavisor_link::trace::Trace;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -28,10 +25,12 @@ use crate::allocator::give_back;
 use crate::dead_letters::DeadLetters;
 use crate::handler::{Context, Driver, Said, new_driver};
 use crate::keys::Keys;
-use crate::link::{Heard, Link};
+use crate::link::Link;
 use crate::tracer::Tracer;
-use kafkavisor_worker_core::{Action, Core, Delivery, Event, Failure, Settings};
+use kafkavisor_worker_core::{Action, Core, Event, Failure, Settings};
 
+mod delivering;
+mod hearing;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -44,8 +43,6 @@ const IDLE_BEAT: Duration = Duration::from_secs(4);
 const COMMIT_LOOK: Duration = Duration::from_millis(5);
 /// A loop so late did not run: it was stopped, or starved.
 const STOOD_STILL: Duration = Duration::from_secs(2);
-/// Bytes encoded ahead of what the pipe has taken.
-const ENCODED_AHEAD: usize = 1 << 20;
 
 /// A worker at work.
 pub(crate) struct Worker {
@@ -265,83 +262,6 @@ impl Worker {
         self.perform(actions, link);
     }
 
-    fn show(&self, token: &Token) {
-        if let Some(tokens) = &self.tokens {
-            tokens.give(token);
-        }
-    }
-
-    fn hear(&mut self, link: &mut Link) {
-        let time = now();
-        match link.hear() {
-            Ok(Heard::Messages(messages)) => {
-                for message in messages {
-                    let actions = match message {
-                        ToWorker::Stop { reason, within } => {
-                            self.tracer.stop();
-                            self.core.handle(time, Event::StopRequested { reason, within })
-                        }
-                        ToWorker::Decide { offset, verdict } => {
-                            self.core.handle(time, Event::Decided { offset, verdict })
-                        }
-                        ToWorker::Token(token) => {
-                            self.show(&token);
-                            Vec::new()
-                        }
-                        ToWorker::Describe => {
-                            link.say(FromWorker::Described(self.describe()));
-                            Vec::new()
-                        }
-                        ToWorker::LogLevel { level } => {
-                            logging::set_level(level);
-                            Vec::new()
-                        }
-                        ToWorker::Lead(trace) => {
-                            self.lead(trace);
-                            Vec::new()
-                        }
-                        ToWorker::Start(_) => Vec::new(),
-                    };
-                    self.perform(actions, link);
-                }
-            }
-            Ok(Heard::Closed) => {
-                self.driver.signal(Signal::SIGKILL);
-                self.ending = Some(Ending::Unable { error: "the supervisor is gone".to_owned() });
-            }
-            Err(error) => self.ending = Some(Ending::Unable { error: error.to_string() }),
-        }
-        let committed = self.page.committed();
-        if committed != self.committed {
-            self.committed = committed;
-            self.core.committed(Offset(committed));
-        }
-    }
-
-    /// A handler that says more than the supervisor hears, or can settle, has to wait; it is not silent meanwhile.
-    fn hold(&mut self, time: Instant, link: &mut Link) {
-        let backed_up = link.backed_up() && !self.core.is_ending();
-        self.driver.hold(backed_up || self.core.holds_answers());
-        if backed_up || self.tracer.holds() {
-            let actions = self.core.handle(time, Event::Overslept);
-            self.perform(actions, link);
-        }
-    }
-
-    /// Hears of dead letters that are settled.
-    fn post(&mut self, link: &mut Link) {
-        for posted in self.dead_letters.posted() {
-            let offset = posted.offset;
-            let event = match posted.result {
-                Ok(bytes) => Event::DeadLettered { offset, bytes },
-                Err(error) => Event::DeadLetterFailed { offset, error },
-            };
-            let actions = self.core.handle(now(), event);
-            self.write_page();
-            self.perform(actions, link);
-        }
-    }
-
     fn handler_turn(&mut self, link: &mut Link) -> bool {
         let mut said = Vec::new();
         let time = now();
@@ -403,107 +323,6 @@ impl Worker {
         self.core.handle(time, Event::HandlerExited(exit))
     }
 
-    /// Delivers what may be delivered; true when more can be at once.
-    fn deliver(&mut self, link: &mut Link) -> bool {
-        if !self.core.admits(0) || self.driver.unwritten() > ENCODED_AHEAD {
-            return false;
-        }
-        if self.tracer.is_at_end() || self.tracer.waits_for(link) {
-            return false;
-        }
-        match self.consumer.fetch() {
-            Ok(()) => {}
-            Err(FetchError::Refused(trouble)) => {
-                let actions = self.core.handle(now(), Event::Refused(trouble.to_string()));
-                self.perform(actions, link);
-                return false;
-            }
-            Err(error @ (FetchError::Property(_) | FetchError::Start(_))) => {
-                self.ending = Some(Ending::Unable { error: error.to_string() });
-                return false;
-            }
-        }
-        let (time, at) = (now(), Boottime::now());
-        let mut delivered = false;
-        let mut blocked = false;
-        let mut event = None;
-        while !blocked && event.is_none() && self.driver.unwritten() <= ENCODED_AHEAD {
-            if self.tracer.is_full() {
-                self.tracer.tell(link);
-            }
-            let (core, driver, position) = (&mut self.core, &mut self.driver, &mut self.position);
-            let (keys, tracer) = (&mut self.keys, &mut self.tracer);
-            let step = self.consumer.front(|fetched| match fetched {
-                Fetched::Message { message, bytes } => {
-                    if !core.admits(bytes) {
-                        return (false, Step::Blocked);
-                    }
-                    let offset = Offset(message.offset);
-                    if !tracer.admits(offset) {
-                        *position = (*position).max(offset);
-                        return (false, Step::Led);
-                    }
-                    let attempt = core.attempt(offset);
-                    core.deliver(time, at, Delivery { offset, timestamp: message.timestamp, bytes });
-                    keys.push(offset, message.key);
-                    driver.deliver(time, &message, attempt);
-                    tracer.delivered(at, &message, attempt);
-                    *position = offset.next();
-                    (true, Step::Delivered)
-                }
-                Fetched::End(end) => {
-                    *position = (*position).max(end);
-                    (true, Step::Event(Event::EndReached(end)))
-                }
-                Fetched::StartLost(error) => (true, Step::Event(Event::StartLost(error))),
-                Fetched::Denied(error) => (true, Step::Event(Event::Denied(error.to_string()))),
-            });
-            match step {
-                Some(Step::Delivered) => delivered = true,
-                Some(Step::Blocked) => blocked = true,
-                Some(Step::Event(happened)) => event = Some(happened),
-                Some(Step::Led) | None => break,
-            }
-        }
-        let led_to_end = self.tracer.reached(self.position);
-        let quiet = led_to_end || (!blocked && event.is_none() && self.consumer.front_timestamp().is_none());
-        if delivered || blocked {
-            let actions = self.core.batch_delivered(time, blocked);
-            self.perform(actions, link);
-        }
-        if quiet {
-            let at_end = led_to_end || self.consumer.high_watermark().is_some_and(|end| self.position >= end);
-            if delivered || at_end {
-                let actions = self.core.handle(time, Event::Quiet { at_end });
-                self.perform(actions, link);
-            }
-        }
-        let happened = event.is_some();
-        if let Some(event) = event {
-            let actions = self.core.handle(time, event);
-            self.perform(actions, link);
-        }
-        delivered || happened
-    }
-
-    /// How it is led from here on.
-    fn lead(&mut self, trace: Trace) {
-        if let Some(full) = self.tracer.lead(trace).filter(|full| self.tracer.passes_flush(*full)) {
-            self.driver.flush(full);
-        }
-    }
-
-    /// Tells that the handler has begun to read; and where answers wait, that it has all that it can have.
-    fn stand_still(&mut self) {
-        if self.tracer.awaits_begin() && self.driver.has_read_all() {
-            self.tracer.began();
-        }
-        if !self.core.admits(0) || self.tracer.is_at_end() {
-            let began = self.driver.pid().is_some() && self.driver.unwritten() == 0;
-            self.tracer.stands_still(self.core.window().len(), began);
-        }
-    }
-
     fn perform(&mut self, actions: Vec<Action>, link: &mut Link) {
         if !actions.is_empty() {
             self.tracer.tell(link);
@@ -560,12 +379,4 @@ impl Worker {
             Err(error) => self.ending = Some(Ending::HandlerMissing { error: error.to_string() }),
         }
     }
-}
-
-enum Step {
-    Delivered,
-    Blocked,
-    /// Whoever watches wants no more.
-    Led,
-    Event(Event),
 }

@@ -7,7 +7,7 @@ use kafkavisor::config::{Handler, Log, Restart};
 use kafkavisor::ids::Generation;
 use kafkavisor::protocol::Message;
 use kafkavisor_link::lines::line;
-use kafkavisor_link::message::LogAllowance;
+use kafkavisor_link::message::{LogAllowance, ToWorker};
 use kafkavisor_link::page::Lease;
 use log::LevelFilter;
 
