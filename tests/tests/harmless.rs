@@ -255,13 +255,19 @@ fn nothing_piles_up_over_many_restarts() {
 fn a_killed_supervisor_leaves_nothing_whatever_its_handlers_do() {
     let topic = Topic::new(2);
     topic.produce(&numbered(2, 2));
-    let script = "trap '' TERM HUP INT; setsid sleep 1000 & [ $KAFKAVISOR_PARTITION = 1 ] && kill -STOP $$; \
-                  echo up >&2; while :; do sleep 1000; done";
+    let script = "trap '' TERM HUP INT; setsid sh -c 'echo hidden >&2; exec sleep 1000' & \
+                  [ $KAFKAVISOR_PARTITION = 1 ] && kill -STOP $$; \
+                  while :; do sleep 1000; done";
     let instance = Builder::of(&topic).shell(script).start();
-    instance.wait_for("both handlers run", |status| {
+    let status = instance.wait_for("both handlers run", |status| {
         status.partitions.len() == 2
             && status.partitions.iter().all(|partition| partition.handler_pid.is_some())
     });
-    instance.wait_for_log("up");
+    // Before that it would end with its handler's process group.
+    until("both have hidden a process", || (instance.log().matches("hidden\n").count() == 2).then_some(()));
+    // A worker that is quick cleans up by itself; this one can't.
+    let worker = status.partition(0).worker_pid.unwrap();
+    processes::signal(worker, Signal::SIGSTOP);
+    until("a worker stands still", || processes::is_stopped(worker).then_some(()));
     instance.kill();
 }
