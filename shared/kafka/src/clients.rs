@@ -11,7 +11,7 @@ use kafkavisor_types::ids::{Group, Topic};
 use rdkafka::consumer::Consumer;
 use rdkafka::metadata::Metadata;
 
-use crate::admin::{Described, add_brokers, describe};
+use crate::admin::{Asked, Described, Failed, add_brokers, describe};
 use crate::error::KafkaError;
 use crate::live::Live;
 use crate::patience::patiently;
@@ -47,6 +47,16 @@ impl Current {
 
     pub(crate) fn brokers(&self) -> String {
         self.properties.get(BROKERS).cloned().unwrap_or_default()
+    }
+
+    /// Why a client made with this has failed, or what is behind it.
+    pub(crate) fn explained(&self, failed: Failed, until: Instant) -> KafkaError {
+        let Failed { error, signs } = failed;
+        if error.is_permanent() {
+            return error;
+        }
+        let trouble = signs.explain(&self.brokers(), &self.properties, until);
+        trouble.map_or(error, |trouble| KafkaError::Security(Box::new(trouble)))
     }
 }
 
@@ -183,6 +193,22 @@ impl Clients {
             self.live().signs().forget();
         }
         answer
+    }
+
+    /// ... a group's coordinator, each time through a client of its own.
+    pub(crate) fn ask_coordinator<T>(
+        &self,
+        until: Instant,
+        ask: impl Fn(Live, Duration) -> Asked<T>,
+    ) -> Result<T, KafkaError> {
+        patiently(until, |left| {
+            let with = self.current();
+            let live = Live::new(&client_config(with.properties(), None))?;
+            match ask(live, left) {
+                Ok((_, answer)) => Ok(answer),
+                Err(failed) => Err(with.explained(failed, until.min(now() + LOOK))),
+            }
+        })
     }
 
     /// Waits for a first answer of Kafka.

@@ -31,7 +31,8 @@ impl Clients {
     }
 
     fn described_group(&self, group: &Group, until: Instant) -> Result<DescribedGroup, KafkaError> {
-        let mut described = match self.ask(until, |left| describe_group(self.live().native(), group, left)) {
+        let mut described = match self.ask_coordinator(until, |live, left| describe_group(live, group, left))
+        {
             // A broker that knows no groups (the demo's) has nobody in them.
             Err(KafkaError::Other(Code::UnsupportedFeature)) => {
                 DescribedGroup { members: None, unreadable: false }
@@ -44,7 +45,7 @@ impl Clients {
 
     /// All offsets of the group, whatever their topics: also those of topics that are gone. None where Kafka knows no such group.
     pub fn group_offsets(&self, group: &Group, until: Instant) -> Result<Answers<Stored>, KafkaError> {
-        let found = self.ask(until, |left| list_offsets(self.live().native(), group, left))?;
+        let found = self.ask_coordinator(until, |live, left| list_offsets(live, group, left))?;
         Ok(found.into_iter().filter_map(answer).collect())
     }
 }

@@ -1,6 +1,7 @@
 //! One client of librdkafka's, on its board of tokens for as long as it lives.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -54,8 +55,8 @@ impl Live {
     }
 
     /// What it has heard of trouble.
-    pub(crate) fn signs(&self) -> &Signs {
-        self.client.context()
+    pub(crate) fn signs(&self) -> Arc<Signs> {
+        Arc::clone(self.client.client().context())
     }
 
     /// Serves what librdkafka wants to tell.

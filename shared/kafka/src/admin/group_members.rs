@@ -10,9 +10,11 @@ use rdkafka::bindings as rd;
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::types::RDKafka;
 
+use super::coordinator::{Asked, through};
 use super::elements::elements_of;
 use super::request::{Operation, Request, may, text};
 use crate::error::KafkaError;
+use crate::live::Live;
 
 /// A member as the group's coordinator knows it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,17 +39,19 @@ pub(crate) struct DescribedGroup {
 }
 
 /// Asks the group's coordinator.
-///
+pub(crate) fn describe_group(live: Live, group: &Group, within: Duration) -> Asked<DescribedGroup> {
+    through(live, |rk| describe(rk, group, within))
+}
+
 /// `rk` must be a live handle; the caller holds its owner.
 #[expect(unsafe_code, reason = "librdkafka's C interface")]
-pub(crate) fn describe_group(
-    rk: *mut RDKafka,
-    group: &Group,
-    within: Duration,
-) -> Result<DescribedGroup, KafkaError> {
+fn describe(rk: *mut RDKafka, group: &Group, within: Duration) -> Result<DescribedGroup, KafkaError> {
     let name = CString::new(group.as_str()).map_err(|error| KafkaError::Client(error.to_string()))?;
-    let request =
-        Request::new(rk, rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, within)?;
+    let request = Request::to_coordinator(
+        rk,
+        rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS,
+        within,
+    )?;
     let mut names = [name.as_ptr()];
     request.include_rights();
     // SAFETY: all arguments are live; the request copies what it needs.

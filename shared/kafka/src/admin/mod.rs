@@ -3,6 +3,7 @@
 //! later than the caller's time.
 
 mod brokers;
+mod coordinator;
 mod credentials;
 mod elements;
 mod group_listing;
@@ -13,12 +14,13 @@ mod request;
 mod topics;
 
 pub(crate) use brokers::add_brokers;
+pub(crate) use coordinator::{Asked, Failed};
 pub(crate) use credentials::set_credentials;
 pub(crate) use elements::{Element, elements};
 pub(crate) use group_listing::list_offsets;
 pub use group_members::GroupMember;
 pub(crate) use group_members::{DescribedGroup, describe_group};
-pub(crate) use group_offsets::write_offsets;
+pub(crate) use group_offsets::{Written, write_offsets};
 pub(crate) use log_offsets::{LogOffsets, Which};
 pub use topics::Described;
 pub(crate) use topics::describe;

@@ -12,6 +12,8 @@ use crate::error::KafkaError;
 
 /// An answer that is due is waited for a little longer than librdkafka may take.
 const GRACE: Duration = Duration::from_millis(250);
+/// The longest that librdkafka takes.
+const LONGEST: Duration = Duration::from_secs(60 * 60);
 
 /// Frees what librdkafka made when it goes out of scope.
 pub(super) struct Owned<T>(NonNull<T>, unsafe extern "C" fn(*mut T));
@@ -94,6 +96,24 @@ impl Request {
         operation: rd::rd_kafka_admin_op_t,
         within: Duration,
     ) -> Result<Self, KafkaError> {
+        Self::timed(rk, operation, within, now() + within + GRACE)
+    }
+
+    /// ... to a group's coordinator: given up by us alone, whose client ends then (see `coordinator`).
+    pub(super) fn to_coordinator(
+        rk: *mut RDKafka,
+        operation: rd::rd_kafka_admin_op_t,
+        within: Duration,
+    ) -> Result<Self, KafkaError> {
+        Self::timed(rk, operation, LONGEST, now() + within.min(LONGEST / 2))
+    }
+
+    fn timed(
+        rk: *mut RDKafka,
+        operation: rd::rd_kafka_admin_op_t,
+        within: Duration,
+        until: Instant,
+    ) -> Result<Self, KafkaError> {
         let millis = i32::try_from(within.as_millis()).unwrap_or(i32::MAX).max(1);
         // SAFETY: `rk` is live; both are owned by guards from here on.
         let (options, queue) = unsafe {
@@ -106,7 +126,7 @@ impl Request {
         unsafe {
             rd::rd_kafka_AdminOptions_set_request_timeout(options.get(), millis, ptr::null_mut(), 0);
         }
-        Ok(Self { options, queue, until: now() + within + GRACE })
+        Ok(Self { options, queue, until })
     }
 
     /// Asks too what may be done with what is described.

@@ -10,7 +10,7 @@ use kafkavisor_types::ids::{Group, TopicPartition};
 use rdkafka::consumer::Consumer;
 use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
 
-use crate::admin::{Described, Element, elements, write_offsets};
+use crate::admin::{Described, Element, Written, elements, write_offsets};
 use crate::clients::{Clients, Current, LOOK};
 use crate::error::KafkaError;
 use crate::list;
@@ -26,11 +26,12 @@ const SOCKET_TIMEOUT_MS: u64 = 5000;
 pub struct KafkaOffsets {
     clients: Arc<Clients>,
     group: Group,
-    writer: Mutex<Writer>,
+    /// None where none could be made after one that failed: the next write tries again.
+    writer: Mutex<Option<Writer>>,
 }
 
-/// Keeps to the coordinator that it once found, whatever that one says: made anew after a request that failed, and when there are
-/// other properties, brokers to begin with among them; another name or password it is given as it is.
+/// Ends with a request that failed: it would keep to the coordinator that it once found, whatever that one says. Made anew too when
+/// there are other properties, brokers to begin with among them; another name or password it is given as it is.
 struct Writer {
     live: Live,
     made_with: Current,
@@ -45,7 +46,7 @@ impl Debug for KafkaOffsets {
 impl KafkaOffsets {
     /// Reads through `clients`, writes through a client of its own; asks nobody yet.
     pub fn new(clients: Arc<Clients>, group: &Group) -> Result<Self, KafkaError> {
-        let writer = Mutex::new(Writer::new(clients.current())?);
+        let writer = Mutex::new(Some(Writer::new(clients.current())?));
         Ok(Self { clients, group: group.clone(), writer })
     }
 }
@@ -58,27 +59,31 @@ impl Writer {
         Ok(Self { live: Live::new(&config)?, made_with: with })
     }
 
-    /// From here on it is as one made with this; what can't be, goes on as it was.
-    fn take(&mut self, with: &Current) {
-        if self.made_with == *with {
-            return;
+    /// One as made with this; what can't be made goes on as it was.
+    fn taking(mut self, with: Current) -> Self {
+        if self.made_with != with {
+            if self.live.take_login(self.made_with.properties(), with.properties()) {
+                self.made_with = with;
+            } else if let Ok(another) = Self::new(with) {
+                return another;
+            }
         }
-        if self.live.take_login(self.made_with.properties(), with.properties()) {
-            self.made_with = with.clone();
-        } else if let Ok(another) = Self::new(with.clone()) {
-            *self = another;
-        }
+        self
     }
 
-    /// The error, or what is behind it.
-    fn explained(&self, error: KafkaError) -> KafkaError {
-        if error.is_permanent() {
-            return error;
-        }
-        self.live.serve();
-        let (brokers, properties) = (self.made_with.brokers(), self.made_with.properties());
-        let trouble = self.live.signs().explain(&brokers, properties, now() + LOOK);
-        trouble.map_or(error, |trouble| KafkaError::Security(Box::new(trouble)))
+    /// Writes, and is there for another time where it did not fail.
+    fn write(
+        self,
+        group: &Group,
+        offsets: &TopicPartitionList,
+        within: Duration,
+    ) -> Result<(Option<Self>, Written), KafkaError> {
+        let Self { live, made_with } = self;
+        live.serve();
+        let (live, written) = write_offsets(live, group.as_str(), offsets, within)
+            .map_err(|failed| made_with.explained(failed, now() + LOOK))?;
+        let moved = written.values().any(|answer| *answer == Err(KafkaError::CoordinatorMoved));
+        Ok(((!moved).then_some(Self { live, made_with }), written))
     }
 }
 
@@ -112,33 +117,35 @@ impl OffsetStore for KafkaOffsets {
             let _never_refused = element.set_offset(ListOffset::Offset(offset.0));
             element.set_metadata(note);
         }
-        let with = self.clients.current();
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.take(&with);
-        writer.live.serve();
-        let written = write_offsets(writer.live.native(), self.group.as_str(), &wanted, left);
-        let written = written.map_err(|error| writer.explained(error));
-        let moved = |answers: &BTreeMap<_, Result<(), KafkaError>>| {
-            answers.values().any(|answer| *answer == Err(KafkaError::CoordinatorMoved))
-        };
-        if written.as_ref().map_or(true, moved)
-            && let Ok(another) = Writer::new(with)
-        {
-            *writer = another;
-        }
-        let written = match written {
+        let written = match self.write_once(&wanted, left) {
             Ok(written) => written,
             Err(error) => return all(offsets.keys(), &error),
         };
         let mut answers = all(offsets.keys(), &KafkaError::TimedOut);
         answers.extend(written.into_iter().map(|(key, answer)| (key, answer.map_err(OffsetError::from))));
-        drop(writer);
         self.tell_gone(&mut answers, deadline);
         answers
     }
 }
 
 impl KafkaOffsets {
+    /// One at a time.
+    fn write_once(&self, wanted: &TopicPartitionList, within: Duration) -> Result<Written, KafkaError> {
+        let with = self.clients.current();
+        let mut slot = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let writer = match slot.take() {
+            Some(writer) => writer.taking(with.clone()),
+            None => Writer::new(with.clone())?,
+        };
+        let (writer, written) = match writer.write(&self.group, wanted, within) {
+            Ok((writer, written)) => (writer, Ok(written)),
+            Err(error) => (None, Err(error)),
+        };
+        // Another one can look for a broker meanwhile.
+        *slot = writer.or_else(|| Writer::new(with).ok());
+        written
+    }
+
     /// Says of partitions that Kafka does not know whether they are gone, as far as that can be told now.
     fn tell_gone(&self, answers: &mut Answers<()>, deadline: Instant) {
         let unknown = Err(OffsetError::Kafka(KafkaError::Unknown));
