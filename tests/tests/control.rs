@@ -2,14 +2,18 @@
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use kafkavisor::clock;
+use kafkavisor_tests::environment::kafkavisor;
 use kafkavisor_tests::handlers;
 use kafkavisor_tests::instance::{Builder, Instance};
 use kafkavisor_tests::processes;
 use kafkavisor_tests::topic::Topic;
-use kafkavisor_tests::waiting::{WITHIN, until, until_within};
+use kafkavisor_tests::waiting::{WITHIN, throughout, until, until_within};
+use nix::sys::signal::Signal;
 
 /// As long as one side may take, and a good deal more.
 const ENDS_WITHIN: Duration = Duration::from_secs(12);
@@ -104,5 +108,65 @@ fn many_slow_clients_hold_it_for_seconds_only() {
     });
     drop(idle);
     assert_eq!(instance.status().unwrap().partition(0).restarts_total, 0);
+    instance.stop();
+}
+
+/// Nobody hears later of what they have given up on.
+#[test]
+fn what_nobody_waits_for_any_more_is_not_done() {
+    let topic = Topic::new(1);
+    let instance = started(&topic);
+    instance.signal(Signal::SIGSTOP);
+    until("it stands still", || processes::is_stopped(instance.pid()).then_some(()));
+    for request in ["{\"command\":\"pause\",\"partitions\":[]}\n", "{\"command\":\"stop\"}\n"] {
+        connect(&instance).write_all(request.as_bytes()).unwrap();
+    }
+    instance.signal(Signal::SIGCONT);
+    throughout(Duration::from_secs(1), "it goes on as before", || {
+        instance.status().is_some_and(|status| status.is_ready(1) && status.state == "running")
+    });
+    assert!(!instance.log().contains("asked for by"), "{}", instance.log());
+    instance.stop();
+}
+
+#[test]
+fn whoever_asks_one_that_stands_still_is_told_so() {
+    let topic = Topic::new(1);
+    let instance = started(&topic);
+    instance.signal(Signal::SIGSTOP);
+    let runs = format!("it runs (process {})", instance.pid());
+    thread::scope(|scope| {
+        for command in [&["status"][..], &["events"], &["events", "--follow"], &["stop"], &["pause"]] {
+            let (instance, runs) = (&instance, &runs);
+            scope.spawn(move || {
+                let asked = clock::now();
+                let output = instance.command(command);
+                let text = String::from_utf8(output.stderr).unwrap();
+                assert_eq!(output.status.code(), Some(69), "{command:?}: {text}");
+                assert!(text.contains(runs), "{command:?}: {text}");
+                assert!(asked.elapsed() < Duration::from_secs(15), "{command:?}: {:?}", asked.elapsed());
+            });
+        }
+    });
+    instance.signal(Signal::SIGCONT);
+    instance.stop();
+}
+
+/// `events --follow | head -1` ends with the next event, `status --watch | head -1` with the next look.
+#[test]
+fn whoever_is_read_no_more_says_no_more() {
+    let topic = Topic::new(1);
+    let instance = started(&topic);
+    let socket = instance.socket();
+    let reading = ["events --follow", "status --watch", "status --watch --json"].map(|command| {
+        let script = format!("{} {command} --socket {} | head -1", kafkavisor().display(), socket.display());
+        Command::new("sh").args(["-c", &script]).stdout(Stdio::null()).spawn().unwrap()
+    });
+    for mut reading in reading {
+        until("it has ended", || {
+            assert_eq!(instance.ask("log-level", &["info"]).status.code(), Some(0));
+            reading.try_wait().unwrap()
+        });
+    }
     instance.stop();
 }

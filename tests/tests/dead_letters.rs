@@ -37,6 +37,13 @@ fn assert_letter(letter: &Read, topic: &Topic, offset: i64, attempts: &str, erro
     assert!(texts.contains_key("kafkavisor.stderr"), "{texts:?}");
 }
 
+/// Why it is one, is among the events.
+#[track_caller]
+fn assert_told(instance: &Instance, words: &str) {
+    let events = String::from_utf8(instance.ask("events", &[]).stdout).unwrap();
+    assert!(events.contains(words), "{words:?} in {events}");
+}
+
 #[test]
 fn the_message_that_kills_its_handlers_is_dead_lettered_alone() {
     let (topic, dead, records) = (Topic::new(1), Topic::new(1), Records::new());
@@ -50,6 +57,7 @@ fn the_message_that_kills_its_handlers_is_dead_lettered_alone() {
     let status = instance.wait_consumed(&topic, 1);
     assert_eq!(status.partition(0).dead_lettered_total, 1, "{status:#?}");
     assert_eq!(status.partition(0).restarts_total, 3, "{status:#?}");
+    assert_told(&instance, "dead_lettered: offset 20 killed its handler 3 times, the last time");
     instance.stop();
     let letters = read(&dead, 1);
     assert_eq!(letters.len(), 1, "no other is dead-lettered with it: {letters:#?}");
@@ -91,6 +99,7 @@ fn a_rejected_message_is_dead_lettered_at_once_and_its_handler_goes_on() {
     let instance = dead_lettering(&topic, &dead).recorder(&Recorder::new(&records).reject(7)).start();
     let status = instance.wait_consumed(&topic, 1);
     assert_eq!((status.partition(0).dead_lettered_total, status.partition(0).restarts_total), (1, 0));
+    assert_told(&instance, "dead_lettered: offset 7: its handler rejected it: told to");
     instance.stop();
     let letters = read(&dead, 1);
     assert_eq!(letters.len(), 1);

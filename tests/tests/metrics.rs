@@ -192,6 +192,11 @@ fn counters_only_grow_over_workers_sessions_and_partitions_that_leave() {
     way.turn_to("127.0.0.1:1");
     ratchet
         .until("it is cut off", address, |scrape| scrape.value("kafkavisor_zookeeper_connected", &[]) == 0.0);
+    let said =
+        |words: &str| instance.ask("status", &[]).stdout.windows(words.len()).any(|w| w == words.as_bytes());
+    until("status says what comes next", || {
+        said("trouble: ZooKeeper is not reached: handlers get messages for ").then_some(())
+    });
     instance.wait_for("no worker is left", |status| {
         status.partitions.iter().all(|partition| partition.worker_pid.is_none())
     });

@@ -118,6 +118,31 @@ fn each_trouble_has_its_section_in_troubleshooting_md() {
     assert!(missing.is_empty(), "no section about: {missing:#?}");
 }
 
+/// What they are is told by the program: the listing's states, the reasons of the metrics, the codes of `--help`.
+#[test]
+fn each_state_reason_and_exit_code_has_its_row_in_troubleshooting_md() {
+    let page = std::fs::read_to_string(project().join("docs/troubleshooting.md")).unwrap();
+    let source = |file: &str| std::fs::read_to_string(project().join(file)).unwrap();
+    let states = source("supervisor/src/observe/metrics/instance.rs");
+    let states = states.split_once("\"starting\"").unwrap().1.split_once(']').unwrap().0;
+    let states = format!("\"starting\"{states}");
+    let reasons = source("supervisor/core/src/reason.rs");
+    let reasons = reasons.split_once("pub fn name(self)").unwrap().1.split_once("\n    }\n").unwrap().0;
+    let quoted = |text: &str| text.split('"').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    let (states, reasons) = (quoted(&states), quoted(reasons));
+    assert!(states.len() == 8 && reasons.len() == 9, "{states:?} {reasons:?}");
+    let help = source("supervisor/src/exit.rs");
+    let codes = help.split_once("pub(crate) enum Exit {").unwrap().1.split_once("\n}").unwrap().0;
+    let codes: Vec<_> =
+        codes.lines().filter_map(|line| line.trim().trim_end_matches(',').split_once(" = ")).collect();
+    assert!(codes.len() >= 7, "{codes:?}");
+    let named = states.iter().chain(&reasons).map(|name| format!("| `{name}`"));
+    let rows = named.chain(codes.iter().map(|(_, code)| format!("| {code} |")));
+    let missing: Vec<_> =
+        rows.filter(|row| !page.lines().any(|line| line.starts_with(row.as_str()))).collect();
+    assert!(missing.is_empty(), "no row: {missing:?}");
+}
+
 #[test]
 fn each_message_in_troubleshooting_md_is_one_that_is_said() {
     let page = std::fs::read_to_string(project().join("docs/troubleshooting.md")).unwrap();

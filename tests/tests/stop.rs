@@ -130,6 +130,46 @@ fn a_handler_that_will_not_stop_is_ended_at_the_deadline() {
     instance.assert_gone();
 }
 
+/// The command says how it ended, as its exit code does.
+#[test]
+fn the_stop_command_says_how_it_ended() {
+    let cases: [(&[&str], bool, i32, &str); 3] = [
+        (&[], false, 75, "the drain was cut short"),
+        (&["--now"], false, 75, "the drain was cut short"),
+        (&[], true, 1, "without a word of how"),
+    ];
+    for (arguments, killed, exit, words) in cases {
+        let topic = Topic::new(1);
+        topic.produce(&numbered(1, 1));
+        let instance = Builder::of(&topic)
+            .set("stop.timeout", "1s")
+            .shell("trap '' TERM INT HUP; while :; do sleep 1000; done")
+            .start();
+        instance.wait_for("the message is in flight", |status| {
+            status.partitions.iter().any(|partition| partition.in_flight == 1)
+        });
+        if killed {
+            std::thread::scope(|scope| {
+                let stopping = scope.spawn(|| instance.ask("stop", arguments));
+                instance.wait_for_log("stop asked for by");
+                instance.signal(Signal::SIGKILL);
+                says(&stopping.join().unwrap(), exit, words);
+            });
+        } else {
+            says(&instance.ask("stop", arguments), exit, words);
+            assert_eq!(instance.wait_exit(Duration::from_secs(20)), exit);
+        }
+        instance.assert_gone();
+    }
+}
+
+#[track_caller]
+fn says(output: &std::process::Output, exit: i32, words: &str) {
+    let text = String::from_utf8([output.stdout.clone(), output.stderr.clone()].concat()).unwrap();
+    assert_eq!(output.status.code(), Some(exit), "{text}");
+    assert!(text.contains(words), "{text}");
+}
+
 #[test]
 fn an_idle_handler_stops_at_once() {
     let (topic, records) = (Topic::new(4), Records::new());

@@ -179,7 +179,7 @@ fn status_of_an_earlier_or_later_version_is_shown_with_what_is_known() {
     let wrong_type = json!({"name": "n", "group": ["billing"], "partitions": []});
     says(asks(&["status", "--socket", "control.sock"], &wrong_type), 69, &[]);
     for nothing in [json!({}), json!([]), json!("running"), json!({"name": 7})] {
-        says(asks(&["status", "-g", "billing"], &nothing), 69, &["no supervisor of group billing"]);
+        says(asks(&["status", "-g", "billing"], &nothing), 69, &["not understood by this version"]);
     }
 }
 

@@ -92,7 +92,7 @@ fn truncate(text: &mut String, limit: usize) {
 
 /// The text with its control characters written out, as in `\n` and `\u{1b}`, but for those that are `spared`.
 pub fn escaped<'a>(text: &'a str, spared: &[char]) -> Cow<'a, str> {
-    let raw = |c: char| c.is_control() && !spared.contains(&c);
+    let raw = |c: char| (c.is_control() || turns(c)) && !spared.contains(&c);
     let Some(first) = text.find(raw) else { return Cow::Borrowed(text) };
     let (harmless, rest) = text.split_at_checked(first).unwrap_or((text, ""));
     let mut out = String::with_capacity(text.len() + 16);
@@ -100,7 +100,11 @@ pub fn escaped<'a>(text: &'a str, spared: &[char]) -> Cow<'a, str> {
     for c in rest.chars() {
         if raw(c) {
             // Writing to a string can't fail.
-            let _written = write!(out, "{}", c.escape_debug());
+            let _written = if turns(c) {
+                write!(out, "{}", c.escape_unicode())
+            } else {
+                write!(out, "{}", c.escape_debug())
+            };
         } else {
             out.push(c);
         }
@@ -108,11 +112,24 @@ pub fn escaped<'a>(text: &'a str, spared: &[char]) -> Cow<'a, str> {
     Cow::Owned(out)
 }
 
+/// Whether it turns the direction of what follows, or ends a line, where neither can be seen.
+fn turns(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn nothing_turns_the_line_around_and_what_joins_letters_stays() {
+        assert_eq!(shown("gnp.\u{202e}exe"), "gnp.\\u{202e}exe");
+        assert_eq!(shown("a\u{2028}b"), "a\\u{2028}b");
+        let family = "\u{1f468}\u{200d}\u{1f469}";
+        assert_eq!(shown(family), family);
+    }
 
     #[test]
     fn short_texts_stay_as_they_are_and_long_ones_say_how_long_they_were() {

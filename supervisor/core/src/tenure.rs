@@ -120,6 +120,8 @@ pub struct Tenure {
     pub(crate) made_again: bool,
     /// The message that an operator may skip: what parked the partition, or what its handlers die of.
     pub blocking: Option<DeadLetter>,
+    /// The message that goes to the dead-letter topic, and why.
+    pub(crate) given_up: Option<(Offset, String)>,
     /// The handler's worker lives on while it fails (`exec`).
     pub(crate) failing: bool,
     pub(crate) dead_letter: Option<DueDeadLetter>,
@@ -152,6 +154,7 @@ impl Tenure {
             assigned_again: None,
             made_again: false,
             blocking: None,
+            given_up: None,
             failing: false,
             dead_letter: None,
             seek: None,

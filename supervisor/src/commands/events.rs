@@ -1,7 +1,5 @@
 //! `kafkavisor events`: what happened last, newest last, and with `--follow` what happens.
 
-use std::io::BufRead;
-
 use kafkavisor::text::shown;
 use serde::Deserialize;
 
@@ -9,7 +7,7 @@ use super::find;
 use super::table::Style;
 use crate::cli::EventsArgs;
 use crate::exit::{Exit, Failure};
-use crate::operate::control::tell;
+use crate::operate::asking::Conversation;
 use kafkavisor_link::control::Request;
 
 /// An event as any version may print it.
@@ -27,15 +25,21 @@ pub(super) struct Event {
 pub(super) fn run(args: &EventsArgs) -> Result<Exit, Failure> {
     let socket = find::socket(&args.which)?;
     let request = Request::Events { count: args.count, follow: args.follow };
-    let lines = tell(&socket, &request).map_err(|error| find::nobody(&socket, &error))?;
+    let nobody = |error| find::nobody(&socket, &error);
+    if args.follow {
+        // Whoever answers once is listened to for as long as it takes.
+        find::status(&socket)?;
+    }
+    let mut told = Conversation::begin(&socket, &request).map_err(nobody)?;
+    if args.follow {
+        told.wait_for_ever().map_err(nobody)?;
+    }
     let style = Style::of_stdout();
-    for line in lines.lines() {
-        let Ok(line) = line else { break };
+    while let Some(line) = told.line().map_err(nobody)? {
         let value = find::not_refused(&socket, serde_json::from_str(&line).unwrap_or_default())?;
-        if args.json {
-            super::print(&format!("{line}\n"))?;
-        } else {
-            super::print(&in_words(&find::read(&socket, value)?, style))?;
+        let text = if args.json { line } else { in_words(&find::read(&socket, value)?, style) };
+        if !super::print_more(&text)? {
+            break;
         }
     }
     Ok(Exit::Clean)

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::cli::WhichArgs;
 use crate::exit::Failure;
 use crate::observe::status::Status;
-use crate::operate::control::ask;
+use crate::operate::asking::{Unanswered, ask};
 use crate::shell::runtime_directory::{candidates, path_of, socket_in};
 
 /// The instance's control socket.
@@ -27,49 +27,97 @@ pub(super) fn socket(which: &WhichArgs) -> Result<PathBuf, Failure> {
             ))
         })?;
         let socket = socket_in(&path_of(name));
-        return match status(&socket) {
-            Ok(status) if status.name != *name => Err(Failure::unreachable(format!(
+        return match see(&socket) {
+            Ok(Seen::Answers(status)) if status.name != *name => Err(Failure::unreachable(format!(
                 "the supervisor at {} is named {}, not {name}: say --name {}",
                 named(socket.display()),
                 named(&status.name),
                 named(&status.name)
             ))),
+            // It is not asked twice.
+            Ok(Seen::Silent(why)) => Err(why),
             _ => Ok(socket),
         };
     }
-    let mut running: Vec<(PathBuf, Status)> = candidates()
-        .iter()
-        .map(|folder| socket_in(folder))
-        .filter_map(|socket| Some((socket.clone(), status(&socket).ok()?)))
-        .collect();
-    if let Some(group) = &which.group {
-        running.retain(|(_, status)| status.group == *group);
+    let (mut answering, mut unclear) = (Vec::new(), Vec::new());
+    for folder in candidates() {
+        let socket = socket_in(&folder);
+        match see(&socket) {
+            Ok(Seen::Answers(status)) => answering.push((socket, *status)),
+            Ok(Seen::Silent(why) | Seen::Strange(why)) => unclear.push((folder, why)),
+            Err(_nobody) => {}
+        }
     }
+    if let Some(group) = &which.group {
+        answering.retain(|(_, status)| status.group == *group);
+    }
+    one_of(which, &answering, unclear)
+}
+
+/// The only one; of those that can't be told apart, a list.
+fn one_of(
+    which: &WhichArgs,
+    answering: &[(PathBuf, Status)],
+    mut unclear: Vec<(PathBuf, Failure)>,
+) -> Result<PathBuf, Failure> {
     let what = which.group.as_ref().map_or_else(String::new, |group| format!(" of group {}", named(group)));
-    match running.as_slice() {
-        [(socket, _)] => Ok(socket.clone()),
-        [] => Err(Failure::unreachable(format!(
-            "no supervisor{what} is running here; if its socket is elsewhere, say --socket PATH"
-        ))),
-        several => {
-            let list: Vec<_> = several
-                .iter()
-                .map(|(_, s)| format!("  --name {} (group {})", named(&s.name), named(&s.group)))
-                .collect();
-            Err(Failure::usage(format!(
-                "several supervisors{what} are running; say which:\n{}",
-                list.join("\n")
-            )))
+    match (answering, unclear.len()) {
+        ([(socket, _)], 0) => return Ok(socket.clone()),
+        // Whoever else is there and does not answer is not in the way of one that was named.
+        ([(socket, _)], _) if which.group.is_some() => return Ok(socket.clone()),
+        ([], 0) => {
+            return Err(Failure::unreachable(format!(
+                "no supervisor{what} is running here; if its socket is elsewhere, say --socket PATH"
+            )));
+        }
+        _ => {}
+    }
+    if answering.is_empty()
+        && unclear.len() == 1
+        && let Some((_, why)) = unclear.pop()
+    {
+        return Err(why);
+    }
+    let known =
+        answering.iter().map(|(_, s)| format!("  --name {} (group {})", named(&s.name), named(&s.group)));
+    let silent = unclear.iter().map(|(folder, _)| {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        format!("  --name {} (does not answer)", named(name))
+    });
+    let list: Vec<_> = known.chain(silent).collect();
+    Err(Failure::usage(format!("several supervisors{what} are running; say which:\n{}", list.join("\n"))))
+}
+
+/// What is to be seen at a socket where somebody is.
+enum Seen {
+    Answers(Box<Status>),
+    /// It does not answer.
+    Silent(Failure),
+    /// It hangs, or is of a version that is not understood.
+    Strange(Failure),
+}
+
+/// An error where nobody is.
+fn see(socket: &Path) -> Result<Seen, Unanswered> {
+    match ask(socket, &Request::Status { partition: None }) {
+        Err(error @ Unanswered::Nobody(_)) => Err(error),
+        Err(silent @ Unanswered::Silent { .. }) => Ok(Seen::Silent(nobody(socket, &silent))),
+        Ok(answer) => {
+            Ok(understood(socket, answer)
+                .map_or_else(Seen::Strange, |status| Seen::Answers(Box::new(status))))
         }
     }
 }
 
 /// What the instance behind `socket` says of itself.
 pub(super) fn status(socket: &Path) -> Result<Status, Failure> {
-    read(socket, asked(socket, &Request::Status { partition: None })?).and_then(|status: Status| {
-        // The one thing that no supervisor leaves out: every other key may be of a version that this one is not.
-        if status.name.is_empty() { Err(strange(socket, &"its status has no name")) } else { Ok(status) }
-    })
+    understood(socket, ask(socket, &Request::Status { partition: None }).map_err(|e| nobody(socket, &e))?)
+}
+
+fn understood(socket: &Path, answer: Value) -> Result<Status, Failure> {
+    let status: Status = read(socket, not_refused(socket, answer)?)?;
+    // The one thing that no supervisor leaves out: every other key may be of a version that this one is not.
+    if status.name.is_empty() { Err(strange(socket, &"its status has no name")) } else { Ok(status) }
 }
 
 /// The answer of the instance behind `socket`, if it is one.
@@ -91,7 +139,7 @@ pub(super) fn not_refused(socket: &Path, answer: Value) -> Result<Value, Failure
             of(&version)
         )));
     }
-    Err(nobody(socket, &error))
+    Err(Failure::unreachable(format!("the supervisor at {}: {error}: see its log", named(socket.display()))))
 }
 
 /// An answer, as this version has it; keys may be missing or unknown.
@@ -117,10 +165,15 @@ fn of(version: &str) -> String {
     format!(" (it is of version {version}, and this of {ours}: ask with the `kafkavisor` that runs there)")
 }
 
-/// Nobody answers at `socket`.
-pub(super) fn nobody(socket: &Path, error: &dyn std::fmt::Display) -> Failure {
-    Failure::unreachable(format!(
-        "no supervisor answers at {}: {error}: is it running? `kafkavisor status` without a name lists those that are",
-        named(socket.display())
-    ))
+/// There is no answer at `socket`.
+pub(super) fn nobody(socket: &Path, error: &Unanswered) -> Failure {
+    let socket = named(socket.display());
+    Failure::unreachable(match error {
+        Unanswered::Nobody(error) => format!(
+            "no supervisor answers at {socket}: {error}: is it running? `kafkavisor status` without a name lists those that are"
+        ),
+        Unanswered::Silent { .. } => format!(
+            "the supervisor at {socket}: {error}; what it has not begun it will not do later: see its log, and docs/troubleshooting.md"
+        ),
+    })
 }

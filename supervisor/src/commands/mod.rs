@@ -90,12 +90,16 @@ pub(crate) fn note(text: &str) {
 
 /// Writes results to stdout. Whoever closed it wants no more of them.
 fn print(text: &str) -> Result<(), Failure> {
+    print_more(text).map(|_read_or_not| ())
+}
+
+/// ... of which there may be more; whether somebody wants it.
+fn print_more(text: &str) -> Result<bool, Failure> {
     use std::io::{ErrorKind, Write};
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::failed(format!("failed to write to standard output: {error}")))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::failed(format!("failed to write to standard output: {error}"))),
     }
 }

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use nix::poll::{PollTimeout, poll};
 
-use super::table::{Style, room, table};
+use super::table::{Style, is_dumb, room, table};
 use super::{detail, find, watch};
 use crate::cli::StatusArgs;
 use crate::exit::{Exit, Failure};
@@ -28,8 +28,8 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
             let detail = find::read(&socket, find::asked(&socket, &request)?)?;
             detail::text(&detail, Style::of_stdout())
         };
-        super::print(&text)?;
-        if !args.watch {
+        let read = super::print_more(&text)?;
+        if !args.watch || !read {
             return Ok(Exit::Clean);
         }
         let _a_second = poll(&mut [], PollTimeout::from(1000u16));
@@ -38,6 +38,5 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
 
 /// One that keys come from, and that can be drawn on.
 fn on_a_terminal() -> bool {
-    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    std::io::stdout().is_terminal() && std::io::stdin().is_terminal() && !dumb
+    std::io::stdout().is_terminal() && std::io::stdin().is_terminal() && !is_dumb()
 }

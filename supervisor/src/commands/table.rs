@@ -14,11 +14,11 @@ pub(super) struct Style {
 }
 
 impl Style {
-    /// Colour only on a terminal, and not where `NO_COLOR` is set.
+    /// Colour only on a terminal that is not dumb, and not where `NO_COLOR` is set.
     pub(super) fn of_stdout() -> Self {
         use std::io::IsTerminal;
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { colour: std::io::stdout().is_terminal() && !unwanted }
+        Self { colour: std::io::stdout().is_terminal() && !unwanted && !is_dumb() }
     }
 
     fn paint(self, code: &str, text: &str) -> String {
@@ -49,6 +49,11 @@ impl Style {
             Level::Bad => self.bad(text),
         }
     }
+}
+
+/// Whether the terminal can do no more than write one line after the other.
+pub(super) fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// How a state is meant.

@@ -10,6 +10,7 @@ use kafkavisor::ids::{Topic, TopicPartition};
 use kafkavisor_kafka::Described;
 use kafkavisor_kafka::clients::Clients;
 use kafkavisor_kafka::error::KafkaError;
+use rdkafka::error::RDKafkaErrorCode as Code;
 
 /// A look that failed at start is made again after this.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -166,8 +167,14 @@ impl Topics {
         (partitions != before || !made_again.is_empty()).then_some(Changes { partitions, made_again })
     }
 
-    /// What the last look lacked that somebody must do something about.
+    /// What the last look lacked that somebody must do something about, or that nobody has answered.
     pub(super) fn troubles(&self) -> BTreeSet<String> {
+        let silence = |known: &Known| known.failing.as_ref().is_some_and(is_silence);
+        if self.known.values().all(silence)
+            && let Some(error) = self.known.values().find_map(|known| known.failing.as_ref())
+        {
+            return BTreeSet::from([unreached(error)]);
+        }
         let trouble = |(topic, known): (&Topic, &Known)| {
             let error = known.failing.as_ref()?;
             if let KafkaError::Security(trouble) = error {
@@ -190,6 +197,18 @@ impl Topics {
         }
         failed
     }
+}
+
+/// Whether no broker has answered.
+fn is_silence(error: &KafkaError) -> bool {
+    *error == KafkaError::TimedOut
+        || matches!(error, KafkaError::Other(Code::BrokerTransportFailure | Code::AllBrokersDown))
+}
+
+fn unreached(error: &KafkaError) -> String {
+    format!(
+        "Kafka is not reached ({error}): handlers get no more messages, and what they have done is committed once it answers; it is tried again by itself"
+    )
 }
 
 impl Known {

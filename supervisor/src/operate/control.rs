@@ -1,7 +1,7 @@
 //! The control socket: one JSON object a line, mode 0600, its peers checked, what it reads bounded.
 
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{RecvTimeoutError, Sender};
 use kafkavisor::clock::now;
 use kafkavisor::ids::TopicPartition;
 use kafkavisor_link::control::{MAX_REQUEST, NotTried, Request, Selector};
@@ -19,55 +19,39 @@ use kafkavisor_link::panics;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::{Uid, geteuid};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::asked::{Asked, CARRIED_OUT_WITHIN, End, Waiting};
 use super::silent::Silent;
+use crate::exit::Exit;
 use crate::observe::Looks;
 
 /// So many are answered at once: those who follow events or wait for a `seek` among them.
 const MAX_CONVERSATIONS: usize = 128;
 /// Longest that either side may take.
-const TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// After no connection could be taken.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// Longest that an operator's word may take to be carried out: a drain, and the commit behind it.
-const CARRIED_OUT_WITHIN: Duration = Duration::from_secs(3600);
+/// ... beyond which what is being carried out already is waited for.
+const LATE: Duration = Duration::from_secs(3);
 /// Whether whoever waits is still there is looked at so often.
 const STILL_THERE: Duration = Duration::from_millis(500);
 /// Longest that answers may take to reach those who wait when the instance ends.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
-/// A request, who asks, and where the answer goes.
-pub(crate) struct Asked {
-    pub(crate) request: Request,
-    pub(crate) uid: u32,
-    pub(crate) pid: i32,
-    answer: Sender<Value>,
-}
-
-impl Asked {
-    /// For the log.
-    pub(crate) fn who(&self) -> String {
-        format!("user {} (process {})", self.uid, self.pid)
-    }
-
-    /// Who does not wait for the answer does not get it.
-    pub(crate) fn reply(&self, answer: Value) {
-        let _nobody_waits = self.answer.try_send(answer);
-    }
-}
-
 /// The socket; its file goes with it.
 pub(crate) struct Control {
     path: PathBuf,
     conversations: Arc<AtomicUsize>,
+    end: End,
 }
 
 impl Control {
-    /// Lets those who are being answered hear it, at the end.
-    pub(crate) fn finish(&self) {
+    /// Lets those who are being answered hear it, at the end, which is this one.
+    pub(crate) fn finish(&self, exit: Exit) {
+        self.end.is(exit);
         let deadline = now() + LAST_ANSWERS;
         while self.conversations.load(Ordering::Acquire) > 0 && now() < deadline {
             thread::park_timeout(Duration::from_millis(1));
@@ -94,7 +78,8 @@ impl Control {
         let listener = UnixListener::bind(path)?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
         let (conversations, silent) = (Arc::new(AtomicUsize::new(0)), Silent::default());
-        let counted = Arc::clone(&conversations);
+        let (counted, end) = (Arc::clone(&conversations), End::default());
+        let ended = end.clone();
         let accept = move || {
             for stream in listener.incoming() {
                 let Ok(stream) = stream else {
@@ -105,14 +90,15 @@ impl Control {
                 let stream = Arc::new(stream);
                 silent.comes(&stream);
                 let (asked, looks, silent) = (asked.clone(), looks.clone(), silent.clone());
+                let ended = ended.clone();
                 let conversations = Arc::clone(&conversations);
                 let converse = move || {
                     panics::end_alone();
                     let request = request_line(&stream);
                     silent.speaks(&stream);
                     let counted = Counted::new(conversations);
-                    let said =
-                        request.and_then(|request| converse(&stream, &request, &counted, &asked, &looks));
+                    let house = House { asked: &asked, looks: &looks, ended: &ended };
+                    let said = request.and_then(|request| converse(&stream, &request, &counted, &house));
                     if let Err(error) = said {
                         log::debug!("control socket: {error}");
                     }
@@ -121,7 +107,7 @@ impl Control {
             }
         };
         thread::Builder::new().name("control".to_owned()).spawn(accept)?;
-        Ok(Self { path: path.to_owned(), conversations: counted })
+        Ok(Self { path: path.to_owned(), conversations: counted, end })
     }
 }
 
@@ -144,13 +130,15 @@ impl Drop for Counted {
     }
 }
 
-fn converse(
-    stream: &UnixStream,
-    request: &[u8],
-    counted: &Counted,
-    asked: &Sender<Asked>,
-    looks: &Looks,
-) -> io::Result<()> {
+/// Who answers: the loop, or what it has published.
+struct House<'a> {
+    asked: &'a Sender<Asked>,
+    looks: &'a Looks,
+    ended: &'a End,
+}
+
+fn converse(stream: &UnixStream, request: &[u8], counted: &Counted, house: &House<'_>) -> io::Result<()> {
+    let looks = house.looks;
     stream.set_write_timeout(Some(TIMEOUT))?;
     let peer = getsockopt(stream, PeerCredentials)?;
     if !may_ask(Uid::from_raw(peer.uid()), geteuid()) {
@@ -172,25 +160,57 @@ fn converse(
     if let Request::Events { count, follow } = request {
         return tell_events(stream, looks, count, follow);
     }
-    let (answer, answered) = bounded(1);
-    let within = if matches!(request, Request::Seek { .. } | Request::Skip { .. }) {
-        CARRIED_OUT_WITHIN
-    } else {
-        TIMEOUT
-    };
-    let question = Asked { request, uid: peer.uid(), pid: peer.pid(), answer };
-    let busy = || not_tried("the supervisor does not answer", false);
-    if asked.send(question).is_err() {
-        return reply(stream, &busy());
+    // It may have come long ago: whoever asks gives up in time, and nothing is done behind their back.
+    if has_gone(stream) {
+        return Ok(());
     }
-    let deadline = now() + within;
+    let stops = matches!(request, Request::Stop { .. });
+    let (question, waiting) = Asked::new(request, &peer);
+    let within = if waiting.is_patient() { CARRIED_OUT_WITHIN } else { TIMEOUT };
+    let answer = match house.asked.send(question) {
+        Ok(()) => answered(stream, &waiting, within),
+        Err(_) => Some(not_tried("the supervisor has ended", false)),
+    };
+    let Some(answer) = answer else { return Ok(()) };
+    reply(stream, &answer)?;
+    if stops && answer.get("error").is_none() { tell_end(stream, house.ended) } else { Ok(()) }
+}
+
+/// The loop's answer, or that it has none; nothing where nobody waits for it any more.
+fn answered(stream: &UnixStream, waiting: &Waiting, within: Duration) -> Option<Value> {
+    let mut deadline = now() + within;
+    let mut begun = false;
     loop {
-        match answered.recv_timeout(STILL_THERE) {
-            Ok(answer) => return reply(stream, &answer),
-            Err(RecvTimeoutError::Disconnected) => return reply(stream, &busy()),
-            Err(RecvTimeoutError::Timeout) if now() >= deadline => return reply(stream, &busy()),
-            Err(RecvTimeoutError::Timeout) if has_gone(stream) => return Ok(()),
-            Err(RecvTimeoutError::Timeout) => {}
+        match waiting.answered.recv_timeout(STILL_THERE) {
+            Ok(answer) => return Some(answer),
+            Err(RecvTimeoutError::Disconnected) => return Some(not_tried("the supervisor has ended", false)),
+            Err(RecvTimeoutError::Timeout) if has_gone(stream) => {
+                let _is_carried_out = !waiting.give_up();
+                return None;
+            }
+            Err(RecvTimeoutError::Timeout) if now() < deadline => {}
+            Err(RecvTimeoutError::Timeout) if begun => {
+                return Some(not_tried("it is being carried out, but says no more about it", false));
+            }
+            Err(RecvTimeoutError::Timeout) if waiting.give_up() => {
+                return Some(not_tried("it hangs; nothing is done", false));
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                begun = true;
+                deadline = now() + LATE;
+            }
+        }
+    }
+}
+
+/// How it ends, for those who have stopped it.
+fn tell_end(stream: &UnixStream, end: &End) -> io::Result<()> {
+    loop {
+        if let Some(exit) = end.within(STILL_THERE) {
+            return reply(stream, &json!({ "exit": exit as u8 }));
+        }
+        if has_gone(stream) {
+            return Ok(());
         }
     }
 }
@@ -275,27 +295,6 @@ fn reply(mut stream: &UnixStream, answer: &Value) -> io::Result<()> {
     let mut line = serde_json::to_vec(answer)?;
     line.push(b'\n');
     stream.write_all(&line)
-}
-
-/// Asks the instance behind `socket` for lines, as many as it has, for as long as it says any.
-pub(crate) fn tell(socket: &Path, request: &Request) -> io::Result<BufReader<UnixStream>> {
-    let mut stream = UnixStream::connect(socket)?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
-    let mut line = serde_json::to_vec(request)?;
-    line.push(b'\n');
-    stream.write_all(&line)?;
-    Ok(BufReader::new(stream))
-}
-
-/// Asks the instance behind `socket`.
-pub(crate) fn ask(socket: &Path, request: &Request) -> io::Result<Value> {
-    let mut lines = tell(socket, request)?;
-    let patient = matches!(request, Request::Seek { .. } | Request::Skip { .. });
-    let within = if patient { CARRIED_OUT_WITHIN } else { 2 * TIMEOUT };
-    lines.get_ref().set_read_timeout(Some(within))?;
-    let mut answer = String::new();
-    lines.read_line(&mut answer)?;
-    Ok(serde_json::from_str(&answer)?)
 }
 
 #[cfg(test)]

@@ -2,10 +2,13 @@
 //!
 //! | file | for |
 //! |---|---|
-//! | `control`, `silent` | the control socket, and who gives way there |
+//! | `control`, `asked`, `silent` | the control socket, what is asked of the loop, and who gives way there |
+//! | `asking` | the other side of it |
 //! | `reload` | HUP |
 //! | `service` | what systemd is told |
 
+pub(crate) mod asked;
+pub(crate) mod asking;
 pub(crate) mod control;
 pub(crate) mod reload;
 pub(crate) mod service;

@@ -14,10 +14,13 @@ use serde_json::json;
 
 use super::event_loop::EventLoop;
 use crate::kafka::Ask;
-use crate::operate::control::Asked;
+use crate::operate::asked::Asked;
 
 impl EventLoop {
     pub(super) fn asked(&mut self, asked: Asked) {
+        if !asked.begin() {
+            return;
+        }
         match asked.request.clone() {
             // Answered by those who ask, from what they have looked at.
             Request::Status { .. } | Request::Events { .. } => {}

@@ -20,7 +20,7 @@ use super::troubles::Troubles;
 use crate::kafka::{Ask, Author, Changes, Found, Heard as KafkaHeard, LogEnd, StartError, Unfetched};
 use crate::observe::Describe;
 use crate::observe::metrics::Pushing;
-use crate::operate::control::Asked;
+use crate::operate::asked::Asked;
 use crate::operate::reload::{self, Load, Loaded, New, kept_line};
 use crate::operate::service::Service;
 use crate::processes::{Gone, Heard as WorkerHeard, News};

@@ -34,7 +34,8 @@ use crate::exit::{Exit, Failure};
 use crate::kafka::{Commits, SharedLease, Unfetched};
 use crate::observe::metrics::Pushing;
 use crate::observe::{Board, Events, Looks, http};
-use crate::operate::control::{Asked, Control};
+use crate::operate::asked::Asked;
+use crate::operate::control::Control;
 use crate::operate::reload::Load;
 use crate::operate::service::Service;
 use crate::processes::{Workers, limits, secrecy};
@@ -149,10 +150,10 @@ pub(crate) fn run(
         woken,
         describe,
     };
-    let cut_short = event_loop.run(&sources);
-    control.finish();
+    let exit = if event_loop.run(&sources) { Exit::CutShort } else { Exit::Clean };
+    control.finish(exit);
     drop(control);
-    Ok(if cut_short { Exit::CutShort } else { Exit::Clean })
+    Ok(exit)
 }
 
 fn no_thread(error: io::Error) -> Failure {

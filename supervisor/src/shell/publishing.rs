@@ -11,11 +11,13 @@ use kafkavisor_supervisor_core::{Barred, Partition};
 use nix::unistd::{Pid, getpid};
 
 use super::event_loop::EventLoop;
+use crate::observe::ages::in_words;
 use crate::observe::board::PUBLISH_EVERY;
 use crate::observe::snapshot::{Moment, Seen, Snapshot};
 use crate::observe::status::{self, Status};
 use crate::observe::{Describe, Looks};
 use kafkavisor_link::message::{Description, ToWorker};
+use kafkavisor_link::page::Lease;
 
 /// A clock that is further off than this was set.
 const CLOCK_WAS_SET_MILLIS: u64 = 500;
@@ -98,8 +100,13 @@ impl EventLoop {
         let (core, assignment) = (self.driver.core(), self.driver.assignment());
         let connected = assignment.connected && assignment.joined;
         let partitions = core.partitions().iter().map(|(key, owned)| self.seen(key, owned)).collect();
-        let mut snapshot =
-            Snapshot::new(moment, self.instance(), self.telling.applied, connected, partitions);
+        let mut snapshot = Snapshot::new(
+            moment,
+            self.instance(moment.boottime),
+            self.telling.applied,
+            connected,
+            partitions,
+        );
         core.left().for_each(|record| snapshot.left.add_record(record));
         snapshot.rebalances = *core.rebalances();
         snapshot.per_partition = self.real.config().metrics.per_partition;
@@ -127,7 +134,7 @@ impl EventLoop {
     }
 
     /// The instance without its partitions.
-    fn instance(&self) -> Status {
+    fn instance(&self, boottime: Boottime) -> Status {
         let (core, assignment, config) = (self.driver.core(), self.driver.assignment(), self.real.config());
         let state = match (core.stopping(), core.settled()) {
             (true, _) => "stopping",
@@ -144,7 +151,7 @@ impl EventLoop {
             generation: core.generation().0,
             pid: u32::try_from(getpid().as_raw()).unwrap_or_default(),
             uptime_seconds: now().saturating_duration_since(self.started).as_secs_f64(),
-            troubles: self.all_troubles(),
+            troubles: self.cut_off(boottime).into_iter().chain(self.all_troubles()).collect(),
             commit_errors_total: core.commit_errors(),
             assignment: status::Assignment {
                 mode: assignment.mode.to_owned(),
@@ -168,6 +175,25 @@ impl EventLoop {
             Some(Barred::Refused(_)) => self.troubles.seen.clone(),
             Some(Barred::Denied(_)) | None => None,
         }
+    }
+
+    /// That ZooKeeper is not reached, and what comes of it when.
+    fn cut_off(&self, boottime: Boottime) -> Option<String> {
+        if self.driver.assignment().connected {
+            return None;
+        }
+        let Lease { deliver_until, dead_by } = self.driver.lease();
+        let then = if boottime < deliver_until {
+            format!(
+                "handlers get messages for {} more, then their workers end, unless it is reached again",
+                in_words(deliver_until.since(boottime))
+            )
+        } else if boottime < dead_by {
+            format!("workers end, in {} at the latest; it is tried again", in_words(dead_by.since(boottime)))
+        } else {
+            "no partition is surely ours any more, and none is worked on until it is reached again".to_owned()
+        };
+        Some(format!("ZooKeeper is not reached: {then}"))
     }
 
     /// What others come from stands first.

@@ -8,7 +8,7 @@ use kafkavisor_link::control::Outcome;
 use kafkavisor_supervisor_core::{Change, Refusal, Ticket};
 
 use crate::observe::Looks;
-use crate::operate::control::Asked;
+use crate::operate::asked::Asked;
 
 /// A request that is not answered yet.
 struct Open {

@@ -170,6 +170,9 @@ impl Core {
                 let record = self.record_mut(key);
                 record.count_restart(Reason::LeaseLost);
                 self.note_exit(key, &how);
+                let next = format!("{how}; started again once ZooKeeper confirms that it is");
+                log::warn!(partition:% = key; "{next}");
+                self.changes.of(key, "worker_exited", next);
                 self.go_on(now, key)
             }
             Some(Ending::Parked { offset, error }) => self.parked(now, key, *offset, error, &end),
@@ -177,6 +180,7 @@ impl Core {
                 hit!(worker_lost_its_start);
                 log::warn!(partition:% = key; "{how}; looking where to go on");
                 self.note_exit(key, &how);
+                self.changes.of(key, "worker_exited", format!("{how}; looking where to go on"));
                 self.locate_later(now, key, how);
                 Vec::new()
             }
@@ -388,6 +392,7 @@ impl Core {
             PoisonAction::DeadLetter => {
                 hit!(message_given_up_and_dead_lettered);
                 log::error!(partition:% = key; "{what}: it goes to the dead-letter topic");
+                partition.tenure.given_up = Some((offset, what));
                 let dead_letter = partition.tenure.blocking.clone();
                 partition.tenure.dead_letter =
                     dead_letter.map(|dead_letter| DueDeadLetter { dead_letter, ticket: None });

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use kafkavisor::clock::Boottime;
+use kafkavisor::config::PoisonAction;
 use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor::text;
 use kafkavisor_link::message::{DeadLetter, FromWorker, Verdict};
@@ -54,6 +55,12 @@ impl Core {
                 let verdict = self.verdict(now, key, offset, rejected);
                 let shown = text::shown(&error);
                 log::warn!(partition:% = key; "offset {offset} (attempt {attempts}): {shown}; {verdict}");
+                if verdict == Verdict::Apply(PoisonAction::DeadLetter)
+                    && let Some(partition) = self.partitions.get_mut(key)
+                {
+                    let whose = if rejected { "its handler rejected it" } else { "its handler failed on it" };
+                    partition.tenure.given_up = Some((offset, format!("offset {offset}: {whose}: {error}")));
+                }
                 let decided = Action::Decide { pid, partition: key.clone(), offset, verdict };
                 let given_up = !rejected && verdict != Verdict::Retry;
                 let noted = given_up.then(|| self.gave_up(key, at)).flatten();
@@ -71,8 +78,10 @@ impl Core {
             FromWorker::DeadLettered { offset } => {
                 log::warn!(partition:% = key; "offset {offset} is in the dead-letter topic");
                 let due = partition.tenure.dead_letter.take_if(|due| due.dead_letter.offset == offset);
+                let given_up = partition.tenure.given_up.take_if(|(what, _)| *what == offset);
                 self.record_mut(key).dead_lettered += 1;
-                self.changes.of(key, "dead_lettered", format!("offset {offset}"));
+                let what = given_up.map_or_else(|| format!("offset {offset}"), |(_, why)| why);
+                self.changes.of(key, "dead_lettered", what);
                 let ticket = due.and_then(|due| due.ticket);
                 let result = Ok(format!("offset {offset} is in the dead-letter topic"));
                 ticket.map(|ticket| Action::Answer { ticket, result }).into_iter().collect()

@@ -1,5 +1,6 @@
 //! What whoever looks is told: each change once, why, and since when.
 
+use kafkavisor_link::message::Ending;
 use kafkavisor_link::process::Exit;
 
 use super::fixture::*;
@@ -32,6 +33,16 @@ fn each_state_is_told_once_with_what_led_to_it() {
     fixture.pass(SECOND);
     assert_eq!(fixture.changes(), ["starting", "ready"]);
     assert_eq!(fixture.core.partitions()[&orders(0)].since(), fixture.at());
+}
+
+#[test]
+fn a_worker_that_ends_for_its_lease_is_told_of() {
+    let mut fixture = Fixture::new();
+    fixture.ready(0);
+    fixture.changes();
+    fixture.exits(0, Some(Ending::LeaseLost), Exit::Status(0), progress(1, 2));
+    let said = fixture.changes();
+    assert!(said[0].starts_with("worker_exited: lease_lost:") && said[0].contains("ZooKeeper"), "{said:?}");
 }
 
 #[test]

@@ -40,11 +40,18 @@ impl Row<'_> {
 
     /// Why it is as it is, or how its last worker ended, and what comes next.
     pub(in crate::commands) fn why(&self) -> String {
-        let Partition { reason, commit_error, last_exit, next, .. } = self.partition;
-        let error = commit_error.as_ref().map(|error| format!("not committed: {error}"));
+        let Partition { reason, commit_error, last_exit, next, dead_lettered_total: dead, .. } =
+            self.partition;
+        let error = commit_error.as_ref().filter(|error| reason.as_ref() != Some(error));
+        let error = error.map(|error| format!("not committed: {error}"));
+        let letters = match dead {
+            0 => None,
+            1 => Some("1 dead letter".to_owned()),
+            several => Some(format!("{several} dead letters")),
+        };
         let next = next.as_ref().filter(|_| self.needs_care());
         let mut said: Vec<&str> = Vec::new();
-        for text in [reason, &error, last_exit].into_iter().flatten().chain(next) {
+        for text in [reason, &error, last_exit, &letters].into_iter().flatten().chain(next) {
             if !said.contains(&text.as_str()) {
                 said.push(text);
             }
@@ -83,6 +90,10 @@ mod tests {
         let partition = Partition { reason: exit.clone(), last_exit: exit, next, ..of("crash_loop") };
         let why = |partition: &Partition| Row { partition, rate: None }.why();
         assert_eq!(why(&partition), "handler exited with status 3; its worker starts in 2.0 s");
+        let error = Some("no answer".to_owned());
+        let uncommitted = Partition { reason: error.clone(), commit_error: error, ..of("ready") };
+        assert_eq!(why(&uncommitted), "no answer");
+        assert_eq!(why(&Partition { dead_lettered_total: 3, ..of("ready") }), "3 dead letters");
         assert_eq!(
             why(&Partition { last_exit: Some("a\u{1b}[2J".to_owned()), ..of("ready") }),
             "a\\u{1b}[2J"

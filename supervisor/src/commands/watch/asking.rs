@@ -1,6 +1,5 @@
 //! A thread that asks the supervisor once a second, so that keys work while it does not answer.
 
-use std::io::{self, BufRead as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use crate::commands::events::Event;
 use crate::commands::find;
 use crate::exit::Failure;
 use crate::observe::detail::Detail;
-use crate::operate::control::tell;
+use crate::operate::asking::{Conversation, Unanswered};
 
 const EVERY: Duration = Duration::from_secs(1);
 /// So many events are shown.
@@ -54,8 +53,12 @@ pub(super) fn detail(socket: &Path, partition: &TopicPartition) -> Result<Detail
     find::read(socket, find::asked(socket, &Request::Status { partition: Some(selector) })?)
 }
 
-fn events(socket: &Path) -> io::Result<Vec<Event>> {
-    let lines = tell(socket, &Request::Events { count: Some(EVENTS), follow: false })?.lines();
-    // A line that is none of an event is of a version that does not know them.
-    lines.map(|line| line.map(|line| serde_json::from_str(&line).unwrap_or_default())).collect()
+fn events(socket: &Path) -> Result<Vec<Event>, Unanswered> {
+    let mut told = Conversation::begin(socket, &Request::Events { count: Some(EVENTS), follow: false })?;
+    let mut events = Vec::new();
+    while let Some(line) = told.line()? {
+        // A line that is none of an event is of a version that does not know them.
+        events.push(serde_json::from_str(&line).unwrap_or_default());
+    }
+    Ok(events)
 }

@@ -94,6 +94,8 @@ async fn accept(listener: TcpListener, routes: Arc<Routes>) -> io::Result<()> {
             let served = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_WITHIN)
+                // Who has asked may say no more and still listen.
+                .half_close(true)
                 .max_buf_size(HEAD_BYTES)
                 .serve_connection(TokioIo::new(stream), service)
                 .await;

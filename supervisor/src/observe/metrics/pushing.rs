@@ -34,7 +34,7 @@ impl Pushing {
         let origin = vec![("host", host.to_owned()), ("name", name.to_owned())];
         let mut receivers = Receivers { board, origin, statsd: None, signalfx: None };
         let work = move || {
-            receivers.follow(&metrics);
+            receivers.follow(&metrics, false);
             receivers.push(&changed);
         };
         thread::Builder::new().name("metrics".to_owned()).spawn(work)?;
@@ -81,7 +81,7 @@ impl Receivers {
     fn push(&mut self, changed: &Receiver<Metrics>) {
         loop {
             match changed.recv_timeout(self.next().saturating_duration_since(now())) {
-                Ok(metrics) => self.follow(&metrics),
+                Ok(metrics) => self.follow(&metrics, true),
                 Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => self.push_due(now()),
             }
@@ -94,12 +94,17 @@ impl Receivers {
         statsd.into_iter().chain(signalfx).min().unwrap_or_else(|| now() + FOREVER)
     }
 
-    /// Whoever is the same as before is gone on with.
-    fn follow(&mut self, metrics: &Metrics) {
+    /// Whoever is the same as before is gone on with; who comes `later` is not sent what was counted before.
+    fn follow(&mut self, metrics: &Metrics, later: bool) {
         let same = self.statsd.as_ref().map(|to| to.receiver.address()) == metrics.statsd.as_deref();
         if !same {
             let to = |address: &String| To::new(StatsD::new(address, self.origin.clone()), STATSD_EVERY);
             self.statsd = metrics.statsd.as_ref().map(to);
+            if let Some(to) = self.statsd.as_mut().filter(|_| later)
+                && let Ok(snapshot) = self.board.look()
+            {
+                to.receiver.begin_at(&super::all(&snapshot));
+            }
         }
         if self.signalfx.as_ref().map(|(_, settings)| settings) != metrics.signalfx.as_ref() {
             self.signalfx = metrics.signalfx.as_ref().and_then(start_signalfx);

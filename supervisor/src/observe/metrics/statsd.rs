@@ -32,9 +32,20 @@ impl StatsD {
         &self.address
     }
 
+    /// Counters are sent as what comes from here on.
+    pub(super) fn begin_at(&mut self, families: &[Family]) {
+        let (_, counted) = self.datagrams(families);
+        self.counted.extend(counted);
+    }
+
+    /// What could not be sent comes with the next.
     pub(super) fn send(&mut self, families: &[Family]) {
-        let datagrams = self.datagrams(families);
-        match self.send_all(&datagrams) {
+        let (datagrams, counted) = self.datagrams(families);
+        let sent = self.send_all(&datagrams);
+        if sent.is_ok() {
+            self.counted.extend(counted);
+        }
+        match sent {
             Ok(()) if std::mem::take(&mut self.failing) => {
                 log::info!("StatsD at {}: figures are sent again", self.address);
             }
@@ -62,11 +73,12 @@ impl StatsD {
         datagrams.iter().try_for_each(|datagram| socket.send_to(datagram.as_bytes(), address).map(drop))
     }
 
-    fn datagrams(&mut self, families: &[Family]) -> Vec<String> {
-        let mut datagrams = Vec::new();
+    /// ... and what will have been sent of counters with them.
+    fn datagrams(&self, families: &[Family]) -> (Vec<String>, Vec<(String, Number)>) {
+        let (mut datagrams, mut counted) = (Vec::new(), Vec::new());
         let mut datagram = String::new();
         for point in families.iter().flat_map(Family::points) {
-            let Some(line) = self.line(&point) else { continue };
+            let Some(line) = self.line(&point, &mut counted) else { continue };
             if !datagram.is_empty() && datagram.len() + 1 + line.len() > DATAGRAM {
                 datagrams.push(std::mem::take(&mut datagram));
             }
@@ -76,15 +88,17 @@ impl StatsD {
             datagram.push_str(&line);
         }
         datagrams.extend(Some(datagram).filter(|datagram| !datagram.is_empty()));
-        datagrams
+        (datagrams, counted)
     }
 
     /// None of a counter that stands still.
-    fn line(&mut self, point: &Point<'_>) -> Option<String> {
+    fn line(&self, point: &Point<'_>, counted: &mut Vec<(String, Number)>) -> Option<String> {
         let tags = self.tags(point);
         let (number, kind) = if point.grows {
-            let before = self.counted.insert(format!("{}{tags}", point.name), point.number);
-            (point.number.minus(before)?, 'c')
+            let series = format!("{}{tags}", point.name);
+            let increment = point.number.minus(self.counted.get(&series).copied());
+            counted.push((series, point.number));
+            (increment?, 'c')
         } else {
             (point.number, 'g')
         };
@@ -124,11 +138,26 @@ mod tests {
     #[test]
     fn counters_are_sent_as_what_came_since() {
         let mut statsd = statsd();
+        let next = |statsd: &mut StatsD, families: &[Family]| {
+            let (datagrams, counted) = statsd.datagrams(families);
+            statsd.counted.extend(counted);
+            datagrams
+        };
         let line = |increment: u64| format!("kafkavisor_messages_total:{increment}|c|#group:g,host:a_b_c_d");
-        assert_eq!(statsd.datagrams(&[counter(3)]), [line(3)]);
-        assert_eq!(statsd.datagrams(&[counter(3)]), [""; 0], "nothing came");
-        assert_eq!(statsd.datagrams(&[]), [""; 0], "it is away");
-        assert_eq!(statsd.datagrams(&[counter(10)]), [line(7)]);
+        assert_eq!(next(&mut statsd, &[counter(3)]), [line(3)]);
+        assert_eq!(next(&mut statsd, &[counter(3)]), [""; 0], "nothing came");
+        assert_eq!(next(&mut statsd, &[]), [""; 0], "it is away");
+        assert_eq!(next(&mut statsd, &[counter(10)]), [line(7)]);
+        statsd.begin_at(&[counter(100)]);
+        assert_eq!(next(&mut statsd, &[counter(101)]), [line(1)], "what was before is not sent");
+    }
+
+    #[test]
+    fn what_could_not_be_sent_comes_with_the_next() {
+        let mut statsd = StatsD::new("127.0.0.1", Vec::new());
+        statsd.send(&[counter(3)]);
+        statsd.send(&[counter(5)]);
+        assert_eq!(statsd.datagrams(&[counter(7)]).0, ["kafkavisor_messages_total:7|c|#group:g"]);
     }
 
     #[test]
@@ -141,7 +170,7 @@ mod tests {
             Family::new("kafkavisor_rebalance", Some("seconds"), Kind::Histogram, "")
                 .of(&labels, Value::Durations(latencies)),
         ];
-        let datagrams = statsd().datagrams(&families).join("\n");
+        let datagrams = statsd().datagrams(&families).0.join("\n");
         let lines: Vec<_> = datagrams.lines().collect();
         assert_eq!(lines.first(), Some(&"kafkavisor_lag_seconds:0.5|g|#host:a_b_c_d"));
         assert_eq!(lines.get(1), Some(&"kafkavisor_rebalance_seconds_bucket:1|c|#le:0.002,host:a_b_c_d"));
@@ -156,7 +185,7 @@ mod tests {
         for partition in 0..500u64 {
             family.push(Labels::new([("partition", partition.to_string().into())]), partition);
         }
-        let datagrams = statsd().datagrams(&[family]);
+        let (datagrams, _) = statsd().datagrams(&[family]);
         assert!(datagrams.len() > 10 && datagrams.iter().all(|datagram| datagram.len() <= DATAGRAM));
         let lines: Vec<_> = datagrams.iter().flat_map(|datagram| datagram.lines()).collect();
         assert_eq!(lines.len(), 500);
