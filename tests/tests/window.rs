@@ -6,6 +6,7 @@ use kafkavisor::clock;
 use kafkavisor_tests::checks::History;
 use kafkavisor_tests::instance::Builder;
 use kafkavisor_tests::message::{Message, numbered};
+use kafkavisor_tests::processes::ticks;
 use kafkavisor_tests::recorder::Recorder;
 use kafkavisor_tests::records::{Event, Records};
 use kafkavisor_tests::status::Partition;
@@ -108,4 +109,29 @@ fn a_fast_handler_is_not_held_back() {
         assert!(windows.len() < 40, "{protocol}: {windows:?}");
         History::of(&records, &topic).assert_exactly_once();
     }
+}
+
+/// There is room in its window and there are messages for it, but no room in its pipe: nothing can be done until there is.
+#[test]
+fn a_handler_that_reads_nothing_costs_no_processor_time() {
+    let (topic, records) = (Topic::new(1), Records::new());
+    records.close_gate();
+    topic.produce(&vec![Message::to(0, vec![b'x'; 900_000]); 30]);
+    let recorder = Recorder::new(&records).shell();
+    let gate = records.gate();
+    let instance = Builder::of(&topic)
+        .shell(&format!("while [ -e '{}' ]; do sleep 0.1; done; exec {recorder}", gate.display()))
+        .start();
+    let status = instance.wait_for("more waits than the pipe takes", |status| {
+        status.partitions.first().is_some_and(|partition| partition.in_flight == 2)
+    });
+    let worker = status.partition(0).worker_pid.unwrap();
+    let before = ticks(worker);
+    throughout(Duration::from_secs(3), "it runs", || instance.exited().is_none());
+    let used = ticks(worker) - before;
+    assert!(used <= 30, "{used} hundredths of a second of processor time in 3 s of waiting");
+    records.open_gate();
+    instance.wait_consumed(&topic, 1);
+    instance.stop();
+    History::of(&records, &topic).assert_exactly_once();
 }

@@ -236,7 +236,7 @@ impl Worker {
             PollFd::new(self.children.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.dead_letters.descriptor(), PollFlags::POLLIN),
         ];
-        if self.core.admits(0) && !self.tracer.is_at_end() {
+        if self.takes_messages(link) {
             descriptors.push(PollFd::new(self.consumer.descriptor(), PollFlags::POLLIN));
         }
         descriptors.extend(self.driver.descriptors().into_iter().map(|(fd, flags)| PollFd::new(fd, flags)));

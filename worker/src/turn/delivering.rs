@@ -22,12 +22,15 @@ enum Step {
 }
 
 impl Worker {
+    /// Whether messages would be taken now. Only then is a message worth waking up for: what woke us stays until one is taken.
+    pub(super) fn takes_messages(&self, link: &Link) -> bool {
+        let is_led_on = !self.tracer.is_at_end() && !self.tracer.waits_for(link);
+        self.core.admits(0) && self.driver.unwritten() <= ENCODED_AHEAD && is_led_on
+    }
+
     /// Delivers what may be delivered; true when more can be at once.
     pub(super) fn deliver(&mut self, link: &mut Link) -> bool {
-        if !self.core.admits(0) || self.driver.unwritten() > ENCODED_AHEAD {
-            return false;
-        }
-        if self.tracer.is_at_end() || self.tracer.waits_for(link) {
+        if !self.takes_messages(link) {
             return false;
         }
         match self.consumer.fetch() {
