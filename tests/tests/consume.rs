@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kafkavisor::clock;
 use kafkavisor_tests::checks::History;
 use kafkavisor_tests::instance::Builder;
 use kafkavisor_tests::message::{Message, numbered};
@@ -38,6 +39,35 @@ fn strange_messages() -> Vec<Message> {
         Message::to(0, large_binary),
         Message::to(0, "the last"),
     ]
+}
+
+/// A worker turns every four seconds whatever happens: ten messages, each waiting for that, would take forty.
+#[test]
+fn each_message_comes_when_it_is_produced() {
+    for protocol in ["jsonl", "binary", "exec"] {
+        let (topic, records) = (Topic::new(1), Records::new());
+        let builder = Builder::of(&topic).set("handler.protocol", protocol);
+        let came = tempfile::NamedTempFile::new().unwrap();
+        let instance = match protocol {
+            "exec" => builder.shell(&format!("cat >> '{}'", came.path().display())).start(),
+            _ => builder.recorder(&Recorder::new(&records)).start(),
+        };
+        instance.wait_ready(1);
+        let mut began = clock::now();
+        for count in 1..=11 {
+            topic.produce(&[Message::to(0, "one")]);
+            until(&format!("{protocol}: message {count}"), || match protocol {
+                "exec" => (came.as_file().metadata().unwrap().len() == 4 * count).then_some(()),
+                _ => (records.deliveries() as u64 == count).then_some(()),
+            });
+            if count == 1 {
+                // The first one waits until its handler has started.
+                began = clock::now();
+            }
+        }
+        assert!(began.elapsed() < Duration::from_secs(8), "{protocol}: {:?}", began.elapsed());
+        instance.stop();
+    }
 }
 
 fn everything_arrives_as_it_was_produced(protocol: &str) {

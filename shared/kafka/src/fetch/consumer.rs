@@ -83,8 +83,12 @@ impl Consumer {
             while self.wake.read(&mut sink).is_ok_and(|count| count == sink.len()) {}
         }
         self.client.serve()?;
-        if self.queue.is_empty() {
-            self.queue.extend(self.client.take().filter(tells_something));
+        let mut left = true;
+        // What is left in librdkafka's queue wakes nobody, and a batch may hold nothing that tells something.
+        while self.queue.is_empty() && left {
+            left = false;
+            let taken = self.client.take().inspect(|_| left = true);
+            self.queue.extend(taken.filter(tells_something));
         }
         Ok(())
     }
@@ -144,6 +148,122 @@ fn tells_something(message: &RawMessage) -> bool {
         _ => {
             log::warn!("Kafka: {}", message.error_text());
             false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use kafkavisor_types::clock::now;
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use rdkafka::ClientConfig;
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer as _};
+
+    use super::*;
+
+    const TOPIC: &str = "orders";
+    const WITHIN: Duration = Duration::from_secs(30);
+
+    struct Log {
+        producer: BaseProducer,
+        cluster: MockCluster<'static, DefaultProducerContext>,
+    }
+
+    impl Log {
+        fn new() -> Self {
+            let cluster = MockCluster::new(1).unwrap();
+            cluster.create_topic(TOPIC, 1, 1).unwrap();
+            let producer =
+                ClientConfig::new().set("bootstrap.servers", cluster.bootstrap_servers()).create().unwrap();
+            Self { producer, cluster }
+        }
+
+        fn produce(&self, count: usize) {
+            for _ in 0..count {
+                self.producer.send(BaseRecord::<(), str>::to(TOPIC).partition(0).payload("x")).unwrap();
+            }
+            self.producer.flush(WITHIN).unwrap();
+        }
+
+        /// The mock keeps an answer back for all of the wait, whatever is produced meanwhile.
+        fn consumer(&self) -> Consumer {
+            let properties = [
+                ("bootstrap.servers", self.cluster.bootstrap_servers()),
+                ("fetch.wait.max.ms", "10".to_owned()),
+            ];
+            let properties = properties.map(|(name, value)| (name.to_owned(), value)).into();
+            Consumer::start(&properties, 1 << 24, &"orders:0".parse().unwrap(), Offset(0)).unwrap()
+        }
+    }
+
+    /// Waits for nothing but the descriptor.
+    fn sleep(consumer: &Consumer, until: Instant) {
+        let left = PollTimeout::try_from(until.saturating_duration_since(now())).unwrap();
+        let woken = poll(&mut [PollFd::new(consumer.descriptor(), PollFlags::POLLIN)], left).unwrap();
+        assert!(woken > 0, "there is something, and nobody was woken");
+    }
+
+    /// Takes one thing; whether it was a message.
+    fn takes_one(consumer: &mut Consumer) -> Option<bool> {
+        consumer.front(|fetched| (true, matches!(fetched, Fetched::Message { .. })))
+    }
+
+    /// Takes until there is nothing more, or the messages are `count`, and sleeps only where there is nothing more.
+    fn takes(consumer: &mut Consumer, count: usize, until: Instant) {
+        let mut taken = 0;
+        while taken < count {
+            consumer.fetch().unwrap();
+            match takes_one(consumer) {
+                Some(message) => taken += usize::from(message),
+                None => sleep(consumer, until),
+            }
+        }
+    }
+
+    #[test]
+    fn each_message_wakes_whoever_has_taken_all_before_it() {
+        let log = Log::new();
+        let mut consumer = log.consumer();
+        let until = now() + WITHIN;
+        for count in [1, 2, 1, 3, 1, 1, 5000, 1, 1, 2500, 1] {
+            log.produce(count);
+            takes(&mut consumer, count, until);
+        }
+    }
+
+    #[test]
+    fn what_came_while_nobody_looked_wakes_whoever_looks_again() {
+        let log = Log::new();
+        let mut consumer = log.consumer();
+        let until = now() + WITHIN;
+        for _ in 0..10 {
+            log.produce(1);
+            // It came before anybody sleeps, and before anything is taken.
+            sleep(&consumer, until);
+            log.produce(1);
+            takes(&mut consumer, 2, until);
+        }
+    }
+
+    #[test]
+    fn whoever_has_taken_all_sleeps() {
+        let log = Log::new();
+        let mut consumer = log.consumer();
+        let until = now() + WITHIN;
+        log.produce(10);
+        takes(&mut consumer, 10, until);
+        // What librdkafka tells besides, the log's end for one, may come yet; then there is nothing.
+        loop {
+            consumer.fetch().unwrap();
+            while takes_one(&mut consumer).is_some() {}
+            let mut descriptors = [PollFd::new(consumer.descriptor(), PollFlags::POLLIN)];
+            if poll(&mut descriptors, PollTimeout::from(300u16)).unwrap() == 0 {
+                break;
+            }
+            assert!(now() < until, "it is woken again and again, and there is nothing");
         }
     }
 }
