@@ -10,7 +10,8 @@ const QUEUE_KBYTES: u64 = 16 * 1024;
 
 /// How long a broker may hold back its answer that there is nothing: librdkafka's half second is two requests a second for each
 /// idle partition. What is produced is answered at once all the same; only that the log ends in transaction markers or in what
-/// compaction took away is seen so late.
+/// compaction took away is seen so late. Where the operator wants more than a byte at once (`fetch.min.bytes`), what is less
+/// waits as long, and it stays at librdkafka's.
 const FETCH_WAIT_MS: u64 = 5000;
 /// librdkafka wants so much between that and `socket.timeout.ms`, which is this by default.
 const SOCKET_MARGIN_MS: u64 = 1000;
@@ -30,9 +31,7 @@ pub fn consumer_properties(theirs: &BTreeMap<String, String>, ahead: u64) -> BTr
         ]
         .map(|(key, value)| (key.to_owned(), value)),
     );
-    let timeout = theirs.get("socket.timeout.ms").and_then(|ms| ms.parse().ok()).unwrap_or(SOCKET_TIMEOUT_MS);
-    let wait = FETCH_WAIT_MS.min(timeout.saturating_sub(SOCKET_MARGIN_MS)).max(SHORT_FETCH_WAIT_MS);
-    properties.insert("fetch.wait.max.ms".to_owned(), wait.to_string());
+    properties.insert("fetch.wait.max.ms".to_owned(), fetch_wait(theirs).to_string());
     properties.extend(theirs.iter().map(|(key, value)| (key.clone(), value.clone())));
     for (key, value) in [("auto.offset.reset", "error"), ("enable.partition.eof", "true")] {
         properties.insert(key.to_owned(), value.to_owned());
@@ -40,6 +39,15 @@ pub fn consumer_properties(theirs: &BTreeMap<String, String>, ahead: u64) -> BTr
     // Without a group nothing asks for a coordinator: workers make no group call.
     properties.remove("group.id");
     properties
+}
+
+fn fetch_wait(theirs: &BTreeMap<String, String>) -> u64 {
+    let number = |name: &str| theirs.get(name).and_then(|value| value.parse::<u64>().ok());
+    if number("fetch.min.bytes").is_some_and(|bytes| bytes > 1) {
+        return SHORT_FETCH_WAIT_MS;
+    }
+    let timeout = number("socket.timeout.ms").unwrap_or(SOCKET_TIMEOUT_MS);
+    FETCH_WAIT_MS.min(timeout.saturating_sub(SOCKET_MARGIN_MS)).max(SHORT_FETCH_WAIT_MS)
 }
 
 #[cfg(test)]
@@ -64,6 +72,9 @@ mod tests {
         };
         assert_eq!(wait(&[]), "5000");
         assert_eq!(wait(&[("fetch.wait.max.ms", "100")]), "100");
+        assert_eq!(wait(&[("fetch.min.bytes", "1")]), "5000");
+        assert_eq!(wait(&[("fetch.min.bytes", "100000")]), "500", "fewer bytes than that wait so long");
+        assert_eq!(wait(&[("fetch.min.bytes", "100000"), ("fetch.wait.max.ms", "900")]), "900");
         assert_eq!(wait(&[("socket.timeout.ms", "2500")]), "1500");
         assert_eq!(wait(&[("socket.timeout.ms", "1000")]), "500");
     }
