@@ -1,4 +1,4 @@
-//! `kafkavisor demo` needs nothing and ends by itself, having shown a kill and a restart.
+//! `kafkavisor demo` needs nothing and ends by itself, having shown a dead letter, a kill and a restart.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Output, Stdio};
@@ -34,16 +34,44 @@ fn number(text: &str, word: &str) -> u64 {
 }
 
 #[test]
-fn the_demo_shows_a_restart_and_loses_nothing() {
+fn the_demo_shows_a_dead_letter_and_a_restart_and_loses_nothing() {
     let output = demo(&["--seconds", "6"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
-    assert!(text.contains("SIGKILL"), "{text}");
+    assert!(text.contains("SIGKILL") && text.contains("orders:2 was given an order"), "{text}");
+    assert!(text.contains("  dead letters  1\n"), "{text}");
     assert_eq!((number(&text, "lag"), number(&text, "restarts")), (0, 1), "{text}");
     assert!(number(&text, "produced") > 100, "{text}");
     assert!(number(&text, "acknowledged") >= number(&text, "produced"), "{text}");
     assert!(!text.contains('\u{1b}'), "no colour where it is no terminal");
 }
+
+/// Its Kafka answers a fetch that has found nothing only when all of its wait is over: that must be a short one.
+#[test]
+fn messages_come_as_they_are_produced() {
+    let folder = tempfile::tempdir().unwrap();
+    let ages = folder.path().join("ages");
+    let ages = ages.to_str().unwrap();
+    let output = demo(&["--seconds", "8", "--", "python3", "-c", NOTES_AGES, ages]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let ages = std::fs::read_to_string(ages).unwrap();
+    let mut ages: Vec<i64> = ages.lines().map(|line| line.parse().unwrap()).collect();
+    ages.sort_unstable();
+    // All but those that met a start.
+    let most = ages[ages.len() * 9 / 10];
+    assert!(most < 1000, "most came within {most} ms, of {} in all", ages.len());
+}
+
+/// A handler: writes how old each message is.
+const NOTES_AGES: &str = r#"
+import json, sys, time
+ages = open(sys.argv[1], "a", buffering=1)
+for line in sys.stdin:
+    request = json.loads(line)
+    if request["type"] == "message":
+        ages.write("%d\n" % (time.time() * 1000 - request["timestamp"]))
+        print(json.dumps({"ack": request["offset"]}), flush=True)
+"#;
 
 #[test]
 fn with_a_page_it_goes_on_until_it_is_stopped() {
@@ -60,6 +88,11 @@ fn with_a_page_it_goes_on_until_it_is_stopped() {
     let page = after("the page is at ");
     let address = page.trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
     assert!(get(address, "/").body.contains("<title>"), "{page}");
+    let look = after("and: kafkavisor ");
+    after("orders:2 was given an order");
+    let letters = Command::new(kafkavisor()).args(look.split(' ')).output().unwrap();
+    let letters = String::from_utf8(letters.stdout).unwrap();
+    assert!(letters.contains("orders:2:") && letters.contains("invalid type"), "{letters}");
     after("killing the worker of orders:0");
     after("orders:0 has a new worker");
     after("killing the worker of orders:1");

@@ -55,7 +55,7 @@ pub(crate) enum Command {
     /// Validate a configuration and print it resolved, secrets masked
     #[command(after_help = configured::CHECK_EXAMPLES)]
     Check(Box<CheckArgs>),
-    /// Watch it work: a mock Kafka inside, a sample topic, one worker killed on the way
+    /// Watch it work: a mock Kafka inside, a sample topic, one message rejected and one worker killed on the way
     #[command(after_help = demo::DEMO_EXAMPLES)]
     Demo(DemoArgs),
     /// Run a handler on real messages, or on a file's, and commit nothing; see what it makes of trouble

@@ -1,7 +1,11 @@
-//! `kafkavisor demo`: a mock Kafka inside this process, a real supervisor beside it, a handler, and one worker killed on the way.
+//! `kafkavisor demo`: a mock Kafka inside this process, a real supervisor beside it, a handler, a message that it rejects, and one
+//! worker killed on the way.
 
 mod load;
+mod sample;
+mod screen;
 mod supervisor;
+mod trouble;
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
@@ -11,7 +15,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use kafkavisor::clock::now;
-use kafkavisor::handler;
 use kafkavisor::text::named;
 use kafkavisor_link::control::Request;
 use nix::poll::{PollTimeout, poll};
@@ -21,28 +24,24 @@ use rdkafka::mocking::MockCluster;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use self::load::Load;
+pub(super) use self::sample::handler as sample_handler;
+use self::screen::Screen;
 use self::supervisor::Supervisor;
 use super::find;
-use super::table::{Style, grouped, room, table};
+use super::table::grouped;
 use crate::cli::DemoArgs;
 use crate::exit::{Exit, Failure};
 use crate::observe::status::{Partition, Status};
 
 const TOPIC: &str = "orders";
 const PARTITIONS: i32 = 3;
+/// Where dead letters go.
+const DEAD: &str = "orders.dead";
 /// Messages a second.
 const RATE: u64 = 300;
 /// Longest that starting, recovering or finishing may take.
 const WITHIN: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// How often a terminal's table is drawn.
-const DRAW_EVERY: Duration = Duration::from_millis(500);
-
-/// The handler of the demo, when none is given.
-pub(super) fn sample_handler() -> Result<Exit, Failure> {
-    handler::run(|_message| Ok(())).map_err(|error| Failure::bug(error.to_string()))?;
-    Ok(Exit::Clean)
-}
 
 /// The folder of this demo, gone with it.
 struct Folder(PathBuf);
@@ -54,12 +53,13 @@ impl Drop for Folder {
 }
 
 struct Demo {
-    style: Style,
-    live: bool,
+    screen: Screen,
     interrupted: Arc<AtomicBool>,
     supervisor: Supervisor,
-    drawn_at: Instant,
-    drawn_lines: usize,
+    load: Load,
+    brokers: String,
+    /// A handler of somebody's own need not reject what ours does.
+    spoils: bool,
 }
 
 pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
@@ -68,7 +68,9 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
         crate::checks::resolved(&args.handler).map_err(Failure::configuration)?;
     }
     let cluster = MockCluster::new(1).map_err(|error| bug("the mock Kafka can't be started", &error))?;
-    cluster.create_topic(TOPIC, PARTITIONS, 1).map_err(|error| bug("the topic can't be made", &error))?;
+    for (topic, partitions) in [(TOPIC, PARTITIONS), (DEAD, 1)] {
+        cluster.create_topic(topic, partitions, 1).map_err(|error| bug("a topic can't be made", &error))?;
+    }
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&interrupted))
@@ -79,40 +81,37 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
         .mode(0o700)
         .create(&folder.0)
         .map_err(|error| bug("its folder can't be made", &error))?;
-    let style = Style::of_stdout();
-    let live = std::io::IsTerminal::is_terminal(&std::io::stdout());
+    let screen = Screen::new();
     super::print(&format!(
         "{}\nA mock Kafka with topic {TOPIC} ({PARTITIONS} partitions, {RATE} messages a second), one worker and one handler for each.\n\n",
-        style.bold("kafkavisor demo")
+        screen.style.bold("kafkavisor demo")
     ))?;
-    let supervisor = Supervisor::start(&cluster.bootstrap_servers(), &folder.0, args)?;
-    let demo = Demo { style, live, interrupted, supervisor, drawn_at: now(), drawn_lines: 0 };
-    let producer = Load::start(&cluster.bootstrap_servers())?;
-    demo.play(Duration::from_secs(args.seconds), args.http.is_some(), producer)
+    let brokers = cluster.bootstrap_servers();
+    let supervisor = Supervisor::start(&brokers, &folder.0, args)?;
+    let load = Load::start(&brokers)?;
+    let spoils = args.handler.is_empty();
+    let demo = Demo { screen, interrupted, supervisor, load, brokers, spoils };
+    demo.play(Duration::from_secs(args.seconds), args.http.is_some())
 }
 
 impl Demo {
-    fn play(mut self, length: Duration, goes_on: bool, load: Load) -> Result<Exit, Failure> {
+    fn play(mut self, length: Duration, goes_on: bool) -> Result<Exit, Failure> {
         let began = now();
-        self.until("all partitions are ready", |status| {
+        let status = self.until("all partitions are ready", |status| {
             all(status, |p| p.state == "ready" && p.messages_total > 0)
         })?;
-        self.say(&format!(
+        self.screen.say(&format!(
             "{PARTITIONS} workers ready after {:.1} s",
             now().saturating_duration_since(began).as_secs_f64()
         ))?;
-        let recovery = if goes_on {
+        if goes_on {
             self.tell_where()?;
-            self.go_on(length)?
-        } else {
-            self.look_until(began + length / 2)?;
-            let recovery = if self.is_interrupted() { None } else { Some(self.kill_one(1)?) };
-            self.look_until(began + length)?;
-            recovery
-        };
+        }
+        self.screen.draw(&status)?;
+        let recovery = if goes_on { self.go_on(length)? } else { self.show_once(began, length)? };
         // From here on a signal cuts it short.
         self.interrupted.store(false, Ordering::Release);
-        let produced = load.finish();
+        let produced = self.load.finish();
         // What somebody who tries things has paused.
         let _nothing_was_paused =
             find::asked(&self.supervisor.socket, &Request::Resume { partitions: vec![] });
@@ -120,7 +119,7 @@ impl Demo {
             let acknowledged: u64 = status.partitions.iter().map(|p| p.messages_total).sum();
             acknowledged >= produced && all(status, |p| p.lag == Some(0))
         })?;
-        self.draw(&done, true)?;
+        self.screen.draw(&done)?;
         self.stop()?;
         self.summary(&done, produced, recovery)
     }
@@ -132,54 +131,21 @@ impl Demo {
         let address = log.split_once(SAID).and_then(|(_, rest)| rest.lines().next());
         let address = address.ok_or_else(|| Failure::bug("demo: the page is nowhere".to_owned()))?;
         let socket = named(self.supervisor.socket.display());
-        self.say(&format!("the page is at {address}"))?;
-        self.say(&format!("or: kafkavisor status --watch --socket {socket}"))?;
-        self.say("it goes on until Ctrl-C")
-    }
-
-    /// Until it is stopped: a worker after the other is killed. Gives how long the last took to come back.
-    fn go_on(&mut self, every: Duration) -> Result<Option<Duration>, Failure> {
-        let mut recovery = None;
-        for number in (0..PARTITIONS).cycle() {
-            self.look_until(now() + every)?;
-            if self.is_interrupted() {
-                break;
-            }
-            let status = find::status(&self.supervisor.socket)?;
-            if victim(&status, number).is_none() {
-                continue;
-            }
-            match self.kill_one(number) {
-                Err(_) if self.is_interrupted() => break,
-                took => recovery = Some(took?),
-            }
+        self.screen.say(&format!("the page is at {address}"))?;
+        self.screen.say(&format!("or: kafkavisor status --watch --socket {socket}"))?;
+        if self.spoils {
+            self.screen.say(&format!("and: kafkavisor dead-letters list -b {} -t {DEAD}", self.brokers))?;
         }
-        Ok(recovery)
+        self.screen.say("it goes on until Ctrl-C")
     }
 
     fn is_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Acquire)
     }
 
-    fn say(&mut self, what: &str) -> Result<(), Failure> {
-        self.drawn_lines = 0;
-        super::print(&format!("{} {what}\n", self.style.bold("→")))
-    }
-
-    fn draw(&mut self, status: &Status, always: bool) -> Result<(), Failure> {
-        let time = now();
-        if !always && (!self.live || time.saturating_duration_since(self.drawn_at) < DRAW_EVERY) {
-            return Ok(());
-        }
-        self.drawn_at = time;
-        let text = table(status, self.style, room());
-        let back = if self.live && self.drawn_lines > 0 {
-            format!("\x1b[{}A\x1b[J", self.drawn_lines)
-        } else {
-            String::new()
-        };
-        self.drawn_lines = text.lines().count();
-        super::print(&format!("{back}{text}"))
+    /// What took until then, but for what a signal has cut short.
+    fn unless_interrupted<T>(&self, took: Result<T, Failure>) -> Result<Option<T>, Failure> {
+        if self.is_interrupted() { Ok(took.ok()) } else { took.map(Some) }
     }
 
     /// Looks until `condition` holds.
@@ -190,7 +156,7 @@ impl Demo {
                 if condition(&status) {
                     return Ok(status);
                 }
-                self.draw(&status, false)?;
+                self.screen.redraw(&status)?;
             }
             if self.is_interrupted() {
                 return Err(Failure::failed(format!("interrupted before {what}")));
@@ -224,63 +190,33 @@ impl Demo {
     }
 
     fn look_until(&mut self, end: Instant) -> Result<(), Failure> {
-        if !self.live {
-            let status = find::status(&self.supervisor.socket)?;
-            self.draw(&status, true)?;
-        }
         while now() < end && !self.is_interrupted() {
             let status = find::status(&self.supervisor.socket)?;
-            self.draw(&status, false)?;
+            self.screen.redraw(&status)?;
             pause(LOOK_EVERY);
         }
         Ok(())
-    }
-
-    /// Kills the worker of partition `number` and waits for its successor's first acknowledgement.
-    fn kill_one(&mut self, number: i32) -> Result<Duration, Failure> {
-        let status = self.until("a worker runs", |status| victim(status, number).is_some())?;
-        let Some((partition, pid)) = victim(&status, number) else { return Ok(Duration::ZERO) };
-        let name = format!("{}:{}", partition.topic, partition.partition);
-        self.say(&format!("killing the worker of {name} (pid {pid}) with SIGKILL"))?;
-        let killed = now();
-        kill(Pid::from_raw(pid), Signal::SIGKILL)
-            .map_err(|error| Failure::bug(format!("demo: the worker can't be killed: {error}")))?;
-        let before_messages = partition.messages_total;
-        let status = self.until("the worker is back", |status| {
-            status.partitions.iter().any(|p| {
-                p.partition == number
-                    && p.worker_pid.is_some_and(|new| new != pid)
-                    && p.messages_total > before_messages
-            })
-        })?;
-        let took = now().saturating_duration_since(killed);
-        let new =
-            status.partitions.iter().find(|p| p.partition == number).and_then(|p| p.worker_pid).unwrap_or(0);
-        self.say(&format!(
-            "{name} has a new worker (pid {new}) and handles messages again after {:.2} s; the others never noticed",
-            took.as_secs_f64()
-        ))?;
-        Ok(took)
     }
 
     fn stop(&mut self) -> Result<(), Failure> {
         let pid = i32::try_from(self.supervisor.child.id()).unwrap_or(0);
         kill(Pid::from_raw(pid), Signal::SIGTERM).map_err(|error| Failure::bug(format!("demo: {error}")))?;
         let status = self.supervisor.child.wait().map_err(|error| Failure::bug(format!("demo: {error}")))?;
-        self.say(&format!("stopped: drained, committed, {status}"))
+        self.screen.say(&format!("stopped: drained, committed, {status}"))
     }
 
     fn summary(&self, status: &Status, produced: u64, recovery: Option<Duration>) -> Result<Exit, Failure> {
         let acknowledged: u64 = status.partitions.iter().map(|p| p.messages_total).sum();
         let restarts: u64 = status.partitions.iter().map(|p| p.restarts_total).sum();
+        let dead: u64 = status.partitions.iter().map(|p| p.dead_lettered_total).sum();
         let count = |number: u64| grouped(i64::try_from(number).unwrap_or(i64::MAX));
         let recovery =
             recovery.map_or_else(String::new, |took| format!(", back after {:.2} s", took.as_secs_f64()));
         super::print(&format!(
-            "\n{}\n  produced      {}\n  acknowledged  {}\n  lag           0\n  restarts      {restarts}{recovery}\n\n\
+            "\n{}\n  produced      {}\n  acknowledged  {}\n  lag           0\n  dead letters  {dead}\n  restarts      {restarts}{recovery}\n\n\
              Next: kafkavisor run -b BROKERS -z ZOOKEEPER -g GROUP -t TOPIC --http 127.0.0.1:9464 -- ./your-handler\n\
              \x20     kafkavisor status --watch; kafkavisor events --follow\n",
-            self.style.bold("Summary"),
+            self.screen.style.bold("Summary"),
             count(produced),
             count(acknowledged),
         ))?;
@@ -293,12 +229,6 @@ impl Demo {
 
 fn all(status: &Status, condition: impl Fn(&Partition) -> bool) -> bool {
     status.partitions.len() == PARTITIONS.unsigned_abs() as usize && status.partitions.iter().all(condition)
-}
-
-/// What nobody has paused, for one.
-fn victim(status: &Status, number: i32) -> Option<(&Partition, i32)> {
-    let one = status.partitions.iter().find(|p| p.partition == number && p.state == "ready")?;
-    Some((one, one.worker_pid?))
 }
 
 fn pause(time: Duration) {

@@ -1,6 +1,6 @@
 //! The supervisor of the demo.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -8,10 +8,13 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{PARTITIONS, TOPIC};
+use super::{DEAD, PARTITIONS, TOPIC};
 use crate::cli::DemoArgs;
 use crate::exit::Failure;
 use crate::shell::runtime_directory::socket_in;
+
+/// A broker answers a fetch as soon as there is something; the mock answers one that has found nothing when all of this is over.
+const FETCH_WAIT_MS: u32 = 20;
 
 /// The supervisor, ended with the demo.
 pub(super) struct Supervisor {
@@ -35,9 +38,14 @@ impl Supervisor {
         let bug =
             |error: std::io::Error| Failure::bug(format!("demo: the supervisor can't be started: {error}"));
         let ours = std::env::current_exe().map_err(bug)?;
-        let log = folder.join("log");
+        let (log, configuration) = (folder.join("log"), folder.join("kafkavisor.yaml"));
+        let text = format!(
+            "kafka: {{fetch.wait.max.ms: {FETCH_WAIT_MS}}}\nhandler: {{poison: {{topic: {DEAD}}}}}\n"
+        );
+        fs::write(&configuration, text).map_err(bug)?;
         let mut command = Command::new(&ours);
         command.args(["run", "--name", "demo", "-g", "demo", "-b", brokers, "--from", "earliest"]);
+        command.arg("-c").arg(&configuration);
         command.arg("--partitions").arg(format!("{TOPIC}:0-{}", PARTITIONS - 1));
         if let Some(address) = &args.http {
             command.args(["--http", address]);
