@@ -44,8 +44,8 @@ fn a_broker_goes_down_and_comes_back() {
     });
     cluster.server("start", "kafka1");
     topic.produce(&numbered(2, 200));
-    instance.wait_for("it is said no more", |status| status.troubles.is_empty());
     let after = instance.wait_consumed(&topic, 2);
+    instance.wait_for("it is said no more", |status| status.troubles.is_empty());
     for partition in 0..2 {
         assert_eq!(
             after.partition(partition).worker_pid,
