@@ -1,12 +1,11 @@
-//! The bounded queue to the thread that writes, so that a slow reader holds nobody up.
+//! The bounded queue to the thread that writes, so that a slow reader holds nobody up. Its room is counted and not set aside: a
+//! thousand workers have one each, and next to nothing in it.
 
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
-
-use kafkavisor::clock::now;
 
 use super::line::Line;
 use super::lost::note_lost;
@@ -15,12 +14,14 @@ use super::lost::note_lost;
 const LINES: usize = 4096;
 /// Bytes that may wait for a slow reader: a handler's lines may be long.
 const BYTES: usize = 16 << 20;
+/// What a line takes of them at least.
+const LEAST: usize = BYTES / LINES;
 /// A reader that has stopped reading must not keep us from ending.
 const FLUSH_WITHIN: Duration = Duration::from_millis(500);
 
 enum Entry {
     Line(Line),
-    Flush(SyncSender<()>),
+    Flush(Sender<()>),
 }
 
 /// Writes one line. Nobody is told where it can't.
@@ -34,7 +35,8 @@ pub(super) fn to_stderr(render: fn(&Line) -> String) -> Write {
 /// The end of the queue that lines are put in.
 #[derive(Debug)]
 pub(super) struct Queue {
-    entries: SyncSender<Entry>,
+    entries: Sender<Entry>,
+    /// Bytes taken by lines.
     waiting: Arc<AtomicUsize>,
     dropped: AtomicU64,
 }
@@ -42,7 +44,7 @@ pub(super) struct Queue {
 impl Queue {
     /// Starts the thread that writes each line.
     pub(super) fn start(write: Write) -> std::io::Result<Self> {
-        let (entries, to_write) = sync_channel(LINES);
+        let (entries, to_write) = channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let written = Arc::clone(&waiting);
         let write = move || write_lines(&to_write, &written, write);
@@ -65,9 +67,9 @@ impl Queue {
 
     /// False if there is no room for the line.
     fn send(&self, line: Line) -> bool {
-        let size = line.size();
+        let size = room(&line);
         if self.waiting.fetch_add(size, Ordering::Relaxed) <= BYTES
-            && self.entries.try_send(Entry::Line(line)).is_ok()
+            && self.entries.send(Entry::Line(line)).is_ok()
         {
             return true;
         }
@@ -77,18 +79,14 @@ impl Queue {
 
     /// Waits for a moment until everything is written.
     pub(super) fn flush(&self) {
-        let (done, wait) = sync_channel(1);
-        let deadline = now() + FLUSH_WITHIN;
-        let mut entry = Entry::Flush(done);
-        while let Err(TrySendError::Full(back)) = self.entries.try_send(entry) {
-            if now() > deadline {
-                return;
-            }
-            entry = back;
-            std::thread::yield_now();
-        }
+        let (done, wait) = channel();
+        let _ended = self.entries.send(Entry::Flush(done));
         let _ended_or_late = wait.recv_timeout(FLUSH_WITHIN);
     }
+}
+
+fn room(line: &Line) -> usize {
+    line.size().max(LEAST)
 }
 
 fn write_lines(entries: &Receiver<Entry>, waiting: &AtomicUsize, mut write: Write) {
@@ -96,9 +94,56 @@ fn write_lines(entries: &Receiver<Entry>, waiting: &AtomicUsize, mut write: Writ
         match entry {
             Entry::Line(line) => {
                 write(&line);
-                waiting.fetch_sub(line.size(), Ordering::Relaxed);
+                waiting.fetch_sub(room(&line), Ordering::Relaxed);
             }
             Entry::Flush(done) => drop(done.send(())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use log::Level;
+
+    use super::*;
+
+    fn line(length: usize) -> Line {
+        Line {
+            wall_millis: 0,
+            level: Level::Info,
+            target: String::new(),
+            partition: None,
+            pid: 1,
+            shows_pid: false,
+            message: "x".repeat(length),
+        }
+    }
+
+    /// Of so many lines of this length, written by a thread that stands still: how many find room.
+    fn taken(lines: usize, length: usize) -> usize {
+        let (go_on, waits) = sync_channel::<()>(0);
+        let queue = Queue::start(Box::new(move |_| waits.recv().unwrap_or_default())).unwrap();
+        let taken = (0..lines).filter(|_| queue.send(line(length))).count();
+        drop(go_on);
+        taken
+    }
+
+    #[test]
+    fn as_much_waits_for_a_slow_reader_as_there_is_room_for() {
+        // One is being written, and still counted; the last may go beyond the end.
+        assert_eq!(taken(2 * LINES, 10), LINES + 1);
+        assert_eq!(taken(2 * LINES, 1 << 20), 16);
+    }
+
+    #[test]
+    fn what_was_written_before_a_flush_is_out_behind_it() {
+        let (write, written) = channel();
+        let queue =
+            Queue::start(Box::new(move |line: &Line| write.send(line.message.len()).unwrap())).unwrap();
+        assert!(queue.send(line(3)) && queue.send(line(4)));
+        queue.flush();
+        assert_eq!(written.try_iter().collect::<Vec<_>>(), [3, 4]);
     }
 }
