@@ -39,9 +39,10 @@ fn a_broker_goes_down_and_comes_back() {
     let before = instance.wait_ready(2);
     cluster.server("kill", "kafka1");
     throughout(Duration::from_secs(3), "it runs on", || instance.exited().is_none());
-    instance.wait_for("it is said at the top", |status| {
-        matches!(status.troubles.as_slice(), [one] if one.starts_with("Kafka is not reached"))
-    });
+    instance.wait_for(
+        "it is said at the top",
+        |status| matches!(status.troubles.as_slice(), [one] if one.starts_with("Kafka is not reached")),
+    );
     cluster.server("start", "kafka1");
     topic.produce(&numbered(2, 200));
     let after = instance.wait_consumed(&topic, 2);

@@ -17,6 +17,7 @@
 
 #![expect(missing_docs, reason = "the names say it, and nobody outside this workspace reads them")]
 
+mod beside;
 mod changes;
 pub mod commit_note;
 mod failures;
@@ -36,6 +37,7 @@ mod tenure;
 #[cfg(test)]
 mod tests;
 
+pub use beside::Beside;
 pub use changes::Change;
 pub use machine::Core;
 pub use messages::{
@@ -45,6 +47,6 @@ pub use operator::Operation;
 pub use partition::Partition;
 pub use phase::{Phase, Purpose, Worker};
 pub use reason::Reason;
-pub use record::{Count, Exited, Record};
+pub use record::{Count, Exited, History, Past, Record};
 pub use roll::{ConfigNumber, Roll, RollState};
 pub use tenure::{Barred, Tenure};

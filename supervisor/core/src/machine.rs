@@ -20,6 +20,7 @@ use kafkavisor::ids::{Generation, Offset, TopicPartition};
 use kafkavisor_link::page::Latencies;
 use kafkavisor_marks::hit;
 
+use crate::beside::Beside;
 use crate::changes::{Change, Changes};
 use crate::messages::{Action, Event, Refusal, Settings, Ticket};
 use crate::partition::Partition;
@@ -167,12 +168,14 @@ impl Core {
 
     /// What is remembered of partitions that are not ours any more.
     pub fn left(&self) -> impl Iterator<Item = &Record> {
-        let mut ours = self.partitions.all().keys().peekable();
-        // Both are in the same order: each is passed over once.
-        self.records.iter().filter_map(move |(key, record)| {
-            while ours.next_if(|ours| *ours < key).is_some() {}
-            ours.peek().is_none_or(|ours| *ours != key).then_some(record)
-        })
+        let mut ours = Beside::new(self.partitions.all());
+        self.records.iter().filter_map(move |(key, record)| ours.get(key).is_none().then_some(record))
+    }
+
+    /// The partitions in order, with what is remembered of each.
+    pub fn owned(&self) -> impl Iterator<Item = (&TopicPartition, &Partition, Option<&Record>)> {
+        let mut records = Beside::new(&self.records);
+        self.partitions.all().iter().map(move |(key, partition)| (key, partition, records.get(key)))
     }
 
     /// When [`Event::Woken`] is due at the latest.
@@ -265,7 +268,7 @@ impl Core {
             let reason = match state {
                 "backing_off" | "crash_loop" => failed(),
                 "draining" | "killing" => partition.stopped_for().map(str::to_owned),
-                _ => partition.reason().map(str::to_owned),
+                _ => partition.reason().map(ToString::to_string),
             };
             self.changes.entered(key, state, reason);
         }

@@ -1,5 +1,6 @@
 //! One partition of ours, in a phase of a tenure.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kafkavisor::clock::Boottime;
@@ -90,9 +91,9 @@ impl Partition {
     }
 
     /// Why its start is not known yet, or why it is parked.
-    pub fn waiting(&self) -> Option<&str> {
+    pub fn waiting(&self) -> Option<&Arc<str>> {
         match &self.phase {
-            Phase::Locating { waiting, .. } => waiting.as_deref(),
+            Phase::Locating { waiting, .. } => waiting.as_ref(),
             Phase::LocatingAgain { waiting, .. } => Some(waiting),
             Phase::Parked { why } => Some(why),
             Phase::Committing { .. }
@@ -124,9 +125,9 @@ impl Partition {
     }
 
     /// Why nothing is delivered, where that is neither for a handler's failure nor at an operator's word.
-    pub fn reason(&self) -> Option<&str> {
+    pub fn reason(&self) -> Option<&Arc<str>> {
         let barred = self.tenure.barred.as_ref().map(Barred::why);
-        barred.or_else(|| self.waiting()).or(self.tenure.commit_error.as_deref())
+        barred.or_else(|| self.waiting()).or(self.tenure.commit_error.as_ref())
     }
 
     /// Believes what the page says, if it can be true.

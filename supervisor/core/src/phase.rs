@@ -21,6 +21,7 @@
 //! *Launching* is no phase: it leads to paused, awaiting the lease, awaiting its turn or spawning at once. [`Phase::may_become`]
 //! is the same table for the code.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use kafkavisor::clock::Boottime;
@@ -70,12 +71,12 @@ pub enum Phase {
     Locating {
         request: u64,
         tries: u32,
-        waiting: Option<String>,
+        waiting: Option<Arc<str>>,
     },
     LocatingAgain {
         at: Instant,
         tries: u32,
-        waiting: String,
+        waiting: Arc<str>,
     },
     /// `first`: where a topic begins, and only while nobody else has begun it.
     Committing {
@@ -109,7 +110,7 @@ pub enum Phase {
         until: Instant,
     },
     Parked {
-        why: String,
+        why: Arc<str>,
     },
     Paused,
     Releasing {

@@ -75,21 +75,34 @@ pub struct Exited {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Record {
+    pub history: History,
+    /// An operator wants nothing delivered. It outlives a lost session, but not another owner.
+    pub paused: Option<Pause>,
+    /// When a message was last given up for deaths.
+    pub(crate) gave_up_at: Option<Boottime>,
+}
+
+/// What is counted and what has ended. Copying it copies pointers: whoever looks keeps it as it was.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    pub past: Arc<Past>,
+    /// What the present page says.
+    page: Arc<Count>,
+}
+
+/// What changes only when something ends: a worker, a page's time with us.
+#[derive(Debug, Clone, Default)]
+pub struct Past {
     pub restarts: BTreeMap<Reason, u64>,
     pub dead_lettered: u64,
     /// The last of them, newest last.
     pub exits: VecDeque<Exited>,
     /// The last lines that its last handler has left.
     pub stderr: Arc<str>,
-    /// An operator wants nothing delivered. It outlives a lost session, but not another owner.
-    pub paused: Option<Pause>,
-    /// When a message was last given up for deaths.
-    pub(crate) gave_up_at: Option<Boottime>,
     /// Acknowledged since this supervisor's start, as far as the present page does not count it.
     before: Count,
-    /// What the present page said when it became ours, and what it says.
+    /// What the present page said when it became ours.
     from: Count,
-    page: Count,
 }
 
 /// A pause and the tenure in which it was last known to hold.
@@ -101,67 +114,90 @@ pub struct Pause {
 }
 
 impl Record {
+    /// The past, to be changed.
+    pub(crate) fn past_mut(&mut self) -> &mut Past {
+        Arc::make_mut(&mut self.history.past)
+    }
+
+    fn set_page(&mut self, count: Count) {
+        let page = &mut self.history.page;
+        if **page != count {
+            *page = Arc::new(count);
+        }
+    }
+
     /// Acknowledged messages and bytes as the present page counts them, over all its workers.
     pub(crate) fn page_messages(&self) -> u64 {
-        self.page.messages
+        self.history.page.messages
     }
 
     pub(crate) fn note(&mut self, progress: &Progress) {
-        self.page = Count::of(progress);
+        self.set_page(Count::of(progress));
     }
 
     /// Its page stays behind, to be gone on from or not: what it counts is counted, whoever looks at it meanwhile.
     pub(crate) fn leave_page(&mut self) {
-        self.before = self.page.grown(&self.from, &self.before);
-        self.from = self.page;
+        let page = *self.history.page;
+        let past = self.past_mut();
+        past.before = page.grown(&past.from, &past.before);
+        past.from = page;
     }
 
     /// Its page begins anew.
     pub(crate) fn new_page(&mut self) {
         self.leave_page();
-        (self.from, self.page) = (Count::default(), Count::default());
+        self.past_mut().from = Count::default();
+        self.set_page(Count::default());
     }
 
     /// Its page is one that an earlier tenure or an earlier supervisor left.
     pub(crate) fn old_page(&mut self, page: &Progress) {
         self.new_page();
         self.note(page);
-        self.from = self.page;
+        self.past_mut().from = Count::of(page);
     }
 
-    /// What was acknowledged since this supervisor's start, where its page says `page`; none, or one that says less than before: as
-    /// it said last.
+    /// As [`History::totals`].
     pub fn totals(&self, page: Option<&Progress>) -> Count {
-        let page = page.map(Count::of).filter(|page| page.covers(&self.page));
-        page.unwrap_or(self.page).grown(&self.from, &self.before)
+        self.history.totals(page)
     }
 
     /// Notes how a worker ended.
     pub(crate) fn exited(&mut self, at: Boottime, how: &str) {
-        if self.exits.len() == EXITS {
-            self.exits.pop_front();
+        let exits = &mut self.past_mut().exits;
+        if exits.len() == EXITS {
+            exits.pop_front();
         }
-        self.exits.push_back(Exited { at, how: Arc::from(how) });
+        exits.push_back(Exited { at, how: Arc::from(how) });
     }
 
     /// More is known of how the last one ended.
     pub(crate) fn last_exited(&mut self, at: Boottime, how: &str) {
-        self.exits.pop_back();
+        self.past_mut().exits.pop_back();
         self.exited(at, how);
     }
 
     /// How the last one ended.
     pub fn last_exit(&self) -> Option<&Arc<str>> {
-        self.exits.back().map(|exited| &exited.how)
+        self.history.past.exits.back().map(|exited| &exited.how)
     }
 
     /// Restarts for whatever reason.
     pub fn restarts_total(&self) -> u64 {
-        self.restarts.values().sum()
+        self.history.past.restarts.values().sum()
     }
 
     pub(crate) fn count_restart(&mut self, reason: Reason) {
-        *self.restarts.entry(reason).or_default() += 1;
+        *self.past_mut().restarts.entry(reason).or_default() += 1;
+    }
+}
+
+impl History {
+    /// What was acknowledged since this supervisor's start, where its page says `page`; none, or one that says less than before: as
+    /// it said last.
+    pub fn totals(&self, page: Option<&Progress>) -> Count {
+        let page = page.map(Count::of).filter(|page| page.covers(&self.page));
+        page.unwrap_or(*self.page).grown(&self.past.from, &self.past.before)
     }
 }
 
@@ -211,7 +247,7 @@ mod tests {
         let mut record = Record::default();
         (0..7).for_each(|n| record.exited(Boottime(n), &n.to_string()));
         record.last_exited(Boottime(6), "six, in more words");
-        let hows: Vec<_> = record.exits.iter().map(|exited| exited.how.to_string()).collect();
+        let hows: Vec<_> = record.history.past.exits.iter().map(|exited| exited.how.to_string()).collect();
         assert_eq!(hows, ["2", "3", "4", "5", "six, in more words"]);
         assert_eq!(record.last_exit().map(|how| &**how), Some("six, in more words"));
     }

@@ -1,5 +1,6 @@
 //! What is remembered of a partition for one ownership of it, from acquired to released or lost.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use kafkavisor::clock::Boottime;
@@ -46,14 +47,14 @@ pub struct Assigned(pub Option<FencingToken>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Barred {
     /// A right on the topic is missing.
-    Denied(String),
+    Denied(Arc<str>),
     /// A broker does not let us in, or we don't trust it.
-    Refused(String),
+    Refused(Arc<str>),
 }
 
 impl Barred {
     /// The words.
-    pub fn why(&self) -> &str {
+    pub fn why(&self) -> &Arc<str> {
         let (Self::Denied(why) | Self::Refused(why)) = self;
         why
     }
@@ -100,7 +101,7 @@ pub struct Tenure {
     pub place: Option<Place>,
     /// Where it was when the right to read it went: what is acknowledged there is still committed.
     pub(crate) kept: Option<Place>,
-    pub commit_error: Option<String>,
+    pub commit_error: Option<Arc<str>>,
     /// ... and it is for somebody to do something about.
     pub commits_barred: bool,
     /// Its handler says nothing although messages are in flight, for longer than work takes.

@@ -18,13 +18,13 @@ pub struct Assignment {
     /// Whether the group counts us in.
     pub joined: bool,
     pub connected: bool,
-    pub blocked: BTreeMap<String, String>,
+    pub blocked: Arc<BTreeMap<String, String>>,
     /// What is wrong with ZooKeeper's certificates, authentication or rights, for the group as a whole.
     pub trouble: Option<String>,
     /// The same of partitions.
-    pub troubles: BTreeMap<String, String>,
+    pub troubles: Arc<BTreeMap<String, String>>,
     /// The ids of all members, as they were seen last.
-    pub listed: Vec<String>,
+    pub listed: Arc<[String]>,
     changes: Vec<Change>,
 }
 
@@ -45,10 +45,10 @@ impl Assignment {
             members: 0,
             joined: false,
             connected: true,
-            blocked: BTreeMap::new(),
+            blocked: Arc::default(),
             trouble: None,
-            troubles: BTreeMap::new(),
-            listed: Vec::new(),
+            troubles: Arc::default(),
+            listed: Arc::default(),
             changes: Vec::new(),
         }
     }
@@ -63,7 +63,7 @@ impl Assignment {
 
     /// Who came and who went.
     fn list(&mut self, members: Vec<String>) {
-        let known = std::mem::replace(&mut self.listed, members);
+        let known = std::mem::replace(&mut self.listed, Arc::from(members));
         let us = self.member.clone();
         let others = |of: &[String], without: &[String]| {
             let other = |id: &&String| !without.contains(id) && Some(*id) != us.as_ref();
@@ -99,7 +99,7 @@ impl Assignment {
                 Meaning::Nothing
             }
             Notice::Assigned { partition, token } => {
-                self.blocked.remove(&partition.to_string());
+                take_out(&mut self.blocked, &partition.to_string());
                 Meaning::Event(Box::new(Event::Assigned { partition, token }))
             }
             Notice::Revoked { partition, token } => {
@@ -112,7 +112,7 @@ impl Assignment {
                 }
                 self.members = members;
                 self.note("settled", Some(format!("members: {members}")));
-                self.blocked.clear();
+                self.blocked = Arc::default();
                 Meaning::Event(Box::new(Event::Settled))
             }
             Notice::Listed { members } => {
@@ -122,17 +122,17 @@ impl Assignment {
             }
             Notice::Waiting { partition, by } => {
                 log::warn!(partition:%; "its lock is held by {by}: this partition waits until that lets go");
-                self.blocked.insert(partition.to_string(), by);
+                Arc::make_mut(&mut self.blocked).insert(partition.to_string(), by);
                 Meaning::Nothing
             }
             Notice::NoLongerWaiting { partition } => {
-                self.blocked.remove(&partition.to_string());
+                take_out(&mut self.blocked, &partition.to_string());
                 Meaning::Nothing
             }
             Notice::Contended { partition } => Meaning::Event(Box::new(Event::Contended { partition })),
             Notice::Unsettled => Meaning::Event(Box::new(Event::Unsettled)),
             Notice::Blocked { partition, by } => {
-                if self.blocked.insert(partition.to_string(), by.clone()).is_none() {
+                if Arc::make_mut(&mut self.blocked).insert(partition.to_string(), by.clone()).is_none() {
                     log::warn!(partition:%; "waits for a member of the same group with other topics ({by})");
                 }
                 Meaning::Nothing
@@ -164,8 +164,8 @@ impl Assignment {
                 log::error!("the session with ZooKeeper is lost: everything is given up; joining again");
                 self.note("session_lost", Some("everything is given up; joining again".to_owned()));
                 (self.session, self.member, self.joined) = (None, None, false);
-                self.listed.clear();
-                self.blocked.clear();
+                self.listed = Arc::default();
+                self.blocked = Arc::default();
                 Meaning::Lease(Lease::NONE)
             }
             Notice::Left => Meaning::Event(Box::new(Event::Left)),
@@ -175,7 +175,7 @@ impl Assignment {
     fn troubled(&mut self, partition: Option<String>, why: String) {
         if let Some(partition) = partition {
             log::error!(partition:%; "{why}; it is tried again until that is mended");
-            self.troubles.insert(partition, why);
+            Arc::make_mut(&mut self.troubles).insert(partition, why);
         } else {
             log::error!("{why}; it is tried again until that is mended");
             self.trouble = Some(why);
@@ -185,11 +185,18 @@ impl Assignment {
     fn untroubled(&mut self, partition: Option<String>) {
         if let Some(partition) = partition {
             log::info!(partition:%; "what was wrong at ZooKeeper is mended, or of no more concern");
-            self.troubles.remove(&partition);
+            take_out(&mut self.troubles, &partition);
         } else {
             log::info!("what was wrong at ZooKeeper is mended");
             self.trouble = None;
         }
+    }
+}
+
+/// Whoever looks keeps the map as it was.
+fn take_out(map: &mut Arc<BTreeMap<String, String>>, partition: &str) {
+    if map.contains_key(partition) {
+        Arc::make_mut(map).remove(partition);
     }
 }
 

@@ -1,10 +1,11 @@
-//! Between the loop, which knows, and the threads of those who look: the snapshot that was put together last, and the wish for a
-//! newer one.
+//! Between the loop, which knows, and the threads of those who look: what it put down last, what was seen in that, and the wish for
+//! something newer.
 //!
-//! The loop puts one together at most ten times a second, and only while somebody looks; it never waits for a lock that is held
-//! for longer than a pointer is copied. Whoever looks waits for the loop, and after [`HANGS_AFTER`] says that it hangs.
+//! The loop puts down what it knows at most ten times a second, and only while somebody looks; it never waits for a lock that is
+//! held for longer than a pointer is copied. Whoever looks waits for the loop, and after [`HANGS_AFTER`] says that it hangs. The
+//! first who finds something new makes a snapshot of it while the others wait: pages are read in the order in which things were put
+//! down, so that nothing that only grows is ever seen to shrink.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use kafkavisor::clock::now;
 use tokio::sync::Notify;
 
+use super::known::{self, Known};
 use super::snapshot::Snapshot;
 
 /// However many look, what the loop knows is put together at most this often.
@@ -27,20 +29,27 @@ pub(crate) struct Hangs;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Board {
+    /// What was seen last. Only those who look lock it, always before `last`.
+    seen: Mutex<Option<Arc<Snapshot>>>,
     last: Mutex<Last>,
     news: Condvar,
     async_news: Notify,
     wake: Sender<()>,
-    /// An operator was answered since: what he was told he must see.
-    stale: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Last {
-    snapshot: Option<Arc<Snapshot>>,
+    /// What nobody has seen yet.
+    known: Option<Known>,
+    /// When the loop put something down last.
+    at: Option<Instant>,
+    /// An operator was answered since: what he was told he must see.
+    stale: bool,
     /// Since when the loop is asked for a newer one, in vain so far.
     asked: Option<Instant>,
     over: bool,
+    /// What the last snapshot was made of, empty.
+    room: Vec<known::Partition>,
 }
 
 /// How far a look is.
@@ -56,11 +65,11 @@ impl Board {
     pub(crate) fn new() -> (Arc<Self>, Receiver<()>) {
         let (wake, woken) = bounded(1);
         let board = Self {
+            seen: Mutex::default(),
             last: Mutex::default(),
             news: Condvar::new(),
             async_news: Notify::new(),
             wake,
-            stale: AtomicBool::new(false),
         };
         (Arc::new(board), woken)
     }
@@ -71,15 +80,25 @@ impl Board {
 
     /// What was put together before is old.
     pub(crate) fn outdate(&self) {
-        self.stale.store(true, Ordering::Release);
+        self.last().stale = true;
     }
 
     /// The loop's word to all who wait.
-    pub(crate) fn publish(&self, snapshot: Snapshot) {
-        self.stale.store(false, Ordering::Release);
-        *self.last() = Last { snapshot: Some(Arc::new(snapshot)), asked: None, over: false };
+    pub(crate) fn publish(&self, known: Known) {
+        let unseen = {
+            let mut last = self.last();
+            (last.at, last.stale, last.asked, last.over) = (Some(known.moment.instant), false, None, false);
+            last.known.replace(known)
+        };
+        drop(unseen);
         self.news.notify_all();
         self.async_news.notify_waiters();
+    }
+
+    /// Empty, with room for as many partitions as were put down before: to ask the system for so much memory each time takes longer
+    /// than to fill it.
+    pub(crate) fn room(&self) -> Vec<known::Partition> {
+        std::mem::take(&mut self.last().room)
     }
 
     /// The loop has ended: nobody waits for it any more.
@@ -91,16 +110,26 @@ impl Board {
 
     /// A look that began at `since`, at this time. The loop is asked where what there is will not do.
     fn look_at(&self, time: Instant, since: Instant) -> Look {
-        let mut last = self.last();
-        if let Some(snapshot) = &last.snapshot {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let (known, stale) = {
+            let mut last = self.last();
+            (last.known.take(), last.stale)
+        };
+        if let Some(mut known) = known {
+            *seen = Some(Arc::new(Snapshot::of(&mut known)));
+            self.last().room = known.partitions;
+        }
+        if let Some(snapshot) = &*seen {
             let at = snapshot.moment.instant;
             let young = time.saturating_duration_since(at) < PUBLISH_EVERY;
-            if at >= since || (young && !self.stale.load(Ordering::Acquire)) {
+            if at >= since || (young && !stale) {
                 return Look::Seen(Arc::clone(snapshot));
             }
         }
+        drop(seen);
         // Full: it has been asked already.
         let _asked = self.wake.try_send(());
+        let mut last = self.last();
         let asked = *last.asked.get_or_insert(time);
         if last.over || time.saturating_duration_since(asked) >= HANGS_AFTER {
             Look::Hangs
@@ -119,7 +148,7 @@ impl Board {
                 Look::Waits => {}
             }
             let last = self.last();
-            if last.snapshot.as_ref().is_none_or(|snapshot| snapshot.moment.instant < since) {
+            if last.at.is_none_or(|at| at < since) {
                 drop(self.news.wait_timeout(last, PUBLISH_EVERY));
             }
         }
@@ -146,8 +175,8 @@ mod tests {
 
     use super::*;
 
-    fn snapshot() -> Snapshot {
-        Snapshot::empty(now())
+    fn known() -> Known {
+        Known::empty(now())
     }
 
     #[test]
@@ -156,7 +185,7 @@ mod tests {
         let looking = Arc::clone(&board);
         let looks = thread::spawn(move || (looking.look().unwrap(), looking.look().unwrap()));
         woken.recv_timeout(HANGS_AFTER).unwrap();
-        board.publish(snapshot());
+        board.publish(known());
         let (first, second) = looks.join().unwrap();
         assert!(Arc::ptr_eq(&first, &second));
         while woken.try_recv().is_ok() {}
@@ -166,13 +195,13 @@ mod tests {
     #[test]
     fn what_an_operator_was_told_is_in_what_is_seen_after_it() {
         let (board, woken) = Board::new();
-        board.publish(snapshot());
+        board.publish(known());
         let before = board.look().unwrap();
         board.outdate();
         let looking = Arc::clone(&board);
         let looks = thread::spawn(move || looking.look().unwrap());
         woken.recv_timeout(HANGS_AFTER).unwrap();
-        board.publish(snapshot());
+        board.publish(known());
         assert!(!Arc::ptr_eq(&before, &looks.join().unwrap()));
     }
 
@@ -180,14 +209,14 @@ mod tests {
     fn a_loop_that_leaves_a_wish_unanswered_for_so_long_hangs_until_it_answers() {
         let (board, _woken) = Board::new();
         let asked = now();
-        board.publish(Snapshot::empty(asked));
+        board.publish(Known::empty(asked));
         let late = asked + PUBLISH_EVERY;
         assert!(matches!(board.look_at(late, late), Look::Waits));
         let nearly = late + HANGS_AFTER * 9 / 10;
         assert!(matches!(board.look_at(nearly, nearly), Look::Waits));
         let later = late + HANGS_AFTER;
         assert!(matches!(board.look_at(later, later), Look::Hangs), "also for who has only come");
-        board.publish(Snapshot::empty(later));
+        board.publish(Known::empty(later));
         assert!(matches!(board.look_at(later + PUBLISH_EVERY / 2, later + PUBLISH_EVERY / 2), Look::Seen(_)));
         assert!(
             matches!(board.look_at(later + HANGS_AFTER, later + HANGS_AFTER), Look::Waits),

@@ -5,7 +5,8 @@ use kafkavisor_link::message::Description;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::snapshot::{Moment, Seen};
+use super::known::Moment;
+use super::snapshot::Seen;
 use super::status::Partition;
 
 /// So many of its handler's last lines are shown.
@@ -42,6 +43,7 @@ impl Detail {
     /// `said` is what its worker says, where it says anything.
     pub(crate) fn of(seen: &Seen, moment: &Moment, owner: Option<String>, said: Option<Description>) -> Self {
         let exits = seen
+            .past
             .exits
             .iter()
             .map(|exited| Exit { at: timestamp(moment.wall_of(exited.at)), how: exited.how.to_string() });
@@ -53,7 +55,7 @@ impl Detail {
         let worker_age = seen.worker.map(|(_, since)| moment.instant.saturating_duration_since(since));
         let worker_age = worker_age.map(|age| age.max(handler_age.unwrap_or_default()));
         // One that has said nothing yet: what the one before it has left.
-        let text = if now.trim().is_empty() { seen.stderr.as_deref().unwrap_or_default() } else { &now };
+        let text = if now.trim().is_empty() { &*seen.past.stderr } else { &now };
         let lines: Vec<_> = text.lines().map(str::to_owned).collect();
         Self {
             partition: Partition::of(seen, moment),

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `ages` | how long something lasts, in words |
 //! | `board` | between the loop, which knows, and those who look |
-//! | `snapshot` | what the loop knows at one moment, in the cheapest form |
+//! | `known` | what the loop knows at one moment, in the cheapest form |
+//! | `snapshot` | the same, with what the workers' pages say |
 //! | `status`, `detail`, `next` | the same in the contract's shape, and in words |
 //! | `events` | the last changes |
 //! | `http`, `page` | the same for browsers, probes and programs |
@@ -16,6 +17,7 @@ pub(crate) mod board;
 pub(crate) mod detail;
 pub(crate) mod events;
 pub(crate) mod http;
+pub(crate) mod known;
 pub(crate) mod looks;
 pub(crate) mod metrics;
 pub(crate) mod next;

@@ -1,7 +1,8 @@
 //! What comes next of a partition, in words: of itself and when, or what an operator has to do.
 
 use super::ages::in_words;
-use super::snapshot::{Coming, Moment, Seen};
+use super::known::{Coming, Moment};
+use super::snapshot::Seen;
 use super::status::{believed, hangs, silence};
 
 /// None where nothing but messages comes.

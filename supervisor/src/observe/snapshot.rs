@@ -1,35 +1,20 @@
-//! What the loop knows at one moment, copied in the cheapest way: no text is made here, and what is text already is shared. It is put
-//! into words by those who look, once for all of them.
+//! What is seen of an instance: what the loop knew at one moment, and what the workers' pages say, read right after it. It is made by
+//! the first who looks, and put into words once for all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem::take;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use kafkavisor::clock::Boottime;
 use kafkavisor::ids::{FencingToken, Offset, TopicPartition};
-use kafkavisor_link::page::{Latencies, Progress};
-use kafkavisor_supervisor_core::{Count, Exited, Partition as Owned, Phase, Reason, Record};
+use kafkavisor_link::page::{Latencies, Page, Progress};
+use kafkavisor_supervisor_core::{Barred, Count, History, Past, Reason};
 use nix::unistd::Pid;
 
+use super::known::{self, Coming, Known, Moment, Troubles};
 use super::status::{Partition, Status};
 use crate::kafka::LogEnd;
-
-/// A moment by all our clocks.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment {
-    pub(crate) instant: Instant,
-    pub(crate) boottime: Boottime,
-    pub(crate) wall_millis: i64,
-    /// What is between the wall clock and the other one, in milliseconds: the same from look to look, unless a clock is set.
-    pub(crate) wall_ahead: i64,
-}
-
-impl Moment {
-    /// When something was by the wall clock.
-    pub(crate) fn wall_of(&self, at: Boottime) -> i64 {
-        i64::try_from(at.0 / 1_000_000).unwrap_or(i64::MAX).saturating_add(self.wall_ahead)
-    }
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -58,22 +43,18 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
-    pub(crate) fn add(
-        &mut self,
-        count: &Count,
-        restarts: impl IntoIterator<Item = (Reason, u64)>,
-        dead_lettered: u64,
-    ) {
+    pub(crate) fn add(&mut self, count: &Count, past: &Past) {
         self.count = self.count.plus(count);
-        self.dead_lettered += dead_lettered;
-        for (reason, restarts) in restarts {
-            *self.restarts.entry(reason).or_default() += restarts;
+        self.dead_lettered += past.dead_lettered;
+        for (reason, restarts) in &past.restarts {
+            *self.restarts.entry(*reason).or_default() += restarts;
         }
     }
 
-    pub(crate) fn add_record(&mut self, record: &Record) {
-        let restarts = record.restarts.iter().map(|(reason, count)| (*reason, *count));
-        self.add(&record.totals(None), restarts, record.dead_lettered);
+    fn of(left: &[History]) -> Self {
+        let mut sums = Self::default();
+        left.iter().for_each(|history| sums.add(&history.totals(None), &history.past));
+        sums
     }
 }
 
@@ -87,135 +68,92 @@ pub(crate) struct Seen {
     pub(crate) acknowledged: Option<Offset>,
     pub(crate) committed: Option<Offset>,
     pub(crate) token: Option<FencingToken>,
-    pub(crate) reason: Option<String>,
-    pub(crate) waiting: Option<String>,
-    pub(crate) commit_error: Option<String>,
+    pub(crate) reason: Option<Arc<str>>,
+    pub(crate) waiting: Option<Arc<str>>,
+    pub(crate) commit_error: Option<Arc<str>>,
     pub(crate) left_behind: Vec<String>,
     pub(crate) coming: Coming,
     pub(crate) progress: Option<Progress>,
     pub(crate) end: Option<LogEnd>,
     pub(crate) count: Count,
-    pub(crate) restarts: Vec<(Reason, u64)>,
-    pub(crate) dead_lettered: u64,
-    pub(crate) exits: Vec<Exited>,
-    pub(crate) stderr: Option<Arc<str>>,
-    /// A handler that says nothing for so long hangs, and is ended after so long.
+    pub(crate) past: Arc<Past>,
     pub(crate) hangs_after: Duration,
     pub(crate) timeout: Duration,
 }
 
-/// What comes next of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Coming {
-    /// Nothing but messages.
-    Nothing,
-    /// Its start is looked up, now or at that time again.
-    Located(Option<Instant>),
-    /// A new place is to be confirmed.
-    Committed,
-    /// Evidence that it is still ours.
-    Leased,
-    /// A worker starts, now or at that time.
-    Started(Option<Instant>),
-    /// Its worker ends, at that time at the latest.
-    Ended(Instant),
-    Killed,
-    /// It is released, at that time at the latest.
-    Released(Instant),
-    /// An operator.
-    Unparked,
-    Resumed,
-}
-
-impl Coming {
-    fn of(phase: &Phase) -> Self {
-        match phase {
-            Phase::Locating { .. } => Self::Located(None),
-            Phase::LocatingAgain { at, .. } => Self::Located(Some(*at)),
-            Phase::Committing { .. } => Self::Committed,
-            Phase::AwaitingLease => Self::Leased,
-            Phase::AwaitingTurn { at } => Self::Started(Some(*at)),
-            Phase::BackingOff { until } => Self::Started(Some(*until)),
-            Phase::Spawning { .. } => Self::Started(None),
-            Phase::Running { .. } => Self::Nothing,
-            Phase::Draining { until, .. } => Self::Ended(*until),
-            Phase::Killing { .. } => Self::Killed,
-            Phase::Parked { .. } => Self::Unparked,
-            Phase::Paused => Self::Resumed,
-            Phase::Releasing { until } => Self::Released(*until),
-        }
-    }
-}
-
-/// As the partition says; what is paused says so from the moment on in which nothing runs, its start known or not.
-fn state(owned: &Owned, record: Option<&Record>) -> &'static str {
-    let paused = record.is_some_and(|record| record.paused.is_some());
-    match owned.state() {
-        "starting" | "crash_loop" if paused && owned.pid().is_none() => "paused",
-        state => state,
-    }
+/// The loop may be changing it in this moment, to begin elsewhere: nonsense is read again.
+fn read(page: &Page) -> Progress {
+    let progress = page.progress();
+    if progress.check(Offset(0)).is_ok() { progress } else { page.progress() }
 }
 
 impl Seen {
-    /// A partition of ours; what is not known of it here is filled in by the caller.
-    pub(crate) fn of(
-        key: &TopicPartition,
-        owned: &Owned,
-        record: Option<&Record>,
-        progress: Option<&Progress>,
-        end: Option<LogEnd>,
-    ) -> Self {
-        let tenure = &owned.tenure;
-        let floor = tenure.held().map_or(Offset(0), |place| place.acknowledged);
-        let counted = progress.filter(|page| page.check(floor).is_ok());
-        let stderr = record.map(|record| &record.stderr).filter(|stderr| !stderr.is_empty());
+    fn of(known: known::Partition) -> Self {
+        let progress = known.page.as_deref().map(read);
+        // Counters never go back, wherever an operator has sent it meanwhile.
+        let counted = progress.as_ref().filter(|page| page.check(Offset(0)).is_ok());
         Self {
-            key: key.clone(),
-            state: state(owned, record),
-            since: owned.since(),
-            worker: owned.phase().worker().map(|worker| (worker.pid, worker.started_at)),
-            acknowledged: tenure.held().map(|place| place.acknowledged),
-            committed: tenure.committed(),
-            token: tenure.token,
-            reason: owned.reason().map(str::to_owned),
-            waiting: owned.waiting().map(str::to_owned),
-            commit_error: tenure.commit_error.clone(),
-            left_behind: Vec::new(),
-            coming: Coming::of(owned.phase()),
-            count: record.map(|record| record.totals(counted)).unwrap_or_default(),
-            progress: progress.copied(),
-            end,
-            restarts: record
-                .map(|record| record.restarts.iter().map(|(r, n)| (*r, *n)).collect())
-                .unwrap_or_default(),
-            dead_lettered: record.map_or(0, |record| record.dead_lettered),
-            exits: record.map(|record| record.exits.iter().cloned().collect()).unwrap_or_default(),
-            stderr: stderr.cloned(),
-            hangs_after: Duration::MAX,
-            timeout: Duration::MAX,
+            count: known.history.totals(counted),
+            past: known.history.past,
+            progress,
+            key: known.key,
+            state: known.state,
+            since: known.since,
+            worker: known.worker,
+            acknowledged: known.acknowledged,
+            committed: known.committed,
+            token: known.token,
+            reason: known.reason,
+            waiting: known.waiting,
+            commit_error: known.commit_error,
+            left_behind: known.left_behind,
+            coming: known.coming,
+            end: known.end,
+            hangs_after: known.hangs_after,
+            timeout: known.timeout,
         }
     }
 }
 
+/// What others come from stands first.
+fn troubles(troubles: Troubles, partitions: &[known::Partition]) -> Vec<String> {
+    let of_partition = |known: &known::Partition| {
+        let why = known.reason.as_deref().unwrap_or_default();
+        Some(match known.barred.as_ref()? {
+            Barred::Denied(_) => format!("topic {}: {why}", known.key.topic),
+            Barred::Refused(_) => why.to_owned(),
+        })
+    };
+    let of_commits = |known: &known::Partition| {
+        let error = known.commit_error.as_ref().filter(|_| known.commits_barred)?;
+        // The right that stopped it is said of its topic.
+        let said = known.barred.as_ref().is_some_and(|barred| barred.why() == error);
+        (!said).then(|| format!("commits: {error}"))
+    };
+    let of_start = |known: &known::Partition| known.start_trouble.as_ref().map(ToString::to_string);
+    let of_topics = troubles.of_topics.iter().cloned();
+    let of_partitions = partitions
+        .iter()
+        .flat_map(|known| [of_partition(known), of_commits(known), of_start(known)].into_iter().flatten());
+    let all: BTreeSet<_> = of_partitions.chain(of_topics).collect();
+    troubles.first.into_iter().chain(all).collect()
+}
+
 impl Snapshot {
-    pub(crate) fn new(
-        moment: Moment,
-        instance: Status,
-        applied: bool,
-        connected: bool,
-        partitions: Vec<Seen>,
-    ) -> Self {
-        let (left, rebalances, status) = (Sums::default(), Latencies::default(), OnceLock::new());
+    /// What it is made of stays behind empty, but its room.
+    pub(crate) fn of(known: &mut Known) -> Self {
+        let troubles = troubles(take(&mut known.troubles), &known.partitions);
+        let instance = Status { troubles, ..take(&mut known.instance) };
         Self {
-            moment,
+            moment: known.moment,
             instance,
-            applied,
-            connected,
-            partitions,
-            left,
-            rebalances,
-            per_partition: true,
-            status,
+            applied: known.applied,
+            connected: known.connected,
+            partitions: known.partitions.drain(..).map(Seen::of).collect(),
+            left: Sums::of(&known.left),
+            rebalances: known.rebalances,
+            per_partition: known.per_partition,
+            status: OnceLock::new(),
         }
     }
 
@@ -232,10 +170,118 @@ impl Snapshot {
     pub(crate) fn partition(&self, key: &TopicPartition) -> Option<&Seen> {
         self.partitions.iter().find(|seen| seen.key == *key)
     }
+}
 
-    #[cfg(test)]
-    pub(crate) fn empty(at: Instant) -> Self {
-        let moment = Moment { instant: at, boottime: Boottime(0), wall_millis: 0, wall_ahead: 0 };
-        Self::new(moment, Status::default(), true, true, Vec::new())
+#[cfg(test)]
+mod tests {
+    use kafkavisor::clock::now;
+
+    use super::*;
+
+    fn known(page: &Arc<Page>) -> known::Partition {
+        known::Partition {
+            key: "orders:3".parse().unwrap(),
+            state: "ready",
+            since: Boottime(0),
+            worker: Some((Pid::from_raw(7), now())),
+            acknowledged: Some(Offset(40)),
+            committed: None,
+            token: None,
+            reason: None,
+            waiting: None,
+            commit_error: None,
+            commits_barred: false,
+            barred: None,
+            start_trouble: None,
+            left_behind: Vec::new(),
+            coming: Coming::Nothing,
+            page: Some(Arc::clone(page)),
+            end: None,
+            history: History::default(),
+            hangs_after: Duration::MAX,
+            timeout: Duration::MAX,
+        }
+    }
+
+    fn snapshot(partitions: Vec<known::Partition>) -> Snapshot {
+        Snapshot::of(&mut Known { partitions, ..Known::empty(now()) })
+    }
+
+    fn page(folder: &tempfile::TempDir) -> Arc<Page> {
+        let page = Page::create(&folder.path().join("page"), "orders:3", Offset(40)).unwrap();
+        page.set_progress(&Progress {
+            position: 45,
+            delivered: 45,
+            acknowledged: 45,
+            messages: 5,
+            ..Progress::default()
+        });
+        Arc::new(page)
+    }
+
+    /// Messages counted, and where it is.
+    fn seen(partition: known::Partition) -> (u64, Option<i64>) {
+        let status = snapshot(vec![partition]).status();
+        (status.partitions[0].messages_total, status.partitions[0].position)
+    }
+
+    #[test]
+    fn what_is_seen_is_what_the_page_says_when_it_is_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let page = page(&folder);
+        let known = known(&page);
+        page.set_progress(&Progress { messages: 6, ..page.progress() });
+        assert_eq!(seen(known), (6, Some(45)));
+    }
+
+    #[test]
+    fn counters_do_not_go_back_where_an_operator_goes_back_between_the_loop_and_the_look() {
+        let folder = tempfile::tempdir().unwrap();
+        let page = page(&folder);
+        let known = known(&page);
+        page.move_to(Offset(10));
+        assert_eq!(seen(known), (5, None), "where it is, is not known before the loop has said so");
+    }
+
+    #[test]
+    fn nonsense_is_not_counted_by() {
+        let folder = tempfile::tempdir().unwrap();
+        let page = page(&folder);
+        page.set_progress(&Progress { messages: 1 << 40, position: 44, ..page.progress() });
+        assert_eq!(seen(known(&page)), (0, None));
+    }
+
+    #[test]
+    fn what_keeps_it_from_kafka_is_said_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (page, text) = (page(&folder), |text: &str| Some(Arc::from(text)));
+        let denied = |commits: &str| known::Partition {
+            barred: Some(Barred::Denied(Arc::from("no right to read"))),
+            reason: text("no right to read"),
+            commit_error: text(commits),
+            commits_barred: true,
+            ..known(&page)
+        };
+        let refused = known::Partition {
+            barred: Some(Barred::Refused(Arc::from("not let in"))),
+            reason: text("its certificate has expired"),
+            start_trouble: text("topic others: unknown"),
+            ..known(&page)
+        };
+        let first = vec!["a token is missing".to_owned()];
+        let troubles = Troubles { first, of_topics: Arc::new(["topic more: gone".to_owned()].into()) };
+        let partitions = vec![denied("no right to read"), denied("no right to the group"), refused];
+        let snapshot = Snapshot::of(&mut Known { partitions, troubles, ..Known::empty(now()) });
+        assert_eq!(
+            snapshot.instance.troubles,
+            [
+                "a token is missing",
+                "commits: no right to the group",
+                "its certificate has expired",
+                "topic more: gone",
+                "topic orders: no right to read",
+                "topic others: unknown",
+            ]
+        );
     }
 }

@@ -2,6 +2,7 @@
 //! counts as nothing, and one that is not known is passed over.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kafkavisor::clock::Boottime;
 use kafkavisor::ids::{Offset, Topic};
@@ -10,8 +11,9 @@ use kafkavisor_link::page::Progress;
 use kafkavisor_supervisor_core::RollState;
 use serde::{Deserialize, Serialize};
 
+use super::known::Moment;
 use super::next;
-use super::snapshot::{Moment, Seen};
+use super::snapshot::Seen;
 
 /// A running instance.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -49,16 +51,16 @@ pub(crate) struct Assignment {
     pub(crate) member: Option<String>,
     pub(crate) members: usize,
     /// Their ids, ours among them; none are known with static assignment.
-    pub(crate) group_members: Vec<String>,
+    pub(crate) group_members: Arc<[String]>,
     /// Partitions that are ours and that a member with other topics still holds, with the lock in the way.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) blocked: BTreeMap<String, String>,
+    pub(crate) blocked: Arc<BTreeMap<String, String>>,
     /// What is wrong with ZooKeeper's certificates, authentication or rights, while it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trouble: Option<String>,
     /// The same of single partitions.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) troubles: BTreeMap<String, String>,
+    pub(crate) troubles: Arc<BTreeMap<String, String>>,
 }
 
 /// How far the replacement of all workers is.
@@ -212,7 +214,8 @@ impl Figures {
 impl Partition {
     pub(crate) fn of(seen: &Seen, moment: &Moment) -> Self {
         let figures = Figures::of(seen, moment);
-        let last_exit = seen.exits.last().map(|exited| exited.how.to_string());
+        let text = |shared: &Option<Arc<str>>| shared.as_ref().map(ToString::to_string);
+        let last_exit = seen.past.exits.back().map(|exited| exited.how.to_string());
         Self {
             topic: seen.key.topic.to_string(),
             partition: seen.key.partition.0,
@@ -233,12 +236,12 @@ impl Partition {
             fencing_token: seen.token.map(|token| token.0),
             messages_total: seen.count.messages,
             bytes_total: seen.count.bytes,
-            restarts_total: seen.restarts.iter().map(|(_, count)| count).sum(),
-            restarts: seen.restarts.iter().map(|(reason, n)| (reason.name().to_owned(), *n)).collect(),
-            dead_lettered_total: seen.dead_lettered,
-            last_exit: seen.waiting.clone().or(last_exit),
-            reason: seen.reason.clone(),
-            commit_error: seen.commit_error.clone(),
+            restarts_total: seen.past.restarts.values().sum(),
+            restarts: seen.past.restarts.iter().map(|(reason, n)| (reason.name().to_owned(), *n)).collect(),
+            dead_lettered_total: seen.past.dead_lettered,
+            last_exit: text(&seen.waiting).or(last_exit),
+            reason: text(&seen.reason),
+            commit_error: text(&seen.commit_error),
             left_behind: seen.left_behind.clone(),
         }
     }

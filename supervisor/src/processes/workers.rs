@@ -284,8 +284,8 @@ impl Workers {
     }
 
     /// What earlier workers of the partition have left that can't be killed, as people can find it.
-    pub(crate) fn left_of(&self, partition: &TopicPartition) -> Vec<String> {
-        self.left.get(partition).into_iter().flatten().map(|left| left.name.clone()).collect()
+    pub(crate) fn left(&self) -> &BTreeMap<TopicPartition, Vec<Left>> {
+        &self.left
     }
 
     /// Reaps every child that has ended: the guardian, workers that came to us from a dead one, and whatever else is ours to reap.

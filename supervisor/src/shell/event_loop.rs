@@ -2,6 +2,7 @@
 //! concerns: what grows with the number of partitions is done on a beat.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, at, never, select};
@@ -258,7 +259,7 @@ impl EventLoop {
                 if !troubles.is_empty() {
                     self.real.read_secrets();
                 }
-                self.troubles.of_topics = troubles;
+                self.troubles.of_topics = Arc::new(troubles);
             }
             KafkaHeard::Seen(trouble) => {
                 if let Some(news) = self.troubles.look(trouble.map(|trouble| trouble.to_string())) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use kafkavisor::ids::{Group, Offset, TopicPartition};
 use kafkavisor_link::page::{Lease, Page, PageError, Progress};
@@ -9,10 +10,10 @@ use kafkavisor_supervisor_core::TakenUp;
 
 use super::page_name::page_name;
 
-/// A partition's page and the file it is.
+/// A partition's page, which whoever looks reads too, and the file it is.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) page: Page,
+    pub(crate) page: Arc<Page>,
     pub(crate) path: PathBuf,
 }
 
@@ -61,7 +62,7 @@ impl Pages {
         let page = match self.entries.remove(partition) {
             Some(entry) => entry.page,
             None => match Page::open(&path) {
-                Ok(page) => page,
+                Ok(page) => Arc::new(page),
                 Err(error) => {
                     if !error.is_missing() {
                         log::info!(partition:%; "{error}: the group's offset is {committed}");
@@ -98,7 +99,7 @@ impl Pages {
         let page = Page::create(&path, &self.identity_of(partition), start)?;
         page.set_committed(start);
         page.set_lease(self.lease);
-        self.entries.insert(partition.clone(), Entry { page, path });
+        self.entries.insert(partition.clone(), Entry { page: Arc::new(page), path });
         Ok(())
     }
 
@@ -132,6 +133,10 @@ impl Pages {
 
     pub(crate) fn get(&self, partition: &TopicPartition) -> Option<&Entry> {
         self.entries.get(partition)
+    }
+
+    pub(crate) fn all(&self) -> &BTreeMap<TopicPartition, Entry> {
+        &self.entries
     }
 
     /// How many there are.

@@ -1,19 +1,21 @@
 //! What the loop knows, put together for those who look: while somebody does, and at most ten times a second.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 use kafkavisor::clock::{Boottime, now, wall_millis};
 use kafkavisor::config::Handler;
 use kafkavisor::ids::TopicPartition;
-use kafkavisor_supervisor_core::{Barred, Partition};
+use kafkavisor_supervisor_core::{Barred, Beside, Partition, Record};
 use nix::unistd::{Pid, getpid};
 
 use super::event_loop::EventLoop;
 use crate::observe::ages::in_words;
 use crate::observe::board::PUBLISH_EVERY;
-use crate::observe::snapshot::{Moment, Seen, Snapshot};
+use crate::observe::known::{self, Known, Moment, Troubles};
+use crate::observe::snapshot::Snapshot;
 use crate::observe::status::{self, Status};
 use crate::observe::{Describe, Looks};
 use kafkavisor_link::message::{Description, ToWorker};
@@ -63,9 +65,11 @@ impl EventLoop {
         if self.telling.publish_at.is_some_and(|at| time >= at) {
             self.telling.publish_at = None;
             self.telling.published_at = Some(time);
-            let snapshot = self.snapshot();
-            let (count, took) = (snapshot.partitions.len(), now().saturating_duration_since(time));
-            self.telling.looks.board.publish(snapshot);
+            let began = now();
+            let known = self.known();
+            let count = known.partitions.len();
+            self.telling.looks.board.publish(known);
+            let took = now().saturating_duration_since(began);
             log::trace!("a snapshot of {count} partitions took {} us", took.as_micros());
         }
     }
@@ -95,36 +99,43 @@ impl EventLoop {
         Moment { instant: now(), boottime, wall_millis, wall_ahead: self.telling.wall_ahead }
     }
 
-    pub(super) fn snapshot(&mut self) -> Snapshot {
+    fn known(&mut self) -> Known {
         let moment = self.moment(Boottime::now());
         let (core, assignment) = (self.driver.core(), self.driver.assignment());
-        let connected = assignment.connected && assignment.joined;
-        let partitions = core.partitions().iter().map(|(key, owned)| self.seen(key, owned)).collect();
-        let mut snapshot = Snapshot::new(
+        Known {
             moment,
-            self.instance(moment.boottime),
-            self.telling.applied,
-            connected,
-            partitions,
-        );
-        core.left().for_each(|record| snapshot.left.add_record(record));
-        snapshot.rebalances = *core.rebalances();
-        snapshot.per_partition = self.real.config().metrics.per_partition;
-        snapshot
+            instance: self.instance(),
+            applied: self.telling.applied,
+            connected: assignment.connected && assignment.joined,
+            partitions: self.partitions(self.telling.looks.board.room()),
+            left: core.left().map(|record| record.history.clone()).collect(),
+            rebalances: *core.rebalances(),
+            per_partition: self.real.config().metrics.per_partition,
+            troubles: self.first_troubles(moment.boottime),
+        }
     }
 
-    fn seen(&self, key: &TopicPartition, owned: &Partition) -> Seen {
-        let progress = self.real.pages.get(key).map(|entry| entry.page.progress());
-        let end = self.ends.get(key).copied();
-        let seen = Seen::of(key, owned, self.driver.core().record(key), progress.as_ref(), end);
-        let handler = self.handler_of(owned);
-        Seen {
-            reason: self.reason_of(owned).or(seen.reason),
-            left_behind: self.real.workers.left_of(key),
-            hangs_after: handler.map_or(Duration::MAX, Handler::hangs_after),
-            timeout: handler.map_or(Duration::MAX, |handler| handler.timeout),
-            ..seen
-        }
+    /// Everything that is known by partition is gone through once, in step.
+    fn partitions(&self, mut room: Vec<known::Partition>) -> Vec<known::Partition> {
+        let (mut pages, mut ends) = (Beside::new(self.real.pages.all()), Beside::new(&self.ends));
+        let (mut left, mut starts) =
+            (Beside::new(self.real.workers.left()), Beside::new(&self.troubles.of_starts));
+        let known = |(key, owned, record): (&TopicPartition, &Partition, Option<&Record>)| {
+            let handler = self.handler_of(owned);
+            let left = left.get(key).into_iter().flatten();
+            known::Partition {
+                reason: self.reason_of(owned).or_else(|| owned.reason()).cloned(),
+                start_trouble: starts.get(key).filter(|_| owned.waiting().is_some()).cloned(),
+                left_behind: left.map(|left| left.name.clone()).collect(),
+                page: pages.get(key).map(|entry| Arc::clone(&entry.page)),
+                end: ends.get(key).copied(),
+                hangs_after: handler.map_or(Duration::MAX, Handler::hangs_after),
+                timeout: handler.map_or(Duration::MAX, |handler| handler.timeout),
+                ..known::Partition::of(key, owned, record)
+            }
+        };
+        room.extend(self.driver.core().owned().map(known));
+        room
     }
 
     /// As its worker was started.
@@ -133,8 +144,8 @@ impl EventLoop {
         Some(&self.real.config_of(worker.config)?.handler)
     }
 
-    /// The instance without its partitions.
-    fn instance(&self, boottime: Boottime) -> Status {
+    /// The instance without its partitions and its troubles.
+    fn instance(&self) -> Status {
         let (core, assignment, config) = (self.driver.core(), self.driver.assignment(), self.real.config());
         let state = match (core.stopping(), core.settled()) {
             (true, _) => "stopping",
@@ -151,7 +162,7 @@ impl EventLoop {
             generation: core.generation().0,
             pid: u32::try_from(getpid().as_raw()).unwrap_or_default(),
             uptime_seconds: now().saturating_duration_since(self.started).as_secs_f64(),
-            troubles: self.cut_off(boottime).into_iter().chain(self.all_troubles()).collect(),
+            troubles: Vec::new(),
             commit_errors_total: core.commit_errors(),
             assignment: status::Assignment {
                 mode: assignment.mode.to_owned(),
@@ -159,10 +170,10 @@ impl EventLoop {
                 session: assignment.session.clone(),
                 member: assignment.member.clone(),
                 members: assignment.members,
-                group_members: assignment.listed.clone(),
-                blocked: assignment.blocked.clone(),
+                group_members: Arc::clone(&assignment.listed),
+                blocked: Arc::clone(&assignment.blocked),
                 trouble: assignment.trouble.clone(),
-                troubles: assignment.troubles.clone(),
+                troubles: Arc::clone(&assignment.troubles),
             },
             roll: core.roll().map(status::Roll::of),
             partitions: Vec::new(),
@@ -170,9 +181,9 @@ impl EventLoop {
     }
 
     /// What a closer look found says more than what a worker could.
-    fn reason_of(&self, owned: &Partition) -> Option<String> {
+    fn reason_of(&self, owned: &Partition) -> Option<&Arc<str>> {
         match &owned.tenure.barred {
-            Some(Barred::Refused(_)) => self.troubles.seen.clone(),
+            Some(Barred::Refused(_)) => self.troubles.seen.as_ref(),
             Some(Barred::Denied(_)) | None => None,
         }
     }
@@ -196,34 +207,17 @@ impl EventLoop {
         Some(format!("ZooKeeper is not reached: {then}"))
     }
 
-    /// What others come from stands first.
-    fn all_troubles(&self) -> Vec<String> {
-        let of_partition = |(key, owned): (&TopicPartition, &Partition)| {
-            let barred = owned.tenure.barred.as_ref()?;
-            Some(match barred {
-                Barred::Denied(why) => format!("topic {}: {why}", key.topic),
-                Barred::Refused(why) => self.reason_of(owned).unwrap_or_else(|| why.clone()),
-            })
-        };
-        let of_commit = |owned: &Partition| {
-            let tenure = &owned.tenure;
-            // The right that stopped it is said of its topic.
-            let said = |error: &&String| tenure.barred.as_ref().is_some_and(|barred| barred.why() == *error);
-            let error = tenure.commit_error.as_ref().filter(|_| tenure.commits_barred);
-            error.filter(|error| !said(error)).map(|error| format!("commits: {error}"))
-        };
-        let of_commits = self.driver.core().partitions().values().filter_map(of_commit);
-        let of_partitions = self.driver.core().partitions().iter().filter_map(of_partition);
-        let of_starts = self.troubles.of_waiting(self.driver.core().partitions());
-        let of_topics = self.troubles.of_topics.iter().cloned();
-        let all: BTreeSet<_> = of_partitions.chain(of_commits).chain(of_starts).chain(of_topics).collect();
+    fn first_troubles(&self, boottime: Boottime) -> Troubles {
+        let cut_off = self.cut_off(boottime).into_iter();
         let of_tokens = self.troubles.of_tokens.iter().map(ToString::to_string);
-        let of_secrets = self.real.unreadable_secrets();
-        of_tokens.chain(of_secrets).chain(all).collect()
+        Troubles {
+            first: cut_off.chain(of_tokens).chain(self.real.unreadable_secrets()).collect(),
+            of_topics: Arc::clone(&self.troubles.of_topics),
+        }
     }
 
     pub(super) fn log_everything(&mut self) {
-        let status = self.snapshot().status();
+        let status = Snapshot::of(&mut self.known()).status();
         log::info!(
             "{}: {}, generation {}, assignment {} with {} members",
             status.group,

@@ -1,6 +1,7 @@
 //! What keeps the instance from Kafka, beside what workers say.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use kafkavisor::ids::TopicPartition;
 use kafkavisor_supervisor_core::{Barred, Partition};
@@ -13,11 +14,11 @@ pub(crate) struct Troubles {
     /// There is no new token.
     pub(super) of_tokens: Option<NoSuccessor>,
     /// As its own clients have it.
-    pub(super) of_topics: BTreeSet<String>,
+    pub(super) of_topics: Arc<BTreeSet<String>>,
     /// As the look for where they begin has it.
-    of_starts: BTreeMap<TopicPartition, String>,
+    pub(super) of_starts: BTreeMap<TopicPartition, Arc<str>>,
     /// What a closer look found when workers were not let in.
-    pub(super) seen: Option<String>,
+    pub(super) seen: Option<Arc<str>>,
 }
 
 impl Troubles {
@@ -31,23 +32,14 @@ impl Troubles {
     /// What the look for where a partition begins has met.
     pub(super) fn of_start(&mut self, partition: TopicPartition, trouble: Option<String>) {
         match trouble {
-            Some(trouble) => drop(self.of_starts.insert(partition, trouble)),
+            Some(trouble) => drop(self.of_starts.insert(partition, Arc::from(trouble))),
             None => drop(self.of_starts.remove(&partition)),
         }
     }
 
-    /// ... of those that wait for it still.
-    pub(super) fn of_waiting<'a>(
-        &'a self,
-        partitions: &'a BTreeMap<TopicPartition, Partition>,
-    ) -> impl Iterator<Item = String> + 'a {
-        let waits = |key: &TopicPartition| partitions.get(key).is_some_and(|owned| owned.waiting().is_some());
-        self.of_starts.iter().filter(move |(key, _)| waits(key)).map(|(_, trouble)| trouble.clone())
-    }
-
     /// What a closer look has found, and whether it is news: each worker that is not let in has it looked again.
     pub(super) fn look(&mut self, found: Option<String>) -> Option<&str> {
-        let known = std::mem::replace(&mut self.seen, found);
+        let known = std::mem::replace(&mut self.seen, found.map(Arc::from));
         self.seen.as_deref().filter(|found| known.as_deref() != Some(found))
     }
 }

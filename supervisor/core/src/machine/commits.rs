@@ -2,6 +2,7 @@
 //! confirmed before anything is delivered.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kafkavisor::ids::{Offset, TopicPartition};
@@ -105,7 +106,7 @@ impl Core {
                     log::error!(partition:% = key; "offset {offset} is not committed: {error}; tried again");
                     self.changes.of(&key, "commit_failed", error);
                 }
-                partition.tenure.commit_error = Some(error.to_owned());
+                partition.tenure.commit_error = Some(Arc::from(error));
                 Vec::new()
             }
         }

@@ -79,7 +79,7 @@ impl Core {
         };
         let purpose = partition.phase().purpose().unwrap_or(Purpose::Recover);
         let Some(worker) = partition.phase().worker().cloned() else { return Vec::new() };
-        self.record_mut(key).stderr = Arc::from(&*worker.stderr);
+        self.record_mut(key).past_mut().stderr = Arc::from(&*worker.stderr);
         let mut end = End { worker, exit, progress: *progress, attempts };
         let mut actions = match self.believe(key, progress) {
             Ok(mut actions) => {
@@ -186,13 +186,13 @@ impl Core {
             }
             Some(Ending::Denied { .. }) => {
                 hit!(worker_was_denied);
-                self.bar(key, Barred::Denied(how.clone()));
+                self.bar(key, Barred::Denied(Arc::from(&*how)));
                 self.locate_when_allowed(now, key, how);
                 Vec::new()
             }
             Some(Ending::Refused { .. }) => {
                 hit!(worker_was_refused);
-                self.bar(key, Barred::Refused(how.clone()));
+                self.bar(key, Barred::Refused(Arc::from(&*how)));
                 self.refused_by_kafka(now, key, &how)
             }
             Some(
@@ -253,7 +253,7 @@ impl Core {
         }
         actions.extend(self.roll_failed(now, key, &how));
         self.note_exit(key, &how);
-        self.enter(key, Phase::Parked { why: how });
+        self.enter(key, Phase::Parked { why: Arc::from(how) });
         actions
     }
 
@@ -401,7 +401,7 @@ impl Core {
             PoisonAction::Park => {
                 hit!(message_given_up_and_parked);
                 log::error!(partition:% = key; "parked: {what}; {UNPARK}");
-                partition.enter(Phase::Parked { why: what.clone() });
+                partition.enter(Phase::Parked { why: Arc::from(&*what) });
                 self.record_mut(key).last_exited(at, &what);
                 Vec::new()
             }

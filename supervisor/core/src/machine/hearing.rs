@@ -79,7 +79,7 @@ impl Core {
                 log::warn!(partition:% = key; "offset {offset} is in the dead-letter topic");
                 let due = partition.tenure.dead_letter.take_if(|due| due.dead_letter.offset == offset);
                 let given_up = partition.tenure.given_up.take_if(|(what, _)| *what == offset);
-                self.record_mut(key).dead_lettered += 1;
+                self.record_mut(key).past_mut().dead_lettered += 1;
                 let what = given_up.map_or_else(|| format!("offset {offset}"), |(_, why)| why);
                 self.changes.of(key, "dead_lettered", what);
                 let ticket = due.and_then(|due| due.ticket);

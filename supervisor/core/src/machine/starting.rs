@@ -1,5 +1,6 @@
 //! Where a partition of ours begins: looked up, committed where it is new, looked up again where it could not be.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kafkavisor::clock::Boottime;
@@ -46,8 +47,8 @@ impl Core {
             Decision::Park(why) => {
                 hit!(start_parks);
                 log::error!(partition:% = key; "parked: {why}; {UNPARK}");
-                partition.enter(Phase::Parked { why: why.clone() });
                 self.note_exit(key, &why);
+                self.enter(key, Phase::Parked { why: Arc::from(why) });
                 Vec::new()
             }
             Decision::At { offset, why } => {
@@ -171,12 +172,12 @@ impl Core {
             && *asked == request
         {
             let (now_waiting, tries) = (format!("where to begin is not known yet: {error}"), *tries);
-            if waiting.as_ref() != Some(&now_waiting) {
+            if waiting.as_deref() != Some(&now_waiting) {
                 log::warn!(partition:% = key; "{now_waiting}; it is looked up again");
             }
             hit!(start_is_unknown);
             let at = now + pause(tries);
-            partition.enter(Phase::LocatingAgain { at, tries: tries + 1, waiting: now_waiting });
+            partition.enter(Phase::LocatingAgain { at, tries: tries + 1, waiting: Arc::from(now_waiting) });
         }
         Vec::new()
     }
@@ -198,7 +199,11 @@ impl Core {
     pub(super) fn locate_later(&mut self, now: Instant, key: &TopicPartition, waiting: String) {
         if let Some(partition) = self.partitions.get_mut(key) {
             partition.tenure.place = None;
-            partition.enter(Phase::LocatingAgain { at: now + LOCATE_AGAIN, tries: 1, waiting });
+            partition.enter(Phase::LocatingAgain {
+                at: now + LOCATE_AGAIN,
+                tries: 1,
+                waiting: Arc::from(waiting),
+            });
         }
     }
 

@@ -17,7 +17,7 @@ fn refused() -> Ending {
 }
 
 fn reason(fixture: &Fixture, number: i32) -> Option<String> {
-    fixture.core.partitions()[&orders(number)].reason().map(str::to_owned)
+    fixture.core.partitions()[&orders(number)].reason().map(ToString::to_string)
 }
 
 #[test]

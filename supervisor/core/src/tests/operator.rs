@@ -84,7 +84,7 @@ fn a_restart_is_a_drain_and_no_failure() {
     let (reason, within) = (StopReason::Restart, 10 * SECOND);
     assert!(actions.contains(&Action::StopWorker { pid, reason, within }));
     assert_eq!(spawns(&fixture.drained(0, progress(7, 7))), [Offset(7)], "at once");
-    let restarts = fixture.core.record(&orders(0)).unwrap().restarts.clone();
+    let restarts = fixture.core.record(&orders(0)).unwrap().history.past.restarts.clone();
     assert_eq!(restarts.into_iter().collect::<Vec<_>>(), [(crate::Reason::Requested, 1)]);
 }
 
@@ -329,7 +329,8 @@ fn poison_goes_to_the_dead_letter_topic_before_anything_else() {
     // Until it is confirmed the next worker has it too.
     fixture.exits(0, None, KILLED, progress(10, 10));
     assert_eq!(dead_letters(&fixture.pass(60 * SECOND)), [dead_letter]);
-    let dead_lettered = |fixture: &Fixture| fixture.core.record(&orders(0)).unwrap().dead_lettered;
+    let dead_lettered =
+        |fixture: &Fixture| fixture.core.record(&orders(0)).unwrap().history.past.dead_lettered;
     assert_eq!(dead_lettered(&fixture), 0);
     fixture.says(0, FromWorker::DeadLettered { offset: Offset(10) });
     assert_eq!(dead_lettered(&fixture), 1);

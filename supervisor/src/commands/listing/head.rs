@@ -38,7 +38,7 @@ pub(in crate::commands) fn lines(status: &Status, rate: Option<f64>) -> Vec<Line
     let of_partitions = troubles.iter().map(|(partition, why)| format!("{partition}: {why}"));
     let all = status.troubles.iter().chain(trouble).cloned().chain(of_partitions);
     lines.extend(all.map(|trouble| Line::new(Tone::Trouble, "trouble:", &format!(" {trouble}"))));
-    for (partition, by) in blocked {
+    for (partition, by) in blocked.iter() {
         lines.push(Line::new(Tone::Plain, partition, &format!(" waits: its lock is held by {by}")));
     }
     for partition in status.partitions.iter().filter(|partition| !partition.left_behind.is_empty()) {

@@ -1,6 +1,8 @@
 //! What is shown beyond loopback unless `admin.details` says otherwise: numbers and states, but no keys, no stderr and no text of an
 //! error, which may hold what is in messages.
 
+use std::sync::Arc;
+
 use crate::observe::detail::Detail;
 use crate::observe::events::Event;
 use crate::observe::status::{Partition, Status};
@@ -13,7 +15,9 @@ pub(super) fn status(status: &Status) -> Status {
     if let Some(trouble) = &mut masked.assignment.trouble {
         HIDDEN.clone_into(trouble);
     }
-    masked.assignment.troubles.values_mut().for_each(|trouble| HIDDEN.clone_into(trouble));
+    Arc::make_mut(&mut masked.assignment.troubles)
+        .values_mut()
+        .for_each(|trouble| HIDDEN.clone_into(trouble));
     if let Some(error) = masked.roll.as_mut().and_then(|roll| roll.error.as_mut()) {
         HIDDEN.clone_into(error);
     }

@@ -128,7 +128,7 @@ struct Whole {
 
 impl Whole {
     fn add(&mut self, seen: &Seen, figures: &Figures) {
-        self.sums.add(&seen.count, seen.restarts.iter().copied(), seen.dead_lettered);
+        self.sums.add(&seen.count, &seen.past);
         *self.states.entry(seen.state).or_default() += 1;
         self.owned += 1;
         self.lags.extend(figures.lag.map(i64::unsigned_abs));

@@ -27,7 +27,7 @@ impl World {
 
     /// Why nothing is delivered, as `status` shows it.
     pub(crate) fn reason(&self, member: usize, partition: usize) -> Option<&str> {
-        self.owned(member, partition)?.reason()
+        self.owned(member, partition)?.reason().map(AsRef::as_ref)
     }
 
     /// Whether this member has it and is on its way to give it up.
