@@ -2,8 +2,9 @@
 //! `docs/architecture.md` that invariants are guarded: a test stands behind each row, and a patch that takes it out behind each guard.
 
 use std::path::Path;
+use std::process::Command;
 
-use kafkavisor_tests::environment::project;
+use kafkavisor_tests::environment::{kafkavisor, project};
 
 #[test]
 fn a_test_stands_behind_each_row_of_the_table() {
@@ -116,6 +117,45 @@ fn each_trouble_has_its_section_in_troubleshooting_md() {
     };
     let missing: Vec<_> = messages.iter().filter(|pieces| !has_section(pieces)).collect();
     assert!(missing.is_empty(), "no section about: {missing:#?}");
+}
+
+/// As `--help` lists them, also those below another.
+#[test]
+fn each_command_is_shown_in_the_readme_with_its_output() {
+    let readme = std::fs::read_to_string(project().join("README.md")).unwrap();
+    let lines: Vec<&str> = readme.lines().collect();
+    let shown = |command: &str| {
+        let is_it = |line: &&str| {
+            line.strip_prefix("$ kafkavisor ")
+                .is_some_and(|rest| format!("{rest} ").starts_with(&format!("{command} ")))
+        };
+        lines.iter().any(is_it) || lines.contains(&format!("$ script/{command} --seconds 8").as_str())
+    };
+    let mut all = Vec::new();
+    for command in commands_of(&[]) {
+        let below = commands_of(&[&command]);
+        if below.is_empty() {
+            all.push(command)
+        } else {
+            all.extend(below.iter().map(|one| format!("{command} {one}")))
+        }
+    }
+    assert!(all.len() > 25, "{all:?}");
+    let missing: Vec<_> = all.iter().filter(|command| !shown(command)).collect();
+    assert!(missing.is_empty(), "not shown: {missing:?}");
+}
+
+fn commands_of(command: &[&str]) -> Vec<String> {
+    let output = Command::new(kafkavisor()).args(command).arg("--help").output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let Some((_, list)) = help.split_once("\nCommands:\n") else { return Vec::new() };
+    let list = list.split_once("\n\n").unwrap().0;
+    let name = |line: &str| {
+        line.strip_prefix("  ")
+            .filter(|rest| !rest.starts_with(' '))
+            .map(|rest| rest.split(' ').next().unwrap().to_owned())
+    };
+    list.lines().filter_map(name).filter(|name| name != "help").collect()
 }
 
 /// What they are is told by the program: the listing's states, the reasons of the metrics, the codes of `--help`.
