@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod bar;
 mod check;
 mod clusters;
 pub(crate) mod completions;

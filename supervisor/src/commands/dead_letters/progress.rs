@@ -1,28 +1,18 @@
 //! How far a command is, on a line of its own that is written over; only where stderr is a terminal, and a person reads the results.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, Write as _};
-use std::time::{Duration, Instant};
 
-use kafkavisor::clock::now;
 use kafkavisor::ids::{Offset, TopicPartition};
 
+use super::super::bar::{Line, bar};
 use super::target::{Offsets, Target};
 use crate::cli::Place;
 use crate::exit::Failure;
 
-/// The line is written this often at most.
-const EVERY: Duration = Duration::from_millis(200);
-
-/// As wide is the bar.
-const WIDE: usize = 20;
-
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Progress {
-    /// None where there is no terminal.
-    due: Option<Instant>,
-    shown: bool,
+    line: Line,
     way: Way,
 }
 
@@ -48,16 +38,13 @@ impl Way {
             self.0.values().map(length).map(|l| l.max(0)).sum()
         };
         let (done, all) = (sum(|(begin, at, _)| at.0 - begin.0), sum(|(begin, _, end)| end.0 - begin.0));
-        let Some(hundredths) = (done * 100).checked_div(all) else { return String::new() };
-        let full = usize::try_from(hundredths).unwrap_or(0) * WIDE / 100;
-        format!("[{}{}] {hundredths:>3} %  ", "#".repeat(full), "-".repeat(WIDE.saturating_sub(full)))
+        bar(done, all)
     }
 }
 
 impl Progress {
     pub(super) fn new(json: bool) -> Self {
-        let due = (!json && std::io::stderr().is_terminal()).then(now);
-        Self { due, shown: false, way: Way::default() }
+        Self { line: Line::new(!json), way: Way::default() }
     }
 
     /// It is known how far it goes.
@@ -67,32 +54,11 @@ impl Progress {
 
     /// Prints a result, and the line below it: what has been done up to `place`.
     pub(super) fn print(&mut self, result: &str, done: &str, place: &Place) -> Result<(), Failure> {
-        self.clear();
+        self.line.clear();
         super::super::print(result)?;
-        let (at, bar) = (now(), self.way.to(place));
-        if self.due.is_some_and(|due| due <= at) {
-            self.due = Some(at + EVERY);
-            self.write(&format!("{bar}{done}, at {place}"));
-        }
+        let bar = self.way.to(place);
+        self.line.say(|| format!("{bar}{done}, at {place}"));
         Ok(())
-    }
-
-    fn write(&mut self, line: &str) {
-        // Nothing else can be done when even this can't be written.
-        let _unwritable = write!(std::io::stderr(), "\r\x1b[K{line}");
-        self.shown = !line.is_empty();
-    }
-
-    fn clear(&mut self) {
-        if self.shown {
-            self.write("");
-        }
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        self.clear();
     }
 }
 

@@ -72,7 +72,7 @@ fn check(target: &Target, wanted: &Wanted) -> Result<(), Failure> {
             None => {}
         }
     }
-    let logs = each(target.client.logs(&there), |log| log)?;
+    let logs = each(target.logs(&there), |log| log)?;
     wrong.extend(logs.iter().filter_map(|(key, log)| outside(key, *wanted.get(key)?, log)));
     if wrong.is_empty() { Ok(()) } else { Err(Failure::failed(wrong.join("\n"))) }
 }

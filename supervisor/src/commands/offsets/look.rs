@@ -89,7 +89,7 @@ fn look(target: &Target, topics: &[Topic]) -> Result<Vec<Seen>, Failure> {
         return Ok(Vec::new());
     }
     let mut committed = target.client.committed(&target.group, target.storage, &wanted).map_err(failure)?;
-    let mut logs = target.client.logs(&there);
+    let mut logs = target.logs(&there);
     let one = |key: TopicPartition| {
         let committed = committed.remove(&key).unwrap_or(Ok(None));
         let log = there.contains(&key).then(|| logs.remove(&key).unwrap_or(Err(KafkaError::TimedOut)));

@@ -6,7 +6,7 @@ use kafkavisor::ids::{Offset, Topic, TopicPartition};
 use kafkavisor::offsets::{KafkaError, Log, OffsetStorage};
 
 use super::change::change;
-use super::target::Target;
+use super::target::{Target, in_parts};
 use crate::cli::{ChangeArgs, GroupArgs, SetArgs, To, WholeTopicsArgs};
 use crate::exit::{Exit, Failure};
 
@@ -41,8 +41,8 @@ fn set_topics(group: &GroupArgs, topics: &[Topic], to: To, how: &ChangeArgs) -> 
     let target = Target::reach(group, OffsetStorage::Kafka)?;
     let partitions = target.partitions(topics)?;
     let wanted = match to {
-        To::Earliest => each(target.client.logs(&partitions), |log: Log| log.start),
-        To::Latest => each(target.client.logs(&partitions), |log: Log| log.end),
+        To::Earliest => each(target.logs(&partitions), |log: Log| log.start),
+        To::Latest => each(target.logs(&partitions), |log: Log| log.end),
         To::Time(millis) => at(&target, millis, &partitions),
     };
     change(&target, wanted?, how)
@@ -50,10 +50,13 @@ fn set_topics(group: &GroupArgs, topics: &[Topic], to: To, how: &ChangeArgs) -> 
 
 /// The first messages that are not older; the log's end where all are.
 fn at(target: &Target, millis: i64, partitions: &BTreeSet<TopicPartition>) -> Result<Wanted, Failure> {
-    let mut found = each(target.client.offsets_at(millis, partitions), |offset| offset)?;
+    let mut found = each(
+        in_parts(partitions, "logs searched", |part| target.client.offsets_at(millis, part)),
+        |offset| offset,
+    )?;
     let past: BTreeSet<_> =
         found.iter().filter(|(_, offset)| offset.is_none()).map(|(key, _)| key.clone()).collect();
-    let ends = each(target.client.logs(&past), |log| log.end)?;
+    let ends = each(target.logs(&past), |log| log.end)?;
     found.extend(ends.into_iter().map(|(key, end)| (key, Some(end))));
     Ok(found.into_iter().filter_map(|(key, offset)| Some((key, offset?))).collect())
 }
