@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use kafkavisor::clock::now;
 use kafkavisor_tests::checks::History;
+use kafkavisor_tests::environment::{brokers, unique};
 use kafkavisor_tests::instance::{Builder, Instance};
 use kafkavisor_tests::message::{Message, numbered};
 use kafkavisor_tests::processes;
@@ -154,6 +156,37 @@ fn a_dead_letter_that_cannot_be_produced_parks_its_partition_until_somebody_mend
     instance.stop();
     let letters = read(&dead, 2);
     assert_eq!(letters.len(), 2);
+}
+
+#[test]
+fn a_missing_dead_letter_topic_is_said_at_once_and_holds_up_neither_a_seek_nor_the_end() {
+    let topic = Topic::new(1);
+    topic.produce(&numbered(1, 5));
+    let missing = Topic::named(&brokers(), &unique("no-topic"));
+    let records = Records::new();
+    let instance = dead_lettering(&topic, &missing).recorder(&Recorder::new(&records).reject(2)).start();
+    let status = instance.wait_for_within(Duration::from_secs(10), "it says so", |status| {
+        status.is_ready(1) && status.partition(0).reason.is_some()
+    });
+    let why = format!("offset 2 is not dead-lettered yet: topic {}: Kafka has no such topic", missing.name);
+    let reason = status.partition(0).reason.clone().unwrap();
+    assert!(reason.starts_with(&why) && reason.ends_with("tried again"), "{reason}");
+    assert_eq!(status.state_of(0), "ready", "{status:#?}");
+    assert!(status.troubles.iter().any(|trouble| trouble.contains(&missing.name)), "{status:#?}");
+    assert_told(&instance, &format!("dead_letter_kept: {why}"));
+    assert!(instance.log().contains(&why), "{}", instance.log());
+    let place = format!("{}:0", topic.name);
+    let said = instance.ask("skip", &[&place]);
+    let words = String::from_utf8_lossy(&said.stderr);
+    assert!(said.status.code() == Some(64) && words.contains(&why) && words.contains("`seek`"), "{said:?}");
+    let began = now();
+    assert!(instance.ask("seek", &[&place, "3"]).status.success());
+    instance.wait_consumed(&topic, 1);
+    assert!(instance.ask("seek", &[&place, "2"]).status.success());
+    instance
+        .wait_for("it is there again", |status| status.is_ready(1) && status.partition(0).reason.is_some());
+    instance.stop();
+    assert!(began.elapsed() < Duration::from_secs(15), "no drain waits for it: {:?}", began.elapsed());
 }
 
 /// Kills the worker that can't send its dead letter of offset 4 and waits for the next one.

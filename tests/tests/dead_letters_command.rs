@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use kafkavisor::clock::{now, wall_millis};
 use kafkavisor_tests::command::{Said, run};
-use kafkavisor_tests::environment::{brokers, kafkavisor, unique};
+use kafkavisor_tests::environment::{self, brokers, kafkavisor, unique};
 use kafkavisor_tests::instance::Builder;
 use kafkavisor_tests::message::Message;
 use kafkavisor_tests::offsets::{all_committed, committed};
 use kafkavisor_tests::reading::read;
+use kafkavisor_tests::secure::{self, User};
 use kafkavisor_tests::topic::Topic;
 use kafkavisor_tests::waiting::until;
 use serde_json::{Value, json};
@@ -309,4 +310,26 @@ fn killed_in_the_middle_of_a_redrive_nothing_is_lost() {
         }
     }
     assert_eq!(first, all, "each is back, in order");
+}
+
+#[test]
+fn a_right_that_is_missing_to_send_back_is_named_and_others_are_sent() {
+    let [mine, theirs] = [1, 1].map(secure::topic);
+    let dead = secure::topic(3);
+    let from = |partition, name| letter(partition, (name, 0), "g", "v");
+    dead.produce(&[from(0, &theirs.name), from(1, &theirs.name), from(2, &mine.name)]);
+    let user = User::reading(&dead);
+    user.allow("read", &format!("topic:{}", theirs.name));
+    user.allow("write", &format!("topic:{}", mine.name));
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("c.yaml");
+    std::fs::write(&config, serde_json::to_string(&json!({"kafka": user.scram()})).unwrap()).unwrap();
+    let (brokers, config) = (environment::secure("SASL_TLS"), config.display().to_string());
+    let redrive = ["dead-letters", "redrive", "-b", &brokers, "-t", &dead.name, "-c", &config];
+    let said = run(redrive.iter().chain(&["--from", "earliest"])).exits(1);
+    let why = format!("can't be sent back to {}:0: not allowed to write to the topic", theirs.name);
+    assert_eq!(said.err.matches(&why).count(), 2, "{}", said.err);
+    assert_eq!(said.err.matches("give this user WRITE on it").count(), 2, "{}", said.err);
+    assert!(said.out.contains(&format!("{}:2:0 -> {}:0:0", dead.name, mine.name)), "{said:?}");
+    assert_eq!(theirs.watermarks(0), (0, 0));
 }

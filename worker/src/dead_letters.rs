@@ -15,6 +15,7 @@ use std::time::Duration;
 use kafkavisor::ids::{Offset, Topic, TopicPartition};
 use kafkavisor::protocol::Message;
 use kafkavisor_kafka::dead_letter::{Origin, Producer, passes, refusal};
+use kafkavisor_kafka::error::KafkaError;
 use kafkavisor_kafka::fetch::{Consumer, Fetched};
 use kafkavisor_kafka::properties::reason;
 use kafkavisor_link::message::{DeadLetter, Start};
@@ -26,19 +27,27 @@ use rdkafka::producer::BaseRecord;
 /// Kafka may be away for as long as it likes; so often it is asked again.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
-/// What became of a dead letter.
+/// What is heard of a dead letter.
 #[derive(Debug)]
-pub(crate) struct Posted {
+pub(crate) struct News {
     pub(crate) offset: Offset,
+    pub(crate) what: What,
+}
+
+/// See [`News`].
+#[derive(Debug)]
+pub(crate) enum What {
+    /// It is not confirmed yet, for this reason, and tried again.
+    Kept(String),
     /// The bytes of its key and value, or why it can't be produced.
-    pub(crate) result: Result<u64, String>,
+    Settled(Result<u64, String>),
 }
 
 /// Letters on their way.
 pub(crate) struct DeadLetters {
     office: Office,
     dead_letters: Option<Sender<DeadLetter>>,
-    posted: Option<Receiver<Posted>>,
+    news: Option<Receiver<News>>,
     wake: UnixStream,
     waker: UnixStream,
 }
@@ -54,10 +63,10 @@ impl DeadLetters {
             max_bytes: start.handler.max_in_flight.bytes,
             kafka: start.kafka.clone(),
         };
-        Ok(Self { office, dead_letters: None, posted: None, wake, waker })
+        Ok(Self { office, dead_letters: None, news: None, wake, waker })
     }
 
-    /// Readable when there is something in [`DeadLetters::posted`].
+    /// Readable when there is something in [`DeadLetters::news`].
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()
     }
@@ -73,27 +82,32 @@ impl DeadLetters {
 
     fn open(&mut self) -> io::Result<&Sender<DeadLetter>> {
         let (dead_letters, to_post) = channel::<DeadLetter>();
-        let (done, posted) = channel();
-        let (office, mut waker) = (self.office.clone(), self.waker.try_clone()?);
+        let (told, news) = channel();
+        let (office, waker) = (self.office.clone(), self.waker.try_clone()?);
         let work = move || {
             for dead_letter in to_post {
-                let result = office.post(&dead_letter);
-                let told = done.send(Posted { offset: dead_letter.offset, result });
-                if told.is_err() || waker.write_all(b"!").is_err() {
+                let tell = |what| {
+                    let heard = told.send(News { offset: dead_letter.offset, what }).is_ok();
+                    heard && (&waker).write_all(b"!").is_ok()
+                };
+                let kept = |why| {
+                    let _nobody_listens = tell(What::Kept(why));
+                };
+                if !tell(What::Settled(office.post(&dead_letter, &kept))) {
                     return;
                 }
             }
         };
         thread::Builder::new().name("dead-letters".to_owned()).spawn(work)?;
-        self.posted = Some(posted);
+        self.news = Some(news);
         Ok(self.dead_letters.insert(dead_letters))
     }
 
-    /// What has been settled since.
-    pub(crate) fn posted(&mut self) -> Vec<Posted> {
+    /// What has been heard since.
+    pub(crate) fn news(&mut self) -> Vec<News> {
         let mut sink = [0; 64];
         while self.wake.read(&mut sink).is_ok_and(|count| count == sink.len()) {}
-        self.posted.iter().flat_map(|posted| posted.try_iter()).collect()
+        self.news.iter().flat_map(|news| news.try_iter()).collect()
     }
 }
 
@@ -108,7 +122,7 @@ struct Office {
 }
 
 impl Office {
-    fn post(&self, dead_letter: &DeadLetter) -> Result<u64, String> {
+    fn post(&self, dead_letter: &DeadLetter, kept: &dyn Fn(String)) -> Result<u64, String> {
         let topic = self.topic.as_ref().ok_or("no topic for dead letters is configured")?;
         let consumer = Consumer::start(&self.kafka, self.max_bytes, &self.partition, dead_letter.offset);
         let mut consumer = consumer.map_err(|error| error.to_string())?;
@@ -116,7 +130,7 @@ impl Office {
             consumer.fetch().map_err(|error| error.to_string())?;
             let produced = consumer.front(|fetched| match fetched {
                 Fetched::Message { message, bytes } if message.offset == dead_letter.offset.0 => {
-                    (true, self.produce(topic, dead_letter, &message).map(|()| bytes))
+                    (true, self.produce(topic, dead_letter, &message, kept).map(|()| bytes))
                 }
                 Fetched::Message { .. } | Fetched::End(_) => {
                     (true, Err("it is not in the log any more".to_owned()))
@@ -133,19 +147,22 @@ impl Office {
         }
     }
 
-    fn produce(&self, topic: &Topic, dead_letter: &DeadLetter, message: &Message<'_>) -> Result<(), String> {
+    fn produce(
+        &self,
+        topic: &Topic,
+        dead_letter: &DeadLetter,
+        message: &Message<'_>,
+        kept: &dyn Fn(String),
+    ) -> Result<(), String> {
         let producer = Producer::new(&self.kafka).map_err(|error| reason(&error))?;
         let headers = self.headers(dead_letter, message);
         loop {
             let mut record = BaseRecord::to(topic.as_str()).headers(headers.clone());
             (record.key, record.payload) = (message.key, message.value);
-            match producer.produce(record) {
+            match producer.produce(record, |why| kept(format!("topic {topic}: {why}"))) {
                 Ok(_offset) => return Ok(()),
                 Err(error) if passes(&error) => {
-                    log::warn!(
-                        "offset {} is not dead-lettered yet: {error}; tried again",
-                        dead_letter.offset
-                    );
+                    kept(format!("topic {topic}: {}", KafkaError::from(error)));
                     thread::park_timeout(TRY_AGAIN);
                 }
                 Err(error) => return Err(format!("topic {topic}: {}", refusal(&error))),

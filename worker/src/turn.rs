@@ -344,6 +344,9 @@ impl Worker {
                     }
                 }
                 Action::Settle { verdict, .. } => self.driver.decided(verdict),
+                Action::SayDeadLetterKept { offset, error } => {
+                    link.say(FromWorker::DeadLetterKept { offset, error });
+                }
                 Action::SayDeadLettered { offset } => link.say(FromWorker::DeadLettered { offset }),
                 Action::Flush { full } if !self.tracer.passes_flush(full) => {}
                 Action::Flush { full } => self.driver.flush(full),

@@ -271,6 +271,13 @@ pub enum FromWorker {
     },
     /// The answer to [`ToWorker::Describe`].
     Described(Description),
+    /// Something keeps a message from the dead-letter topic for now; it is tried again.
+    DeadLetterKept {
+        /// The message.
+        offset: Offset,
+        /// What, in words that name the topic.
+        error: String,
+    },
     /// A message is in the dead-letter topic, confirmed, and counts as done.
     DeadLettered {
         /// The message.
@@ -306,6 +313,9 @@ impl FromWorker {
                 Self::Ended { ending: ending.bounded(), stderr: lines(&stderr) }
             }
             Self::Postponed { error } => Self::Postponed { error: text::shown(&error) },
+            Self::DeadLetterKept { offset, error } => {
+                Self::DeadLetterKept { offset, error: text::shown(&error) }
+            }
             Self::Described(Description { head, handler_age, stderr }) => {
                 Self::Described(Description { head, handler_age, stderr: lines(&stderr) })
             }
@@ -370,6 +380,7 @@ mod tests {
                     stderr: stderr(),
                 },
                 FromWorker::Postponed { error: error() },
+                FromWorker::DeadLetterKept { offset, error: error() },
                 FromWorker::Described(Description { head: None, handler_age: None, stderr: stderr() }),
                 FromWorker::Traced {
                     traced: vec![Traced::Rejected { at: u64::MAX, offset, error: error() }],

@@ -127,7 +127,8 @@ impl Partition {
     /// Why nothing is delivered, where that is neither for a handler's failure nor at an operator's word.
     pub fn reason(&self) -> Option<&Arc<str>> {
         let barred = self.tenure.barred.as_ref().map(Barred::why);
-        barred.or_else(|| self.waiting()).or(self.tenure.commit_error.as_ref())
+        let kept = self.tenure.kept_letter.as_ref().map(|kept| &kept.why);
+        barred.or_else(|| self.waiting()).or(kept).or(self.tenure.commit_error.as_ref())
     }
 
     /// Believes what the page says, if it can be true.

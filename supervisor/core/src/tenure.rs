@@ -91,6 +91,22 @@ pub(crate) struct DueDeadLetter {
     pub(crate) ticket: Option<Ticket>,
 }
 
+/// A message that something keeps from the dead-letter topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptLetter {
+    /// What, in words that name the topic.
+    pub error: Arc<str>,
+    /// The same of the partition, with what comes next.
+    pub why: Arc<str>,
+}
+
+impl KeptLetter {
+    pub(crate) fn new(offset: Offset, error: String) -> Self {
+        let why = format!("offset {offset} is not dead-lettered yet: {error}; tried again").into();
+        Self { error: error.into(), why }
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Tenure {
@@ -123,6 +139,8 @@ pub struct Tenure {
     pub blocking: Option<DeadLetter>,
     /// The message that goes to the dead-letter topic, and why.
     pub(crate) given_up: Option<(Offset, String)>,
+    /// The message that is kept from the dead-letter topic, and by what.
+    pub kept_letter: Option<KeptLetter>,
     /// The handler's worker lives on while it fails (`exec`).
     pub(crate) failing: bool,
     pub(crate) dead_letter: Option<DueDeadLetter>,
@@ -156,6 +174,7 @@ impl Tenure {
             made_again: false,
             blocking: None,
             given_up: None,
+            kept_letter: None,
             failing: false,
             dead_letter: None,
             seek: None,

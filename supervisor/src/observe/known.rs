@@ -71,6 +71,8 @@ pub(crate) struct Partition {
     pub(crate) waiting: Option<Arc<str>>,
     pub(crate) commit_error: Option<Arc<str>>,
     pub(crate) commits_barred: bool,
+    /// What keeps a message of it from the dead-letter topic.
+    pub(crate) letter_kept_by: Option<Arc<str>>,
     pub(crate) barred: Option<Barred>,
     /// What the look for where it begins has met, while it waits for that.
     pub(crate) start_trouble: Option<Arc<str>>,
@@ -143,6 +145,7 @@ impl Partition {
             waiting: owned.waiting().cloned(),
             commit_error: tenure.commit_error.clone(),
             commits_barred: tenure.commits_barred,
+            letter_kept_by: tenure.kept_letter.as_ref().map(|kept| Arc::clone(&kept.error)),
             barred: tenure.barred.clone(),
             start_trouble: None,
             left_behind: Vec::new(),

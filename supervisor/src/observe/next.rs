@@ -10,6 +10,9 @@ pub(crate) fn of(seen: &Seen, moment: &Moment) -> Option<String> {
     let left = |at: std::time::Instant| in_words(at.saturating_duration_since(moment.instant));
     Some(match seen.coming {
         Coming::Nothing if hangs(seen, moment.boottime) => time_out(seen, moment)?,
+        Coming::Nothing if seen.letter_kept => {
+            "its dead letter is tried again; `seek` passes the message over".to_owned()
+        }
         Coming::Nothing => return None,
         Coming::Located(None) => "where it begins is being looked up".to_owned(),
         Coming::Located(Some(at)) => format!("where it begins is looked up again in {}", left(at)),

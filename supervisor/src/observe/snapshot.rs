@@ -73,6 +73,8 @@ pub(crate) struct Seen {
     pub(crate) commit_error: Option<Arc<str>>,
     pub(crate) left_behind: Vec<String>,
     pub(crate) coming: Coming,
+    /// A message of it is kept from the dead-letter topic.
+    pub(crate) letter_kept: bool,
     pub(crate) progress: Option<Progress>,
     pub(crate) end: Option<LogEnd>,
     pub(crate) count: Count,
@@ -108,6 +110,7 @@ impl Seen {
             commit_error: known.commit_error,
             left_behind: known.left_behind,
             coming: known.coming,
+            letter_kept: known.letter_kept_by.is_some(),
             end: known.end,
             hangs_after: known.hangs_after,
             timeout: known.timeout,
@@ -130,11 +133,15 @@ fn troubles(troubles: Troubles, partitions: &[known::Partition]) -> Vec<String> 
         let said = known.barred.as_ref().is_some_and(|barred| barred.why() == error);
         (!said).then(|| format!("commits: {error}"))
     };
+    let of_letter = |known: &known::Partition| {
+        let error = known.letter_kept_by.as_ref()?;
+        Some(format!("dead letters: {error}; tried again"))
+    };
     let of_start = |known: &known::Partition| known.start_trouble.as_ref().map(ToString::to_string);
     let of_topics = troubles.of_topics.iter().cloned();
-    let of_partitions = partitions
-        .iter()
-        .flat_map(|known| [of_partition(known), of_commits(known), of_start(known)].into_iter().flatten());
+    let of_partitions = partitions.iter().flat_map(|known| {
+        [of_partition(known), of_commits(known), of_letter(known), of_start(known)].into_iter().flatten()
+    });
     let all: BTreeSet<_> = of_partitions.chain(of_topics).collect();
     troubles.first.into_iter().chain(all).collect()
 }
@@ -191,6 +198,7 @@ mod tests {
             waiting: None,
             commit_error: None,
             commits_barred: false,
+            letter_kept_by: None,
             barred: None,
             start_trouble: None,
             left_behind: Vec::new(),

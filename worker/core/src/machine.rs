@@ -108,6 +108,11 @@ pub enum Event {
         offset: Offset,
         bytes: u64,
     },
+    /// Something keeps it from its topic for now; it is tried again.
+    DeadLetterKept {
+        offset: Offset,
+        error: String,
+    },
     DeadLetterFailed {
         offset: Offset,
         error: String,
@@ -139,6 +144,10 @@ pub enum Action {
     Settle {
         offset: Offset,
         verdict: Verdict,
+    },
+    SayDeadLetterKept {
+        offset: Offset,
+        error: String,
     },
     SayDeadLettered {
         offset: Offset,
@@ -216,6 +225,8 @@ pub struct Core {
     attempts: Attempts,
     /// Messages whose fate the supervisor decides, and what is wrong with them.
     failures: BTreeMap<Offset, Failure>,
+    /// A message of them that something keeps from the dead-letter topic, and those behind it.
+    kept: Option<(Offset, String)>,
     started: bool,
     fetched: bool,
     ready: bool,
@@ -246,6 +257,7 @@ impl Core {
             uncommitted: Uncommitted::default(),
             attempts: settings.attempts,
             failures: BTreeMap::new(),
+            kept: None,
             started: false,
             fetched: false,
             ready: false,
@@ -454,6 +466,7 @@ impl Core {
                 let actions = self.dead_lettered(offset, bytes);
                 self.and_settled(actions)
             }
+            Event::DeadLetterKept { offset, error } => self.dead_letter_kept(offset, error),
             Event::DeadLetterFailed { offset, error } => {
                 let actions = self.dead_letter_failed(now, offset, &error);
                 self.and_settled(actions)

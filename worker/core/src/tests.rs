@@ -442,6 +442,30 @@ fn a_drain_waits_for_a_dead_letter_but_not_for_ever() {
 }
 
 #[test]
+fn a_drain_leaves_a_dead_letter_that_something_keeps() {
+    let stop = Event::StopRequested { reason: StopReason::Rebalance, within: SECOND };
+    let (offset, error) = (Offset(0), "topic dead: no such topic".to_owned());
+    let kept = Event::DeadLetterKept { offset, error: error.clone() };
+    let said = Action::SayDeadLetterKept { offset, error };
+    let failed = Some("offset 0 is not dead-lettered yet: topic dead: no such topic".to_owned());
+    let ended = Action::End(Ending::Stopped { cut_short: false, failed });
+    let exited = Event::HandlerExited(Exit::Status(0));
+    let mut fixture = Fixture::new(settings());
+    fixture.deliver(1);
+    refused(&mut fixture, 0);
+    assert_eq!(fixture.event(kept.clone()), [said.clone()]);
+    fixture.event(stop.clone());
+    assert_eq!(fixture.event(exited.clone()), [ended.clone()], "known before");
+    let mut fixture = Fixture::new(settings());
+    fixture.deliver(1);
+    refused(&mut fixture, 0);
+    fixture.event(stop);
+    assert_eq!(fixture.event(exited), []);
+    assert_eq!(fixture.event(kept), [said, ended], "found meanwhile");
+    assert_eq!(fixture.core.window().acknowledged(), Offset(0));
+}
+
+#[test]
 fn a_dead_letter_goes_before_the_handler_starts() {
     let mut core = Core::new(Settings { dead_letter: true, ..settings() }, Offset(5));
     let time = now();

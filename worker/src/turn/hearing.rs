@@ -11,6 +11,7 @@ use kafkavisor_worker_core::Event;
 use nix::sys::signal::Signal;
 
 use super::Worker;
+use crate::dead_letters::{News, What};
 use crate::link::{Heard, Link};
 
 impl Worker {
@@ -77,13 +78,13 @@ impl Worker {
         }
     }
 
-    /// Hears of dead letters that are settled.
+    /// Hears of dead letters.
     pub(super) fn post(&mut self, link: &mut Link) {
-        for posted in self.dead_letters.posted() {
-            let offset = posted.offset;
-            let event = match posted.result {
-                Ok(bytes) => Event::DeadLettered { offset, bytes },
-                Err(error) => Event::DeadLetterFailed { offset, error },
+        for News { offset, what } in self.dead_letters.news() {
+            let event = match what {
+                What::Kept(error) => Event::DeadLetterKept { offset, error },
+                What::Settled(Ok(bytes)) => Event::DeadLettered { offset, bytes },
+                What::Settled(Err(error)) => Event::DeadLetterFailed { offset, error },
             };
             let actions = self.core.handle(now(), event);
             self.write_page();

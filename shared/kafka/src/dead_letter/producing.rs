@@ -5,12 +5,14 @@ use std::fmt::{self, Debug, Formatter};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use kafkavisor_types::clock::now;
 use kafkavisor_types::ids::Offset;
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
 use rdkafka::message::{DeliveryResult, Message as _};
+use rdkafka::metadata::MetadataPartition;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 
 use crate::error::KafkaError;
@@ -20,6 +22,11 @@ use crate::tokens::{Attached, attach, board_in};
 const ATTEMPT_MS: &str = "15000";
 /// Whether a message is too large is for the topic's brokers to say: the client's own limit is lower than theirs.
 const MAX_BYTES: &str = "1000000000";
+
+/// What keeps a message is looked for when it is not confirmed after so long.
+const SLOW: Duration = Duration::from_secs(1);
+/// ... and by a question that takes no longer.
+const LOOK_WITHIN: Duration = Duration::from_secs(2);
 
 /// A confirmation is looked for so often: looking lasts as long, though the confirmation is there.
 const LOOK: Duration = Duration::from_millis(1);
@@ -48,18 +55,59 @@ impl Producer {
         Ok(Self { _attached: attached, client })
     }
 
-    /// Sends it and waits for the confirmation, which comes within the message's time-out; its offset.
-    pub fn produce(&self, record: BaseRecord<'_, [u8], [u8]>) -> Result<Offset, ClientError> {
+    /// Sends it and waits for the confirmation, which comes within the message's time-out; its offset. What keeps it meanwhile is
+    /// told once it is known: librdkafka itself says nothing for half a minute.
+    pub fn produce(
+        &self,
+        record: BaseRecord<'_, [u8], [u8]>,
+        mut kept: impl FnMut(KafkaError),
+    ) -> Result<Offset, ClientError> {
         let confirmation: Arc<Confirmation> = Arc::default();
         let BaseRecord { topic, partition, payload, key, timestamp, headers, delivery_opaque: () } = record;
         let delivery_opaque = Arc::clone(&confirmation);
         let record = BaseRecord { topic, partition, payload, key, timestamp, headers, delivery_opaque };
-        self.client.send(record).map_err(|(error, _)| error)?;
+        self.client.send(record).map_err(|(error, _)| self.cause(error))?;
+        let mut look_at = Some(now() + SLOW);
         loop {
             self.client.poll(LOOK);
             if let Some(result) = confirmation.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                return result;
+                return result.map_err(|error| self.cause(error));
             }
+            if look_at.is_some_and(|at| now() >= at) {
+                let obstacle = self.obstacle(topic);
+                look_at = obstacle.is_none().then(|| now() + SLOW);
+                obstacle.map(&mut kept);
+            }
+        }
+    }
+
+    /// Whether it has given up for good, as librdkafka's does where a right is missing: another one has to be made.
+    pub fn is_over(&self) -> bool {
+        self.client.client().fatal_error().is_some()
+    }
+
+    /// What it comes of, where a producer that has given up for good only says that it has.
+    fn cause(&self, error: ClientError) -> ClientError {
+        match error.rdkafka_error_code() {
+            Some(Code::Fatal | Code::PurgeQueue | Code::PurgeInflight) => {
+                let fatal = self.client.client().fatal_error();
+                fatal.map_or(error, |(code, _)| ClientError::MessageProduction(code))
+            }
+            Some(_) | None => error,
+        }
+    }
+
+    /// What keeps messages from the topic for now.
+    fn obstacle(&self, topic: &str) -> Option<KafkaError> {
+        let metadata = match self.client.client().fetch_metadata(Some(topic), LOOK_WITHIN) {
+            Ok(metadata) => metadata,
+            Err(error) => return Some(error.into()),
+        };
+        let topic = metadata.topics().iter().find(|found| found.name() == topic)?;
+        let partitions = topic.partitions().iter().filter_map(MetadataPartition::error);
+        match topic.error().into_iter().chain(partitions).find_map(KafkaError::of) {
+            Some(KafkaError::TopicDenied) => Some(KafkaError::WriteDenied),
+            obstacle => obstacle,
         }
     }
 }

@@ -79,6 +79,9 @@ impl Core {
         };
         let purpose = partition.phase().purpose().unwrap_or(Purpose::Recover);
         let Some(worker) = partition.phase().worker().cloned() else { return Vec::new() };
+        if let Some(partition) = self.partitions.get_mut(key) {
+            partition.tenure.kept_letter = None;
+        }
         self.record_mut(key).past_mut().stderr = Arc::from(&*worker.stderr);
         let mut end = End { worker, exit, progress: *progress, attempts };
         let mut actions = match self.believe(key, progress) {

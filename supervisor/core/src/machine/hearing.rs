@@ -1,5 +1,6 @@
 //! What workers say, and what their pages do.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use kafkavisor::clock::Boottime;
@@ -18,6 +19,7 @@ use crate::phase::{Phase, Purpose};
 use crate::poison::Surroundings;
 use crate::reason::Reason;
 use crate::roll::ConfigNumber;
+use crate::tenure::KeptLetter;
 
 impl Core {
     pub(super) fn worker_said(
@@ -75,7 +77,18 @@ impl Core {
             }
             // Nobody of ours is watched.
             FromWorker::Traced { .. } => Vec::new(),
+            FromWorker::DeadLetterKept { offset, error } => {
+                hit!(letter_is_kept);
+                let kept = KeptLetter::new(offset, error);
+                if partition.tenure.kept_letter.as_ref() != Some(&kept) {
+                    log::error!(partition:% = key; "{}", kept.why);
+                    self.changes.of(key, "dead_letter_kept", Arc::clone(&kept.why));
+                    partition.tenure.kept_letter = Some(kept);
+                }
+                Vec::new()
+            }
             FromWorker::DeadLettered { offset } => {
+                partition.tenure.kept_letter = None;
                 log::warn!(partition:% = key; "offset {offset} is in the dead-letter topic");
                 let due = partition.tenure.dead_letter.take_if(|due| due.dead_letter.offset == offset);
                 let given_up = partition.tenure.given_up.take_if(|(what, _)| *what == offset);

@@ -17,7 +17,7 @@ use crate::operator::Operation;
 use crate::phase::{Phase, Purpose};
 use crate::reason::Reason;
 use crate::record::Pause;
-use crate::tenure::{Answering, DueDeadLetter, Place, Seek};
+use crate::tenure::{Answering, DueDeadLetter, KeptLetter, Place, Seek};
 
 /// What was done at once, in words, or nothing yet.
 type Done = Result<(Option<String>, Vec<Action>), String>;
@@ -114,6 +114,10 @@ impl Core {
         let Settings { poison: rule, hangs_after, .. } = self.settings_of(key).clone();
         let paused = self.records.get(key).is_some_and(|record| record.paused.is_some());
         let Some(partition) = self.partitions.get_mut(key) else { return Ok((None, Vec::new())) };
+        if let Some(KeptLetter { why, .. }) = &partition.tenure.kept_letter {
+            hit!(skip_refused_while_its_letter_is_kept);
+            return Err(format!("{why}; `seek` passes it over"));
+        }
         let Some(dead_letter) = partition.stuck_on(at, hangs_after) else {
             hit!(skip_refused_with_nothing_to_skip);
             let state = partition.state();

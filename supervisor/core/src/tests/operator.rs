@@ -364,3 +364,22 @@ fn nothing_is_done_for_what_is_not_here_or_leaving() {
     fixture.event(Event::StopRequested(crate::Stop::Asked));
     assert!(fixture.refused(Operation::Seek(Offset(1))).contains("stopping"));
 }
+
+#[test]
+fn a_letter_that_is_kept_from_its_topic_says_so_and_is_not_skipped() {
+    let mut fixture = Fixture::with(settings(PoisonAction::DeadLetter));
+    fixture.ready(0);
+    fixture.core.take_changes();
+    let kept = FromWorker::DeadLetterKept { offset: Offset(3), error: "topic dead: gone".to_owned() };
+    fixture.says(0, kept.clone());
+    fixture.says(0, kept);
+    let why = "offset 3 is not dead-lettered yet: topic dead: gone; tried again";
+    let changes = fixture.core.take_changes();
+    assert_eq!(changes.len(), 1, "said once: {changes:?}");
+    assert_eq!((changes[0].event, changes[0].reason.as_deref()), ("dead_letter_kept", Some(why)));
+    let reason = |fixture: &Fixture| fixture.core.partitions()[&orders(0)].reason().map(ToString::to_string);
+    assert_eq!(reason(&fixture).as_deref(), Some(why));
+    assert_eq!(fixture.refused(Operation::Skip), format!("{why}; `seek` passes it over"));
+    fixture.says(0, FromWorker::DeadLettered { offset: Offset(3) });
+    assert_eq!(reason(&fixture), None);
+}

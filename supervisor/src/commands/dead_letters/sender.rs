@@ -19,23 +19,31 @@ pub(super) enum Unsent {
 }
 
 /// Sends one at a time.
-pub(super) struct Sender(Producer);
+pub(super) struct Sender {
+    properties: BTreeMap<String, String>,
+    producer: Producer,
+}
 
 impl Sender {
     pub(super) fn new(properties: &BTreeMap<String, String>) -> Result<Self, Failure> {
         let refused = |error| {
             Failure::configuration(format!("librdkafka refuses the configuration: {}", reason(&error)))
         };
-        Producer::new(properties).map(Self).map_err(refused)
+        let producer = Producer::new(properties).map_err(refused)?;
+        Ok(Self { properties: properties.clone(), producer })
     }
 
     /// Sends it and waits for the confirmation; the message's new offset.
-    pub(super) fn send(&self, letter: &Letter) -> Result<Offset, Unsent> {
+    pub(super) fn send(&mut self, letter: &Letter) -> Result<Offset, Unsent> {
+        if self.producer.is_over() {
+            self.producer =
+                Producer::new(&self.properties).map_err(|error| Unsent::Refused(reason(&error)))?;
+        }
         let mut record = BaseRecord::to(letter.from.topic.as_str()).partition(letter.from.partition.0);
         record.key = letter.key.as_deref();
         record.payload = letter.value.as_deref();
         record.headers = headers(letter);
-        self.0.produce(record).map_err(|error| {
+        self.producer.produce(record, drop).map_err(|error| {
             if passes(&error) { Unsent::Unknown(error.to_string()) } else { Unsent::Refused(refusal(&error)) }
         })
     }

@@ -415,6 +415,7 @@ impl Live<'_> {
             FromWorker::Ready
             | FromWorker::CommitWanted
             | FromWorker::Described(_)
+            | FromWorker::DeadLetterKept { .. }
             | FromWorker::DeadLettered { .. } => {}
         }
     }

@@ -66,6 +66,9 @@ impl World {
                 }
                 // Its handler knows nothing of it: only `exec` does.
                 Action::Settle { .. } | Action::SayBatchFailed { .. } | Action::SayPostponed { .. } => {}
+                Action::SayDeadLetterKept { offset, error } => {
+                    self.say_to_supervisor(pid, FromWorker::DeadLetterKept { offset, error });
+                }
                 Action::SayDeadLettered { offset } => {
                     self.write_page(pid);
                     self.say_to_supervisor(pid, FromWorker::DeadLettered { offset });

@@ -63,6 +63,10 @@ impl Core {
     fn exited_stopping(&mut self, until: Instant, ending: Ending) -> Vec<Action> {
         let settles = matches!(ending, Ending::Stopped { .. } | Ending::Parked { .. });
         if settles && !self.failures.is_empty() {
+            if self.kept.is_some() {
+                hit!(drain_leaves_a_kept_dead_letter);
+                return vec![Action::End(self.left_behind(ending))];
+            }
             hit!(fates_are_open_when_the_handler_is_gone);
             self.state = State::Settling { until, ending };
             return Vec::new();

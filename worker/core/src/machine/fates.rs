@@ -52,8 +52,30 @@ impl Core {
         self.stop(now, StopReason::Restart, PARK_WITHIN, Ending::Parked { offset, error })
     }
 
+    /// Nobody knows how long that will be: a drain does not wait for it.
+    pub(super) fn dead_letter_kept(&mut self, offset: Offset, error: String) -> Vec<Action> {
+        hit!(dead_letter_kept);
+        let said = Action::SayDeadLetterKept { offset, error: error.clone() };
+        self.kept = Some((offset, error));
+        if let State::Settling { ending, .. } = self.state.clone() {
+            hit!(dead_letter_kept_in_a_drain);
+            self.state = State::Ended;
+            return vec![said, Action::End(self.left_behind(ending))];
+        }
+        vec![said]
+    }
+
+    /// What a stop comes to where a dead letter is kept: the message comes again.
+    pub(super) fn left_behind(&self, mut ending: Ending) -> Ending {
+        if let (Ending::Stopped { failed, .. }, Some((offset, error))) = (&mut ending, &self.kept) {
+            failed.get_or_insert_with(|| format!("offset {offset} is not dead-lettered yet: {error}"));
+        }
+        ending
+    }
+
     /// Only a confirmed dead letter counts as done.
     pub(super) fn dead_lettered(&mut self, offset: Offset, bytes: u64) -> Vec<Action> {
+        self.kept = None;
         let said = Action::SayDeadLettered { offset };
         if self.failures.contains_key(&offset) {
             self.resolve(offset);
@@ -71,6 +93,7 @@ impl Core {
 
     pub(super) fn dead_letter_failed(&mut self, now: Instant, offset: Offset, error: &str) -> Vec<Action> {
         hit!(dead_letter_failed);
+        self.kept = None;
         // What stands in the way comes first: the reason may be long.
         let why = self.failures.remove(&offset).map_or_else(String::new, |why| format!("; {}", why.error));
         self.park(now, offset, format!("it could not be dead-lettered: {error}{why}"))

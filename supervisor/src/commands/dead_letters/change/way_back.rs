@@ -72,7 +72,7 @@ impl<'a> WayBack<'a> {
             return stays(why);
         }
         let mut to = None;
-        if let Some(sender) = &self.sender {
+        if let Some(sender) = &mut self.sender {
             self.pace.iter_mut().for_each(Pace::keep);
             match sender.send(letter) {
                 Ok(offset) => to = Some(offset.0),
