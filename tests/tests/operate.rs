@@ -80,7 +80,14 @@ fn all_of_an_instance_or_a_topic_can_be_paused_restarted_and_resumed() {
     assert!(status.partitions.iter().all(|p| p.restarts_total == 1), "{status:#?}");
     asked(&instance, "pause", &[&topic.name]);
     instance.wait_for("all paused", |status| status.partitions.iter().all(|p| p.state == "paused"));
-    asked(&instance, "resume", &[]);
+    let first = format!("{}:0", topic.name);
+    asked(&instance, "resume", &[&first]);
+    instance.wait_for("one goes on", |status| status.state_of(0) == "ready");
+    // Of all that are meant, those that need it.
+    let text = asked(&instance, "resume", &[]);
+    assert!(text.lines().count() == 2 && !text.contains(&first), "{text}");
+    instance.wait_ready(3);
+    assert_eq!(refused(&instance, "resume", &[]).lines().count(), 3, "nothing needs it");
     flow.stop();
     instance.wait_consumed(&topic, 3);
     instance.stop();

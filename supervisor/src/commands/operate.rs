@@ -11,16 +11,18 @@ const UNKNOWN: &str =
     "the supervisor, of another version, says something that this one does not know: see what --json prints";
 
 pub(super) fn all(args: &SelectArgs, request: fn(Vec<Selector>) -> Request) -> Result<Exit, Failure> {
-    operate(&args.which, args.json, &request(args.partitions.clone()))
+    let named = args.partitions.iter().filter(|one| one.partition.is_some());
+    operate(&args.which, args.json, &request(args.partitions.clone()), &named.cloned().collect::<Vec<_>>())
 }
 
 pub(super) fn skip(args: &SkipArgs) -> Result<Exit, Failure> {
-    operate(&args.which, args.json, &Request::Skip { partition: one(&args.partition) })
+    let partition = one(&args.partition);
+    operate(&args.which, args.json, &Request::Skip { partition: partition.clone() }, &[partition])
 }
 
 pub(super) fn seek(args: &SeekArgs) -> Result<Exit, Failure> {
     let (partition, offset) = (one(&args.partition), Offset(args.offset));
-    operate(&args.which, args.json, &Request::Seek { partition, offset })
+    operate(&args.which, args.json, &Request::Seek { partition: partition.clone(), offset }, &[partition])
 }
 
 pub(super) fn log_level(args: &LogLevelArgs) -> Result<Exit, Failure> {
@@ -33,7 +35,8 @@ fn one(partition: &TopicPartition) -> Selector {
     Selector { topic: partition.topic.clone(), partition: Some(partition.partition) }
 }
 
-fn operate(which: &WhichArgs, json: bool, request: &Request) -> Result<Exit, Failure> {
+/// `named` are those that are meant one by one.
+fn operate(which: &WhichArgs, json: bool, request: &Request, named: &[Selector]) -> Result<Exit, Failure> {
     let socket = find::socket(which)?;
     let answer = find::asked(&socket, request)?;
     let outcomes: Vec<Outcome> = find::read(&socket, answer.clone())?;
@@ -43,6 +46,13 @@ fn operate(which: &WhichArgs, json: bool, request: &Request) -> Result<Exit, Fai
         let done = outcomes.iter().filter_map(|o| Some(format!("{}: {}\n", o.partition, o.done.as_ref()?)));
         super::print(&done.collect::<String>())?;
     }
+    let any_done = outcomes.iter().any(|outcome| outcome.done.is_some());
+    let is_named = |outcome: &Outcome| named.iter().any(|one| one.to_string() == outcome.partition);
+    // Of several that are meant together, those that need it.
+    let outcomes: Vec<_> = outcomes
+        .into_iter()
+        .filter(|outcome| !any_done || outcome.refused.is_none() || is_named(outcome))
+        .collect();
     let lines = |why: fn(&Outcome) -> Option<&str>| {
         let line = |outcome: &Outcome| Some(format!("{}: {}", outcome.partition, why(outcome)?));
         outcomes.iter().filter_map(line).collect::<Vec<_>>()
