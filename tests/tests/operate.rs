@@ -50,6 +50,10 @@ fn a_paused_partition_delivers_nothing_and_goes_on_where_it_was() {
         status.state_of(0) == "paused" && status.state_of(1) == "ready"
     });
     assert_eq!(status.partition(0).worker_pid, None);
+    let why = status.partition(0).reason.clone().unwrap_or_default();
+    assert!(why.starts_with("paused by user ") && why.contains("process"), "{why}");
+    assert_eq!(status.partition(0).last_exit.as_deref(), Some("requested: stopped for a pause"));
+    instance.wait_for_log(&format!("{why}: nothing is delivered until `kafkavisor resume`"));
     topic.produce(&numbered(2, 10));
     // Its lag stays true; nothing of it is delivered, the other goes on.
     instance.wait_for("lag of the paused one", |status| {
@@ -62,6 +66,7 @@ fn a_paused_partition_delivers_nothing_and_goes_on_where_it_was() {
     assert!(refused(&instance, "resume", &[&first]).contains("neither paused nor parked"));
     instance.wait_for_log("pause asked for by user");
     instance.stop();
+    instance.wait_for_log("ended: drained");
     History::of(&records, &topic).assert_exactly_once();
 }
 

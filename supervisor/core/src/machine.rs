@@ -13,6 +13,7 @@ mod rolling;
 mod starting;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kafkavisor::clock::Boottime;
@@ -142,6 +143,11 @@ impl Core {
         self.stopping.is_some()
     }
 
+    /// Whether the next TERM or INT cuts the drain short.
+    pub fn was_signalled(&self) -> bool {
+        self.stopping.as_ref().is_some_and(|stopping| stopping.signals > 0)
+    }
+
     /// The replacement of all workers that is under way, or the last one.
     pub fn roll(&self) -> Option<&Roll> {
         self.roll.as_ref()
@@ -240,8 +246,8 @@ impl Core {
             }
             Event::PagesRead { pages } => self.pages_read(now, pages),
             Event::Committed { answers } => self.committed(now, answers),
-            Event::Operated { partition, operation, ticket } => {
-                self.operated(now, &partition, operation, ticket)
+            Event::Operated { partition, operation, ticket, by } => {
+                self.operated(now, &partition, operation, ticket, &by)
             }
             Event::Reloaded { settings } => self.reloaded(settings),
             Event::StoodStill => self.stood_still(now),
@@ -268,10 +274,16 @@ impl Core {
             let reason = match state {
                 "backing_off" | "crash_loop" => failed(),
                 "draining" | "killing" => partition.stopped_for().map(str::to_owned),
+                "paused" => partition.reason().or_else(|| self.paused(&key)).map(ToString::to_string),
                 _ => partition.reason().map(ToString::to_string),
             };
             self.changes.entered(key, state, reason);
         }
+    }
+
+    /// Who has paused it.
+    fn paused(&self, key: &TopicPartition) -> Option<&Arc<str>> {
+        Some(&self.records.get(key)?.paused.as_ref()?.why)
     }
 
     /// How its last worker ended, and when the next one starts.

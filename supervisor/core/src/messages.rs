@@ -1,6 +1,7 @@
 //! What happens to the supervisor (past participles) and what it does (imperatives).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use kafkavisor::config::{Poison, Restart};
@@ -172,6 +173,8 @@ pub enum Event {
         partition: TopicPartition,
         operation: Operation,
         ticket: Ticket,
+        /// Who, for people.
+        by: Arc<str>,
     },
     /// The configuration is another one, or the handler on disk: workers are to be replaced one after the other.
     Reloaded {

@@ -106,8 +106,10 @@ pub struct Past {
 }
 
 /// A pause and the tenure in which it was last known to hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pause {
+    /// Why nothing is delivered: who asked for it.
+    pub why: Arc<str>,
     pub under: Option<FencingToken>,
     /// Somebody else has stood in line for the partition since.
     pub contended: bool,

@@ -42,7 +42,8 @@ impl Driver {
             }
             Action::NoteCommitted { partition, offset } => system.note_committed(&partition, offset),
             Action::Release { partition, token } => {
-                log::info!(partition:%; "released: it is another member's to take");
+                let to = if token.is_some() { ": it is another member's to take" } else { "" };
+                log::info!(partition:%; "released{to}");
                 system.release(&partition, token);
             }
             Action::ForgetPage { partition } => system.forget_page(&partition),

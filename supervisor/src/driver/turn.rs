@@ -1,6 +1,7 @@
 //! One turn of the loop.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kafkavisor::clock::Boottime;
@@ -63,6 +64,7 @@ pub enum Happened {
         partition: TopicPartition,
         operation: Operation,
         ticket: Ticket,
+        by: Arc<str>,
     },
     Reloaded(Settings),
     Time,
@@ -162,8 +164,8 @@ impl Driver {
             Happened::Start(start) => self.found(system, start),
             Happened::TopicMadeAgain(partition) => self.decide(system, Event::TopicMadeAgain { partition }),
             Happened::Committed(answers) => self.decide(system, Event::Committed { answers }),
-            Happened::Operated { partition, operation, ticket } => {
-                self.decide(system, Event::Operated { partition, operation, ticket });
+            Happened::Operated { partition, operation, ticket, by } => {
+                self.decide(system, Event::Operated { partition, operation, ticket, by });
             }
             Happened::Reloaded(settings) => self.decide(system, Event::Reloaded { settings }),
             Happened::Time => {}

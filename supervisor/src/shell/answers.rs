@@ -66,7 +66,17 @@ impl EventLoop {
     /// Does one thing to each partition that is meant, and says for each what it is, or why not.
     fn operate(&mut self, asked: Asked, name: &'static str, meant: &[Selector], operation: Operation) {
         for (partition, ticket) in self.meant(asked, name, meant) {
-            self.turn(Happened::Operated { partition, operation, ticket });
+            self.operated(partition, operation, ticket);
+        }
+    }
+
+    /// Tells the driver, and the log, where that has to wait for the handler.
+    fn operated(&mut self, partition: TopicPartition, operation: Operation, ticket: Ticket) {
+        let by = self.real.replies.by(ticket);
+        self.turn(Happened::Operated { partition: partition.clone(), operation, ticket, by });
+        let owned = self.driver.core().partitions().get(&partition);
+        if owned.is_some_and(|owned| owned.state() == "draining") {
+            self.real.replies.begun(ticket);
         }
     }
 
@@ -89,7 +99,7 @@ impl EventLoop {
         let refused = match log {
             Ok(Log { start, end, .. }) if (start..=end).contains(&offset) => {
                 let operation = Operation::Seek(offset);
-                return self.turn(Happened::Operated { partition, operation, ticket });
+                return self.operated(partition, operation, ticket);
             }
             Ok(Log { start, end, .. }) => {
                 Refusal::Refused(format!("offset {offset} is outside the log, which has {start} to {end}"))

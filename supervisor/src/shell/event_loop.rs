@@ -173,8 +173,12 @@ impl EventLoop {
         #[expect(clippy::wildcard_enum_match_arm, reason = "only these are asked for")]
         match signal {
             Signal::SIGTERM | Signal::SIGINT => {
-                let stopping = self.driver.core().stopping();
-                log::info!("{signal}: {}", if stopping { "stopping already" } else { "draining" });
+                let (stopping, again) = (self.driver.core().stopping(), self.driver.core().was_signalled());
+                match (stopping, again) {
+                    (_, true) => log::warn!("{signal} once more: the drain is cut short"),
+                    (true, false) => log::info!("{signal}: stopping already; another one cuts that short"),
+                    (false, false) => log::info!("{signal}: draining; another one cuts that short"),
+                }
                 self.note("stopping", Some(signal.as_str()), None);
                 self.turn(Happened::Stop(Stop::Signalled));
             }

@@ -150,10 +150,20 @@ pub(crate) fn run(
         woken,
         describe,
     };
-    let exit = if event_loop.run(&sources) { Exit::CutShort } else { Exit::Clean };
+    let exit = ended(event_loop.run(&sources));
     control.finish(exit);
     drop(control);
     Ok(exit)
+}
+
+fn ended(cut_short: bool) -> Exit {
+    if cut_short {
+        log::warn!("ended: the drain was cut short, and what was in flight comes again (exit code 75)");
+        Exit::CutShort
+    } else {
+        log::info!("ended: drained");
+        Exit::Clean
+    }
 }
 
 fn no_thread(error: io::Error) -> Failure {

@@ -1,6 +1,7 @@
 //! Who waits for an answer over the control socket: a request about several partitions is answered when the last of them is.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kafkavisor::clock::wall_millis;
 use kafkavisor::ids::TopicPartition;
@@ -53,6 +54,20 @@ impl Replies {
         self.open.insert(request, Open { asked, name, outcomes: known, waiting: tickets.len() });
         self.close(request);
         tickets
+    }
+
+    /// Who waits for it.
+    pub(crate) fn by(&self, ticket: Ticket) -> Arc<str> {
+        let open = self.tickets.get(&ticket).and_then(|(request, _)| self.open.get(request));
+        open.map_or_else(|| Arc::from("nobody"), |open| Arc::from(open.asked.who()))
+    }
+
+    /// Says that it is under way, unless it is answered already.
+    pub(crate) fn begun(&self, ticket: Ticket) {
+        let Some((request, partition)) = self.tickets.get(&ticket) else { return };
+        let Some(open) = self.open.get(request) else { return };
+        let (who, name) = (open.asked.who(), open.name);
+        log::info!(partition:%; "{name} asked for by {who}: its handler finishes what it has first");
     }
 
     pub(crate) fn answer(&mut self, ticket: Ticket, result: Result<String, Refusal>) {

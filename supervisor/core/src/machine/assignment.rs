@@ -72,11 +72,13 @@ impl Core {
             Phase::Running { worker, .. } => {
                 let (worker, purpose) = (worker.clone(), Purpose::Release);
                 let pid = worker.pid;
-                log::info!(
-                    partition:% = key;
-                    "{}: its handler finishes what it has, for {within:?} at most; then it is released",
-                    if stopping { "stopping" } else { "given to another member" }
-                );
+                let why = if stopping { "stopping" } else { "given to another member" };
+                let then = if within.is_zero() {
+                    "its handler is ended at once".to_owned()
+                } else {
+                    format!("its handler finishes what it has, for {within:?} at most")
+                };
+                log::info!(partition:% = key; "{why}: {then}; then it is released");
                 partition.enter(Phase::Draining { worker, purpose, until });
                 vec![Action::StopWorker { pid, reason, within }]
             }
@@ -226,6 +228,9 @@ impl Core {
         let stopping = self.stopping.get_or_insert_with(Stopping::default);
         stopping.signals += u32::from(stop == Stop::Signalled);
         let hurry = stop == Stop::Now || stopping.signals > 1;
+        // Known before anybody is told how long he has.
+        let hurried = stopping.hurried;
+        stopping.hurried |= hurry;
         let mut actions = Vec::new();
         if begins {
             hit!(stop_begins);
@@ -239,19 +244,17 @@ impl Core {
         if !begins && !hurry {
             hit!(stop_joins);
         }
-        if hurry {
+        if hurry && hurried {
+            hit!(hurried_again);
+        } else if hurry {
             actions.extend(self.hurry(now));
         }
         actions
     }
 
-    /// What is still to be done is done within moments. Said again, it changes nothing.
+    /// What is still to be done is done within moments.
     fn hurry(&mut self, now: Instant) -> Vec<Action> {
         if let Some(stopping) = &mut self.stopping {
-            if std::mem::replace(&mut stopping.hurried, true) {
-                hit!(hurried_again);
-                return Vec::new();
-            }
             stopping.leave_by = stopping.leave_by.map(|by| by.min(now + HURRIED));
         }
         let mut actions = Vec::new();

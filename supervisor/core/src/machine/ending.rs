@@ -159,7 +159,8 @@ impl Core {
         let record = self.record_mut(key);
         record.count_restart(reason);
         if whole {
-            record.exited(at, &format!("{}: stopped to start again", reason.name()));
+            let what = if record.paused.is_some() { "for a pause" } else { "to start again" };
+            record.exited(at, &format!("{}: stopped {what}", reason.name()));
         }
         self.go_on(now, key)
     }

@@ -1,5 +1,6 @@
 //! From a place to its worker: starting it once there is a lease and a turn, and what it is wanted for meanwhile.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use kafkavisor::ids::TopicPartition;
@@ -20,12 +21,17 @@ impl Core {
     }
 
     pub(super) fn launch(&mut self, now: Instant, key: &TopicPartition) -> Vec<Action> {
-        let paused = self.records.get(key).is_some_and(|record| record.paused.is_some());
+        let paused = self
+            .records
+            .get(key)
+            .and_then(|record| record.paused.as_ref())
+            .map(|pause| Arc::clone(&pause.why));
         let (leased, generation) = (self.leased, self.generation);
         let Some(partition) = self.partitions.get_mut(key) else { return Vec::new() };
         let Some(offset) = partition.tenure.acknowledged() else { return self.locate(key) };
-        if paused {
+        if let Some(why) = paused {
             hit!(launched_into_a_pause);
+            log::info!(partition:% = key; "{why}: nothing is delivered until `kafkavisor resume`");
             partition.enter(Phase::Paused);
             return Vec::new();
         }

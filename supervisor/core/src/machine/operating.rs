@@ -14,10 +14,14 @@ use kafkavisor_marks::hit;
 use super::{Core, KILL_AFTER};
 use crate::messages::{Action, Refusal, Settings, Ticket};
 use crate::operator::Operation;
+use crate::partition::Partition;
 use crate::phase::{Phase, Purpose};
 use crate::reason::Reason;
 use crate::record::Pause;
 use crate::tenure::{Answering, DueDeadLetter, KeptLetter, Place, Seek};
+
+/// What comes before what was asked for.
+const FINISHES: &str = "its handler finishes what it has";
 
 /// What was done at once, in words, or nothing yet.
 type Done = Result<(Option<String>, Vec<Action>), String>;
@@ -29,6 +33,7 @@ impl Core {
         key: &TopicPartition,
         operation: Operation,
         ticket: Ticket,
+        by: &str,
     ) -> Vec<Action> {
         let done = match self.may_operate(key) {
             // A pause outlives a lost session: who takes it back must not have to wait for the next one.
@@ -38,7 +43,7 @@ impl Core {
             }
             Err(why) => Err(why),
             Ok(()) => match operation {
-                Operation::Pause => self.pause(now, key),
+                Operation::Pause => self.pause(now, key, by),
                 Operation::Resume => self.resume(now, key),
                 Operation::Restart => self.restart(now, key),
                 Operation::Skip => self.skip(now, key, ticket),
@@ -67,20 +72,31 @@ impl Core {
         Ok(())
     }
 
+    /// Whether a handler is to come to its end first.
+    fn finishes(&self, key: &TopicPartition) -> bool {
+        let phase = self.partitions.get(key).map(Partition::phase);
+        matches!(phase, Some(Phase::Draining { .. } | Phase::Killing { .. }))
+    }
+
     fn unpause(&mut self, key: &TopicPartition) -> bool {
         self.records.get_mut(key).is_some_and(|record| record.paused.take().is_some())
     }
 
-    fn pause(&mut self, now: Instant, key: &TopicPartition) -> Done {
+    fn pause(&mut self, now: Instant, key: &TopicPartition, by: &str) -> Done {
         let Some(partition) = self.partitions.get(key) else { return Ok((None, Vec::new())) };
         if let Phase::Parked { .. } = partition.phase() {
             return Err("it is parked: nothing is delivered".to_owned());
         }
         let under = partition.tenure.token;
-        if self.record_mut(key).paused.replace(Pause { under, contended: false }).is_some() {
+        let record = self.record_mut(key);
+        if record.paused.is_some() {
             return Ok((Some("paused already".to_owned()), Vec::new()));
         }
-        Ok((Some("paused".to_owned()), self.replace(now, key, Reason::Requested)))
+        record.paused = Some(Pause { why: format!("paused by {by}").into(), under, contended: false });
+        let actions = self.replace(now, key, Reason::Requested);
+        let said =
+            if self.finishes(key) { format!("is being paused: {FINISHES}") } else { "paused".to_owned() };
+        Ok((Some(format!("{said}; `resume` goes on")), actions))
     }
 
     fn resume(&mut self, now: Instant, key: &TopicPartition) -> Done {
@@ -106,7 +122,9 @@ impl Core {
             hit!(restart_refused_while_paused_or_parked);
             return Err(format!("it is {}: resume it", if paused { "paused" } else { partition.state() }));
         }
-        Ok((Some("restarted".to_owned()), self.replace(now, key, Reason::Requested)))
+        let actions = self.replace(now, key, Reason::Requested);
+        let said = if self.finishes(key) { FINISHES } else { "its worker starts" };
+        Ok((Some(format!("is being restarted: {said}")), actions))
     }
 
     fn skip(&mut self, now: Instant, key: &TopicPartition, ticket: Ticket) -> Done {

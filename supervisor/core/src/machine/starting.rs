@@ -13,7 +13,6 @@ use super::{Core, KILL_AFTER, not_done};
 use crate::messages::{Action, Found, TakenUp};
 use crate::partition::Partition;
 use crate::phase::{Phase, Purpose};
-use crate::record::Pause;
 use crate::start::{Decision, Why};
 use crate::tenure::Place;
 
@@ -118,7 +117,7 @@ impl Core {
             | Why::TakenAway
             | Why::Reset => pause.contended,
         };
-        *pause = Pause { under: token, contended: false };
+        (pause.under, pause.contended) = (token, false);
         if had {
             hit!(pause_ends_with_another_owner);
             log::info!(partition:% = key; "another member has had it meanwhile, so it is paused no more");

@@ -91,7 +91,7 @@ fn what_an_operator_has_stopped_says_so() {
     fixture.changes();
     fixture.operate(Operation::Pause);
     fixture.drained(0, progress(0, 0));
-    assert_eq!(fixture.changes(), ["draining: an operator asked for it", "paused"]);
+    assert_eq!(fixture.changes(), ["draining: an operator asked for it", "paused: paused by somebody"]);
 }
 
 #[test]

@@ -240,7 +240,7 @@ impl Fixture {
     pub(super) fn operate(&mut self, operation: Operation) -> (Vec<Action>, Option<Result<String, Refusal>>) {
         self.tickets += 1;
         let (partition, ticket) = (orders(0), Ticket(self.tickets));
-        let actions = self.event(Event::Operated { partition, operation, ticket });
+        let actions = self.event(Event::Operated { partition, operation, ticket, by: "somebody".into() });
         let answer = answer_of(&actions);
         (actions, answer)
     }

@@ -147,7 +147,7 @@ fn a_restart_of_all_and_then_a_reload_have_one_canary() {
     let mut fixture = of(10);
     for number in 0..10 {
         let (partition, operation) = (orders(number), Operation::Restart);
-        fixture.event(Event::Operated { partition, operation, ticket: Ticket(0) });
+        fixture.event(Event::Operated { partition, operation, ticket: Ticket(0), by: "somebody".into() });
     }
     fixture.reload();
     assert_eq!(fixture.draining().len(), 10);

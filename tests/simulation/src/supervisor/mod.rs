@@ -179,7 +179,7 @@ impl Supervisor {
                 // What starts at a word is no failure.
                 self.spawns.remove(&partition);
                 self.tickets.insert(ticket, asked);
-                Happened::Operated { partition, operation, ticket }
+                Happened::Operated { partition, operation, ticket, by: "somebody".into() }
             }),
             Channel::Reloads => self.reloads.pop_front().and_then(|broken| {
                 let number = self.core()?.next_config();
