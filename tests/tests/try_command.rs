@@ -162,9 +162,13 @@ fn where_it_begins_and_how_many_they_are() {
     assert_eq!(offsets(&["--offset", "-99", "--count", "3"]), [0, 1, 2]);
     assert_eq!(offsets(&["--count", "99"]).len(), 10);
     for empty in ["latest", "10"] {
-        let said =
-            on(&topic, &["--offset", empty], &[&shell]).exits(0).saying(&["no message from offset 10"]);
-        assert!(said.out.contains("0 messages"), "{said:#?}");
+        let said = on(&topic, &["--offset", empty, "--inject", "crash,stop"], &[&shell]).exits(1);
+        let words = format!("failed: no message to try: there is none in {}:0 from offset 10 on", topic.name);
+        assert!(said.out.contains("0 messages") && said.out.contains(&words), "{said:#?}");
+        for kind in ["crash ", "stop "] {
+            let line = said.out.lines().find(|line| line.starts_with(kind));
+            assert!(line.is_some_and(|line| line.contains("not borne: not tried")), "{kind}: {said:#?}");
+        }
     }
     let _said = on(&topic, &["--offset", "11"], &[&shell]).exits(1).saying(&["begins at 0 and ends at 10"]);
     let beyond = format!("{}:1", topic.name);

@@ -11,6 +11,9 @@ use serde::Deserialize;
 
 use crate::exit::Failure;
 
+/// What has to stand in a line.
+const WRITE: &str = r#"write an object such as {"key":"k","value":"text"}"#;
+
 /// One message of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Message {
@@ -74,10 +77,14 @@ pub(super) fn read(path: &Path) -> Result<Vec<Message>, Failure> {
 }
 
 fn message(line: &[u8]) -> Result<Message, String> {
+    // What reads objects takes an array of their values, too.
+    if line.trim_ascii_start().first() == Some(&b'[') {
+        return Err(format!("column 1: an array is no message; {WRITE}"));
+    }
     let fields: Fields = serde_json::from_slice(line).map_err(|error| {
         let column = error.column();
         let why = named(error).split(" at line ").next().unwrap_or_default().to_owned();
-        format!("column {column}: {why}; write an object such as {{\"key\":\"k\",\"value\":\"text\"}}")
+        format!("column {column}: {why}; {WRITE}")
     })?;
     if let Some(kind) = fields.r#type.filter(|kind| kind != "message") {
         return Err(format!("it is of type {kind:?}: only messages may stand here"));
@@ -142,7 +149,8 @@ mod tests {
             (r#"{"value":"","value_base64":""}"#, "keep one"),
             (r#"{"key_base64":"?"}"#, "key_base64 is wrong"),
             (r#"{"timestamp":-5}"#, "below 0"),
-            (r#"["x"]"#, "write an object"),
+            (r#"["x"]"#, "column 1: an array is no message; write an object"),
+            ("[1]", "an array is no message"),
         ] {
             let why = message(line.as_bytes()).unwrap_err();
             assert!(why.contains(part), "{line}: {why}");

@@ -47,13 +47,7 @@ pub(super) fn run(args: &TryArgs) -> Result<Exit, Failure> {
     let worker = worker_binary(args.worker_binary.as_deref()).map_err(Failure::configuration)?;
     let source = source(args, &trying)?;
     if source.is_empty() {
-        let (partition, begin) = (&source.partition, source.begin);
-        super::note(&format!(
-            "{partition}: there is no message from offset {begin} on; with --offset latest --count N those that come are waited for"
-        ));
-        let mut report = Report::new(args.json);
-        report.summary(None);
-        return report.finish();
+        return nothing_to_try(args, &source);
     }
     let token = tokens::log_in(trying.who.identity(), now() + WITHIN)?;
     let mut stage = Stage::new(trying, token, &worker)?;
@@ -61,6 +55,24 @@ pub(super) fn run(args: &TryArgs) -> Result<Exit, Failure> {
     let performed = perform(args, &mut stage, &source, &mut report);
     stage.end();
     performed?;
+    report.finish()
+}
+
+/// Nothing is tested: that is no success.
+fn nothing_to_try(args: &TryArgs, source: &Source) -> Result<Exit, Failure> {
+    let (partition, begin) = (&source.partition, source.begin);
+    let why = if args.file.is_some() {
+        format!("no message to try: the file has none from the {begin}th on; leave --offset out")
+    } else {
+        format!(
+            "no message to try: there is none in {partition} from offset {begin} on; with --offset latest --count N those that come are waited for"
+        )
+    };
+    let mut report = Report::new(args.json);
+    report.summary(Some(&why));
+    for kind in in_order(&args.inject) {
+        report.injected(kind, Err("not tried, for there is no message"));
+    }
     report.finish()
 }
 

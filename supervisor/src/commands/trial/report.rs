@@ -105,8 +105,9 @@ impl Report {
         }
         let count = |number: u64| grouped(i64::try_from(number).unwrap_or(i64::MAX));
         let mut line = format!(
-            "{} messages: {} acknowledged, {} rejected, {} unanswered",
+            "{} {}: {} acknowledged, {} rejected, {} unanswered",
             count(messages),
+            if messages == 1 { "message" } else { "messages" },
             count(self.acknowledged),
             count(self.rejected),
             count(self.unanswered)
