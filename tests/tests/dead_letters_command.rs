@@ -13,6 +13,8 @@ use kafkavisor_tests::reading::read;
 use kafkavisor_tests::secure::{self, User};
 use kafkavisor_tests::topic::Topic;
 use kafkavisor_tests::waiting::until;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 /// Rejects everything until there is a file `mended`; then writes down what comes.
@@ -134,7 +136,6 @@ fn without_a_position_it_asks_where_to_begin_and_then_goes_on_over_all_partition
     assert_eq!(values(&topic, 4), ["0-0", "0-1", "1-1", "1-2"]);
     // A time is where the letters begin that are not older.
     let later = ["--from", "2100-01-01T00:00:00Z"];
-    assert_eq!(offsets("redrive", &dead, &later), []);
     assert_eq!(offsets("list", &dead, &later), []);
     assert_eq!(offsets("list", &dead, &["--from", "2020-01-01T00:00:00Z", "--count", "1"]), [(0, 0)]);
 }
@@ -332,4 +333,53 @@ fn a_right_that_is_missing_to_send_back_is_named_and_others_are_sent() {
     assert_eq!(said.err.matches("give this user WRITE on it").count(), 2, "{}", said.err);
     assert!(said.out.contains(&format!("{}:2:0 -> {}:0:0", dead.name, mine.name)), "{said:?}");
     assert_eq!(theirs.watermarks(0), (0, 0));
+}
+
+#[test]
+fn a_time_that_is_to_come_is_refused_and_passes_nothing_over() {
+    let (topic, dead) = (Topic::new(1), Topic::new(1));
+    let group = unique("group");
+    dead.produce(&[letter(0, (&topic.name, 0), &group, "v")]);
+    for command in ["redrive", "discard"] {
+        let said = dead_letters(command, &dead, &["-g", &group, "--from", "2999-01-01T00:00:00Z"]).exits(64);
+        let _said = said.saying(&["--from 2999-01-01T00:00:00.000Z", "still to come"]);
+    }
+    assert!(all_committed(&dead, &position(&group), 1).is_empty(), "no position is committed");
+}
+
+#[test]
+fn what_is_done_counts_though_it_cannot_be_printed() {
+    let (topic, dead) = (Topic::new(1), Topic::new(1));
+    let group = unique("group");
+    dead.produce(&["a", "b"].map(|value| letter(0, (&topic.name, 0), &group, value)));
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let arguments = ["dead-letters", "redrive", "-b", &brokers(), "-t", &dead.name, "-g", &group];
+    let mut command = Command::new(kafkavisor());
+    let output = command.args(arguments).args(["--from", "earliest"]).stdout(full).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("1 letter of group") && said.contains("standard output"), "{said}");
+    assert_eq!(values(&topic, 1), ["a"]);
+    assert_eq!(offsets("redrive", &dead, &["-g", &group]), [(0, 1)], "it does not go twice");
+}
+
+#[test]
+fn a_redrive_that_is_interrupted_commits_what_is_done() {
+    let (topic, dead) = (Topic::new(1), Topic::new(1));
+    let group = unique("group");
+    let letters: Vec<_> = (0..50).map(|n| letter(0, (&topic.name, 0), &group, &n.to_string())).collect();
+    dead.produce(&letters);
+    let rate = ["-g", &group, "--from", "earliest", "--rate", "10/s"];
+    let mut command = Command::new(kafkavisor());
+    command.args(["dead-letters", "redrive", "-b", &brokers(), "-t", &dead.name]).args(rate);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    until("some are back", || (topic.watermarks(0).1 >= 3).then_some(()));
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let done = topic.watermarks(0).1;
+    assert!(done < 50 && said.contains("interrupted"), "{said}");
+    assert!(said.contains(&format!("{done} letters of group {group} sent back")), "{said}");
+    assert_eq!(committed(&dead, &position(&group), 0), Some(done));
 }

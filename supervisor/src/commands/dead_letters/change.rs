@@ -15,6 +15,7 @@ use self::way_back::WayBack;
 use super::super::note;
 use super::super::offsets::target::failure;
 use super::choice::{self, Filter};
+use super::interrupt::Interrupt;
 use super::positions::Positions;
 use super::print;
 use super::progress::Progress;
@@ -26,9 +27,15 @@ use crate::exit::{Exit, Failure};
 /// The position is committed this often: so much comes again after a kill.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
 
+/// Said where a signal has ended it.
+const INTERRUPTED: &str =
+    "interrupted: the position is behind what is done, and the same command without --from goes on there";
+
 /// What became of a letter.
 enum Outcome {
     Done,
+    /// It is done, and that can't be told.
+    Untold(Failure),
     /// It stays where it is.
     Stays(String),
 }
@@ -47,7 +54,7 @@ pub(super) fn redrive(args: &RedriveArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Clean);
     };
     way_back.goes(&ahead.begins);
-    let mut change = Change::new(&target, ahead, letters.span.count, args.dry_run);
+    let mut change = Change::new(&target, ahead, letters.span.count, args.dry_run)?;
     let ended = change.run(|letter| filter.matches(letter), |place, letter| way_back.send(place, letter));
     drop(way_back);
     let done = if args.dry_run { "would be sent back: nothing was sent (--dry-run)" } else { "sent back" };
@@ -68,7 +75,7 @@ pub(super) fn discard(args: &DiscardArgs) -> Result<Exit, Failure> {
     };
     let mut progress = Progress::new(args.json);
     progress.goes(&target, &ahead.begins);
-    let mut change = Change::new(&target, ahead, args.span.count, args.dry_run);
+    let mut change = Change::new(&target, ahead, args.span.count, args.dry_run)?;
     let mut count = 0_u64;
     let let_go = |place: &Place, letter: &Letter| {
         count += 1;
@@ -77,7 +84,9 @@ pub(super) fn discard(args: &DiscardArgs) -> Result<Exit, Failure> {
         } else {
             print::line(place, letter)
         };
-        progress.print(&line, &format!("{count} let go"), place).map(|()| Outcome::Done)
+        Ok(progress
+            .print(&line, &format!("{count} let go"), place)
+            .map_or_else(Outcome::Untold, |()| Outcome::Done))
     };
     let ended = change.run(|_| true, let_go);
     drop(progress);
@@ -104,6 +113,7 @@ struct Change<'a> {
     positions: Positions,
     count: Option<u64>,
     dry_run: bool,
+    interrupt: Interrupt,
     commit_at: Instant,
     done: u64,
     /// The first letter that a filter has left out.
@@ -114,19 +124,20 @@ struct Change<'a> {
 }
 
 impl<'a> Change<'a> {
-    fn new(target: &'a Target, ahead: Ahead, count: Option<u64>, dry_run: bool) -> Self {
-        Self {
+    fn new(target: &'a Target, ahead: Ahead, count: Option<u64>, dry_run: bool) -> Result<Self, Failure> {
+        Ok(Self {
             target,
             positions: Positions::new(ahead.begins.clone()),
             ahead,
             count,
             dry_run,
+            interrupt: Interrupt::listen()?,
             commit_at: now() + COMMIT_EVERY,
             done: 0,
             left_out: None,
             others: 0,
             stay: Vec::new(),
-        }
+        })
     }
 
     /// Does it with each that is `wanted`, and commits the position before, on the way, and at the end, however that is.
@@ -145,7 +156,9 @@ impl<'a> Change<'a> {
             }
             Ok(next)
         });
-        ended(read.and(self.commit()), &self.stay)
+        let committed = self.commit();
+        let interrupted = self.interrupt.came().then(|| Failure::failed(INTERRUPTED.to_owned()));
+        ended(read.and(committed).and(interrupted.map_or(Ok(()), Err)), &self.stay)
     }
 
     fn take(
@@ -173,8 +186,16 @@ impl<'a> Change<'a> {
             self.left_out.get_or_insert(place);
             return Ok(Next::More);
         }
-        let outcome = act(&place, &letter)?;
-        Ok(self.settle(key, offset, outcome))
+        if self.interrupt.came() {
+            return Ok(Next::Enough);
+        }
+        match act(&place, &letter)? {
+            Outcome::Untold(failure) => {
+                self.settle(key, offset, Outcome::Done);
+                Err(failure)
+            }
+            outcome @ (Outcome::Done | Outcome::Stays(_)) => Ok(self.settle(key, offset, outcome)),
+        }
     }
 
     fn settle(&mut self, key: &TopicPartition, offset: Offset, outcome: Outcome) -> Next {

@@ -10,11 +10,13 @@
 //! | [`change`] | `redrive`, `discard`: letters in order, and the position behind them |
 //! | [`positions`] | how far the position may go |
 //! | [`sender`] | a message on its way back |
+//! | [`interrupt`] | an end before the last letter |
 //! | [`pace`] | no faster than that |
 //! | [`progress`] | a line on a terminal |
 
 mod change;
 mod choice;
+mod interrupt;
 mod look;
 mod pace;
 mod positions;

@@ -48,7 +48,12 @@ pub(super) fn change(target: &Target, wanted: Wanted, how: &ChangeArgs) -> Resul
         said.push("what ZooKeeper has not taken stands in Kafka all the same: set it again".to_owned());
     }
     said.extend(overwritten(target, &done));
-    show(&before, &done, how.json)?;
+    if let Err(Failure { exit, message }) = show(&before, &done, how.json) {
+        let keys: Vec<_> = done.keys().map(ToString::to_string).collect();
+        said.push(format!("set all the same: {}", keys.join(", ")));
+        said.push(message);
+        return Err(Failure { exit, message: said.join("\n") });
+    }
     if said.is_empty() { Ok(Exit::Clean) } else { Err(Failure::failed(said.join("\n"))) }
 }
 

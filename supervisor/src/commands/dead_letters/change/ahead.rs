@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use kafkavisor::clock::wall_millis;
 use kafkavisor::ids::Group;
+use kafkavisor_link::logging::timestamp;
 
 use super::super::super::note;
 use super::super::positions::{NoPosition, goes_on};
@@ -26,6 +28,14 @@ impl Ahead {
         group: Option<&Group>,
         from: Option<Begin>,
     ) -> Result<Option<Self>, Failure> {
+        if let Some(Begin::Time(millis)) = from
+            && millis > wall_millis()
+        {
+            return Err(Failure::usage(format!(
+                "--from {}: that is still to come, and no letter is as young: say earliest, or a time that is past",
+                timestamp(millis)
+            )));
+        }
         let Some(group) = group.cloned().map_or_else(|| sole_group(target), |group| Ok(Some(group)))? else {
             note(&format!("there are no dead letters in {}", target.topic));
             return Ok(None);

@@ -52,11 +52,15 @@ impl<'a> WayBack<'a> {
     /// Sends those that are named, and moves no position.
     pub(super) fn named(&mut self, letters: &[(Place, Letter)]) -> Result<Exit, Failure> {
         let mut stay = Vec::new();
-        let result = letters.iter().try_for_each(|(place, letter)| {
-            if let Outcome::Stays(why) = self.send(place, letter)? {
+        let result = letters.iter().try_for_each(|(place, letter)| match self.send(place, letter)? {
+            Outcome::Done => Ok(()),
+            Outcome::Stays(why) => {
                 stay.push(format!("{why}: it stays where it is"));
+                Ok(())
             }
-            Ok(())
+            Outcome::Untold(Failure { exit, message }) => {
+                Err(Failure { exit, message: format!("{place} is sent back all the same: {message}") })
+            }
         });
         if self.sender.is_none() {
             note("nothing was sent (--dry-run)");
@@ -85,8 +89,7 @@ impl<'a> WayBack<'a> {
             }
         }
         self.sent += 1;
-        self.tell(place, letter, to)?;
-        Ok(Outcome::Done)
+        Ok(self.tell(place, letter, to).map_or_else(Outcome::Untold, |()| Outcome::Done))
     }
 
     fn tell(&mut self, place: &Place, letter: &Letter, to: Option<i64>) -> Result<(), Failure> {
