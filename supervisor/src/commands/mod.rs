@@ -31,9 +31,13 @@ use kafkavisor_link::{inherited, panics};
 
 use crate::cli::Command;
 use crate::exit::{Exit, Failure};
+use crate::processes::limits;
 
 /// Does what was typed.
 pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
+    if connects(&command) {
+        limits::enough_descriptors().map_err(Failure::configuration)?;
+    }
     match command {
         Command::Run(args) => {
             set_right()?;
@@ -72,6 +76,24 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
             .map_err(|error| Failure::bug(format!("the guardian can't guard: {error}"))),
         Command::SampleHandler => demo::sample_handler(),
     }
+}
+
+/// Whether it may talk to Kafka or ZooKeeper itself.
+fn connects(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Run(_)
+            | Command::Check(_)
+            | Command::Demo(_)
+            | Command::Try(_)
+            | Command::Clusters(_)
+            | Command::Topics(_)
+            | Command::Logs(_)
+            | Command::Members(_)
+            | Command::Lag(_)
+            | Command::Offsets { .. }
+            | Command::DeadLetters { .. }
+    )
 }
 
 /// Before anything is opened, started or waited for.

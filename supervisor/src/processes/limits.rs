@@ -18,6 +18,16 @@ const TASKS: u64 = 32;
 /// For each partition: the worker's threads (librdkafka has one for each broker besides its own) and the handler.
 const TASKS_EACH: u64 = 12;
 
+/// Whether there are descriptors for clients of Kafka at all; raised where the limit may be. With fewer, libraries abort.
+pub(crate) fn enough_descriptors() -> Result<(), String> {
+    match getrlimit(Resource::RLIMIT_NOFILE) {
+        Ok((_, hard)) if hard < DESCRIPTORS => Err(format!(
+            "the limit of open files is {hard}: raise `ulimit -n` or LimitNOFILE=, {DESCRIPTORS} at least"
+        )),
+        _ => raise_descriptors(0),
+    }
+}
+
 /// Raises the limit of descriptors where it may be raised; an error says what is too low and how it is raised.
 pub(crate) fn check(partitions: usize) -> Result<(), String> {
     too_low_for(partitions)?;
