@@ -1,10 +1,14 @@
 //! What was typed wrong, as it is repeated to whoever typed it.
 
 use clap::error::{ContextKind, ContextValue, Error};
+use clap::{Command, CommandFactory as _};
 use kafkavisor::text;
+
+use super::Cli;
 
 /// The error with the arguments in it on one line, and without what a terminal would obey.
 pub(crate) fn repeatable(mut error: Error) -> Error {
+    leave_out_hidden(&mut error);
     let repeated: Vec<_> = error.context().filter_map(|(kind, value)| Some((kind, shown(value)?))).collect();
     if !repeated.is_empty() {
         // A proposal holds an argument as it was typed, between escape sequences of clap's own.
@@ -14,6 +18,16 @@ pub(crate) fn repeatable(mut error: Error) -> Error {
         let _typed = error.insert(kind, value);
     }
     error
+}
+
+/// Commands that nobody types are proposed to nobody.
+fn leave_out_hidden(error: &mut Error) {
+    let Some(ContextValue::Strings(proposed)) = error.get(ContextKind::SuggestedSubcommand) else { return };
+    let command = Cli::command();
+    let is_hidden = |name: &String| command.find_subcommand(name).is_some_and(Command::is_hide_set);
+    let known: Vec<_> = proposed.iter().filter(|name| !is_hidden(name)).cloned().collect();
+    let value = if known.is_empty() { ContextValue::None } else { ContextValue::Strings(known) };
+    let _before = error.insert(ContextKind::SuggestedSubcommand, value);
 }
 
 /// None where nothing in it needs writing out.

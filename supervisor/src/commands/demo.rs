@@ -77,10 +77,10 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
             .map_err(|error| bug("signals", &error))?;
     }
     let folder = Folder(std::env::temp_dir().join(format!("kafkavisor-demo-{}", std::process::id())));
-    DirBuilder::new()
-        .mode(0o700)
-        .create(&folder.0)
-        .map_err(|error| bug("its folder can't be made", &error))?;
+    DirBuilder::new().mode(0o700).create(&folder.0).map_err(|error| {
+        let folder = named(folder.0.display());
+        Failure::configuration(format!("demo: {folder} can't be made: {error}: set TMPDIR"))
+    })?;
     let screen = Screen::new();
     super::print(&format!(
         "{}\nA mock Kafka with topic {TOPIC} ({PARTITIONS} partitions, {RATE} messages a second), one worker and one handler for each.\n\n",
@@ -178,15 +178,24 @@ impl Demo {
             return Failure::failed(format!("waited in vain until {what}: {last}"));
         }
         let log = fs::read_to_string(&self.supervisor.log).unwrap_or_default();
-        if self.supervisor.child.try_wait().is_ok_and(|status| {
-            status.is_some_and(|status| status.code() == Some(Exit::Configuration as i32))
-        }) {
-            // A busy port, for one.
-            let said = log.trim_end().trim_start_matches("kafkavisor: ");
-            return Failure::configuration(format!("demo: {said}"));
+        let code = self.supervisor.child.try_wait().ok().flatten().and_then(|status| status.code());
+        // A busy port, or no address at all.
+        for (exit, failure) in
+            [(Exit::Configuration, Failure::configuration as fn(_) -> _), (Exit::Usage, Failure::usage)]
+        {
+            if code == Some(exit as i32) {
+                return failure(format!("demo: {}", log.trim_end().trim_start_matches("kafkavisor: ")));
+            }
         }
-        let why = if ended { "the supervisor ended" } else { "it took too long" };
-        Failure::bug(format!("demo: waiting until {what}: {why}. Its log:\n{log}"))
+        if ended {
+            return Failure::bug(format!(
+                "demo: waiting until {what}: the supervisor ended. Its log:\n{log}"
+            ));
+        }
+        let within = WITHIN.as_secs();
+        Failure::failed(format!(
+            "demo: waited {within} s in vain until {what}: does the handler acknowledge its messages? The log:\n{log}"
+        ))
     }
 
     fn look_until(&mut self, end: Instant) -> Result<(), Failure> {
