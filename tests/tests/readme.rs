@@ -135,9 +135,9 @@ fn each_command_is_shown_in_the_readme_with_its_output() {
     for command in commands_of(&[]) {
         let below = commands_of(&[&command]);
         if below.is_empty() {
-            all.push(command)
+            all.push(command);
         } else {
-            all.extend(below.iter().map(|one| format!("{command} {one}")))
+            all.extend(below.iter().map(|one| format!("{command} {one}")));
         }
     }
     assert!(all.len() > 25, "{all:?}");

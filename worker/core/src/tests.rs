@@ -453,9 +453,9 @@ fn a_drain_leaves_a_dead_letter_that_something_keeps() {
     let mut fixture = Fixture::new(settings());
     fixture.deliver(1);
     refused(&mut fixture, 0);
-    assert_eq!(fixture.event(kept.clone()), [said.clone()]);
+    assert_eq!(fixture.event(kept.clone()), std::slice::from_ref(&said));
     fixture.event(stop.clone());
-    assert_eq!(fixture.event(exited.clone()), [ended.clone()], "known before");
+    assert_eq!(fixture.event(exited.clone()), std::slice::from_ref(&ended), "known before");
     let mut fixture = Fixture::new(settings());
     fixture.deliver(1);
     refused(&mut fixture, 0);
