@@ -3,12 +3,14 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::num::NonZeroU16;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
+use nix::poll::{PollFd, PollFlags, poll};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use vt100::Parser;
@@ -24,6 +26,9 @@ pub struct Terminal {
     /// The program's end, held open.
     line: File,
     seen: Arc<Mutex<Seen>>,
+    reader: Option<JoinHandle<()>>,
+    /// Nobody reads what it shows any more.
+    left: Arc<AtomicBool>,
 }
 
 struct Seen {
@@ -45,10 +50,26 @@ fn size(rows: u16, columns: u16) -> Winsize {
     Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }
 }
 
+fn read(mut output: File, seen: &Mutex<Seen>, left: &AtomicBool) {
+    let mut buffer = [0; 4096];
+    while !left.load(Ordering::Acquire) {
+        let mut line = [PollFd::new(output.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut line, 50u8).is_ok_and(|ready| ready == 0) {
+            continue;
+        }
+        let Ok(count @ 1..) = output.read(&mut buffer) else { return };
+        let mut seen = seen.lock().expect("nobody panics with it");
+        seen.parser.process(&buffer[..count]);
+        seen.bytes += count;
+    }
+}
+
 impl Terminal {
     /// `program` with these arguments, on a terminal of this size.
     pub fn start(program: &str, arguments: &[&str], rows: u16, columns: u16) -> Self {
-        let master: OwnedFd = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo-terminal");
+        // Nobody else may hold its end, or it would never be gone.
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let master: OwnedFd = openpt(flags).expect("a pseudo-terminal");
         grantpt(&master).and_then(|()| unlockpt(&master)).expect("it may be opened");
         tcsetwinsize(&master, size(rows, columns)).expect("it has a size");
         let name = ptsname(&master, Vec::new()).expect("it has a name").into_string().expect("of text");
@@ -65,16 +86,13 @@ impl Terminal {
         let keyboard = File::from(master);
         let seen =
             Arc::new(Mutex::new(Seen { parser: Parser::new(count(rows), count(columns), 0), bytes: 0 }));
-        let (mut output, reads) = (keyboard.try_clone().expect("a descriptor"), Arc::clone(&seen));
-        thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(count @ 1..) = output.read(&mut buffer) {
-                let mut seen = reads.lock().expect("nobody panics with it");
-                seen.parser.process(&buffer[..count]);
-                seen.bytes += count;
-            }
+        let output = keyboard.try_clone().expect("a descriptor");
+        let left = Arc::new(AtomicBool::new(false));
+        let reader = thread::spawn({
+            let (seen, left) = (Arc::clone(&seen), Arc::clone(&left));
+            move || read(output, &seen, &left)
         });
-        Self { program, keyboard, line, seen }
+        Self { program, keyboard, line, seen, reader: Some(reader), left }
     }
 
     /// Types.
@@ -123,6 +141,14 @@ impl Terminal {
             .screen_mut()
             .set_size(count(rows), count(columns));
         tcsetwinsize(&self.keyboard, size(rows, columns)).expect("it has a size");
+    }
+
+    /// Goes away, as a window that is closed or a connection that drops.
+    pub fn hang_up(&mut self) {
+        self.left.store(true, Ordering::Release);
+        self.reader.take().expect("only once").join().expect("it reads");
+        let nothing = || File::open("/dev/null").expect("it is there");
+        (self.keyboard, self.line) = (nothing(), nothing());
     }
 
     /// The program's process.

@@ -135,3 +135,53 @@ fn the_table_fits_the_terminal_and_is_whole_in_a_pipe() {
     assert_eq!(rows, 4, "nothing is wrapped:\n{screen}");
     instance.stop();
 }
+
+fn shown(terminal: &Terminal) {
+    terminal.wait_for("it is shown", |screen| screen.contains("1 partition: 1 ready"));
+}
+
+#[test]
+fn it_gives_the_terminal_back_while_it_stands_still() {
+    let topic = Topic::new(1);
+    let instance = Builder::fixed(&topic, &[0]).handler([handlers::shell()]).start();
+    instance.wait_ready(1);
+    let mut terminal = watching(&instance, &[], 24, 100);
+    shown(&terminal);
+    for by_key in [true, false] {
+        if by_key {
+            terminal.keys("\u{1a}");
+        } else {
+            processes::signal(terminal.pid(), Signal::SIGTSTP);
+        }
+        until("it stands still", || processes::is_stopped(terminal.pid()).then_some(()));
+        until("the terminal is given back", || (!terminal.is_taken()).then_some(()));
+        processes::signal(terminal.pid(), Signal::SIGCONT);
+        until("it is taken again", || terminal.is_taken().then_some(()));
+        shown(&terminal);
+    }
+    terminal.keys("q");
+    assert_eq!(terminal.wait_exit(), 0);
+    instance.stop();
+}
+
+#[test]
+fn it_ends_with_its_terminal() {
+    let topic = Topic::new(1);
+    let instance = Builder::fixed(&topic, &[0]).handler([handlers::shell()]).start();
+    instance.wait_ready(1);
+    let mut terminal = watching(&instance, &[], 24, 100);
+    shown(&terminal);
+    terminal.hang_up();
+    assert_eq!(terminal.wait_exit(), 0);
+
+    // One that no signal comes to, since its terminal belongs to another session.
+    let (program, socket) = (kafkavisor(), instance.socket());
+    let program = program.to_str().unwrap();
+    let arguments = ["--wait", program, "status", "--watch", "--socket", socket.to_str().unwrap()];
+    let mut terminal = Terminal::start("setsid", &arguments, 24, 100);
+    shown(&terminal);
+    let watching = processes::children(terminal.pid())[0].0;
+    terminal.hang_up();
+    until("it has ended with its terminal", || (!processes::is_alive(watching)).then_some(()));
+    instance.stop();
+}
