@@ -1,11 +1,13 @@
-//! Disks that are full and readers that do not read: named, and survived.
+//! Disks that are full, descriptors that run out and readers that do not read: named, and survived.
 
 use std::fs::{self, OpenOptions};
 use std::io::Read as _;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::process::Command;
 use std::time::Duration;
 
 use kafkavisor_tests::checks::History;
+use kafkavisor_tests::environment::{brokers, kafkavisor};
 use kafkavisor_tests::instance::Builder;
 use kafkavisor_tests::message::numbered;
 use kafkavisor_tests::recorder::Recorder;
@@ -106,4 +108,25 @@ fn a_log_that_nobody_reads_holds_nothing_up() {
     });
     instance.stop();
     History::of(&records, &topic).assert_exactly_once();
+}
+
+#[test]
+fn with_too_few_descriptors_whatever_talks_to_kafka_says_so() {
+    let brokers = brokers();
+    let commands = [
+        ("lag", "-g g"),
+        ("members", "-g g"),
+        ("dead-letters list", "-t t"),
+        ("try", "-t t:0 -- cat"),
+        ("run", "-g g --partitions t:0 -- cat"),
+    ];
+    for ((command, more), limit) in commands.into_iter().flat_map(|one| [8, 20, 63].map(|limit| (one, limit)))
+    {
+        let script = format!("ulimit -n {limit}; exec \"$0\" {command} -b {brokers} {more}");
+        let output = Command::new("sh").arg("-c").arg(script).arg(kafkavisor()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        let words =
+            format!("the limit of open files is {limit}: raise `ulimit -n` or LimitNOFILE=, 64 at least");
+        assert!(output.status.code() == Some(78) && said.contains(&words), "{command} {limit}: {said}");
+    }
 }
