@@ -62,7 +62,7 @@ pub(super) fn run(args: &TryArgs) -> Result<Exit, Failure> {
 fn nothing_to_try(args: &TryArgs, source: &Source) -> Result<Exit, Failure> {
     let (partition, begin) = (&source.partition, source.begin);
     let why = if args.file.is_some() {
-        format!("no message to try: the file has none from the {begin}th on; leave --offset out")
+        format!("no message to try: the file has none from offset {begin} on; leave --offset out")
     } else {
         format!(
             "no message to try: there is none in {partition} from offset {begin} on; with --offset latest --count N those that come are waited for"
