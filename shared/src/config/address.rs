@@ -31,6 +31,12 @@ pub enum InvalidAddress {
         /// The part as given.
         given: String,
     },
+    /// The same where one listens: the system may choose.
+    #[error("{given:?} has no port from 0 (the system chooses) to 65535; write HOST:PORT")]
+    PortToListen {
+        /// The part as given.
+        given: String,
+    },
     /// A host name with a character it can't have; an IPv6 address without brackets.
     #[error(
         "{given:?} is no HOST:PORT; a host name has letters, digits, '.', '-' and '_', an IPv6 address stands in brackets"

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use log::LevelFilter;
 use serde::{Deserialize, Serialize};
 
-use super::address::host_port;
+use super::address::{InvalidAddress, host_port};
 use super::errors::Problems;
 use super::reader::Section;
 
@@ -79,7 +79,7 @@ fn read_hosts(section: &Section<'_>, p: &mut Problems) -> Vec<String> {
 }
 
 /// A host's name, without a port: whoever asks may come by any.
-fn host_name(text: &str) -> Result<String, super::InvalidAddress> {
+fn host_name(text: &str) -> Result<String, InvalidAddress> {
     host_port(&format!("{text}:1")).map(|_| text.to_owned())
 }
 
@@ -93,11 +93,19 @@ pub(super) fn read_log(root: &Section<'_>, p: &mut Problems) -> Log {
 }
 
 /// An address to listen on; port 0 is chosen by the system.
-pub(super) fn http_address(text: &str) -> Result<String, super::InvalidAddress> {
-    match text.strip_suffix(":0") {
+pub(super) fn http_address(text: &str) -> Result<String, InvalidAddress> {
+    let checked = match text.strip_suffix(":0") {
         Some(host) => host_port(&format!("{host}:1")).map(|_| text.to_owned()),
         None => host_port(text),
-    }
+    };
+    checked.map_err(|error| match error {
+        InvalidAddress::Port { given } => InvalidAddress::PortToListen { given },
+        other @ (InvalidAddress::PortToListen { .. }
+        | InvalidAddress::Empty
+        | InvalidAddress::Host { .. }
+        | InvalidAddress::Twice { .. }
+        | InvalidAddress::Path { .. }) => other,
+    })
 }
 
 fn socket_path(text: &str) -> Result<PathBuf, String> {

@@ -33,7 +33,10 @@ fn flags_are_refused_by_name() {
         (Flags { name: text("a/b"), ..Flags::default() }, "--name: name \"a/b\" holds '/'"),
         (Flags { topics: texts(&["a", "a"]), ..Flags::default() }, "-t: topic a is listed twice"),
         (Flags { topics: texts(&["a,b"]), ..Flags::default() }, "-t: topic \"a,b\" holds ','"),
-        (Flags { http: text("box"), ..Flags::default() }, "--http: \"box\" has no port from 1 to 65535"),
+        (
+            Flags { http: text("box"), ..Flags::default() },
+            "--http: \"box\" has no port from 0 (the system chooses) to 65535",
+        ),
         (Flags { command: texts(&["", "x"]), ..Flags::default() }, "HANDLER: the program's name is empty"),
         (
             Flags { partitions: texts(&["t"]), ..Flags::default() },

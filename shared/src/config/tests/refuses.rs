@@ -86,7 +86,7 @@ fn keys_of_their_own_section() {
         ("stop: {timeout: 2h}", 17, "expected 1ms to 1h, found 2h"),
         ("stop: {timeout: }", 8, "expected a duration such as"),
         ("admin: {socket: run/x}", 17, "expected a path that begins with '/'"),
-        ("admin: {http: box}", 15, "has no port from 1 to 65535"),
+        ("admin: {http: box}", 15, "has no port from 0 (the system chooses) to 65535"),
         ("admin: {hosts: [a b]}", 17, "is no HOST:PORT; a host name has letters"),
         ("admin: {details: yes please}", 18, "expected `true` or `false`"),
         ("admin: {sockt: /x}", 9, "did you mean `socket`?"),
