@@ -123,3 +123,13 @@ fn the_demo_takes_a_handler_of_ones_own() {
     assert_eq!(number(&text, "lag"), 0, "{text}");
     assert_eq!(demo(&["--", "./no-such-handler"]).status.code(), Some(78));
 }
+
+#[test]
+fn what_is_wrong_with_a_demo_has_the_exit_codes_of_everything_else() {
+    let output = demo(&["--http", "nonsense"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(64) && said.contains("nonsense"), "{said}");
+    let output = Command::new(kafkavisor()).arg("demo").env("TMPDIR", "/proc").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(78) && said.contains("set TMPDIR"), "{said}");
+}

@@ -7,8 +7,8 @@ use kafkavisor::text;
 use super::Cli;
 
 /// The error with the arguments in it on one line, and without what a terminal would obey.
-pub(crate) fn repeatable(mut error: Error) -> Error {
-    leave_out_hidden(&mut error);
+pub(crate) fn repeatable(error: Error) -> Error {
+    let mut error = without_hidden(error);
     let repeated: Vec<_> = error.context().filter_map(|(kind, value)| Some((kind, shown(value)?))).collect();
     if !repeated.is_empty() {
         // A proposal holds an argument as it was typed, between escape sequences of clap's own.
@@ -21,13 +21,22 @@ pub(crate) fn repeatable(mut error: Error) -> Error {
 }
 
 /// Commands that nobody types are proposed to nobody.
-fn leave_out_hidden(error: &mut Error) {
-    let Some(ContextValue::Strings(proposed)) = error.get(ContextKind::SuggestedSubcommand) else { return };
+fn without_hidden(error: Error) -> Error {
+    let Some(ContextValue::Strings(proposed)) = error.get(ContextKind::SuggestedSubcommand) else {
+        return error;
+    };
     let command = Cli::command();
     let is_hidden = |name: &String| command.find_subcommand(name).is_some_and(Command::is_hide_set);
     let known: Vec<_> = proposed.iter().filter(|name| !is_hidden(name)).cloned().collect();
-    let value = if known.is_empty() { ContextValue::None } else { ContextValue::Strings(known) };
-    let _before = error.insert(ContextKind::SuggestedSubcommand, value);
+    // What is in it once can't be taken out again.
+    let mut without = Error::new(error.kind()).with_cmd(&command);
+    for (kind, value) in error.context().filter(|(kind, _)| *kind != ContextKind::SuggestedSubcommand) {
+        let _none_before = without.insert(kind, value.clone());
+    }
+    if !known.is_empty() {
+        let _none_before = without.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(known));
+    }
+    without
 }
 
 /// None where nothing in it needs writing out.

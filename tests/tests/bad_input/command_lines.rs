@@ -53,6 +53,7 @@ const COMMAND_LINES: &[(&str, &[&str])] = &[
     ("ALL --name a/b -- ./handler", &["--name: name \"a/b\" holds '/'"]),
     ("ALL --http box -- ./handler", &["--http: \"box\" has no port"]),
     ("ALL -- ''", &["HANDLER: the program's name is empty"]),
+    ("compl", &["a similar subcommand exists: 'completions'"]),
     ("check", &["nothing to check: say -c FILE"]),
     ("check --onlin", &["--online"]),
     ("check -c k.yaml extra", &["extra"]),
