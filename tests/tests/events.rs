@@ -62,6 +62,32 @@ fn a_hanging_handler_is_told_of_with_its_message_and_what_comes_next() {
 }
 
 #[test]
+fn a_handler_that_fails_again_and_again_is_in_a_crash_loop_and_hangs_not() {
+    let topic = Topic::new(1);
+    topic.produce(&numbered(1, 3));
+    let instance = Builder::fixed(&topic, &[0])
+        .set("handler.protocol", "exec")
+        .set("handler.poison", serde_json::json!({"attempts": 100}))
+        .set("handler.timeout", "10s")
+        .shell("exit 1")
+        .start();
+    instance.wait_for("it has messages", |status| status.partition(0).in_flight == 3);
+    let one = format!("{}:0", topic.name);
+    // Longer than a handler may take that runs.
+    let seen = until("messages are in flight for long, and none runs", || {
+        let seen = detail(&instance, &one);
+        assert_ne!(seen["hanging"], true, "{seen:#}");
+        let old = seen["oldest_in_flight_seconds"].as_f64() > Some(12.0);
+        Some(seen).filter(|seen| old && seen["handler_pid"].is_null())
+    });
+    assert_eq!((&seen["state"], &seen["in_flight"]), (&"crash_loop".into(), &3.into()), "{seen:#}");
+    assert_eq!(seen["next"], "its handler is started with what is in flight");
+    assert_eq!(instance.log().matches("crash loop: handler exited with status 1").count(), 1);
+    assert!(events(&instance).iter().all(|event| event["event"] != "hanging"));
+    instance.stop();
+}
+
+#[test]
 fn each_end_of_a_handler_is_remembered_with_its_last_words() {
     let topic = Topic::new(1);
     topic.produce(&numbered(1, 3));

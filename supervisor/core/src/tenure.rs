@@ -1,12 +1,13 @@
 //! What is remembered of a partition for one ownership of it, from acquired to released or lost.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use kafkavisor::clock::Boottime;
 use kafkavisor::ids::{FencingToken, Offset};
 use kafkavisor_link::attempts::Attempts;
 use kafkavisor_link::message::DeadLetter;
+use kafkavisor_link::page::Progress;
 
 use crate::failures::Failures;
 use crate::messages::Ticket;
@@ -107,6 +108,26 @@ impl KeptLetter {
     }
 }
 
+/// A handler that says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Hang {
+    since: Boottime,
+    handler_pid: u64,
+    acknowledged: i64,
+}
+
+impl Hang {
+    pub(crate) fn of(since: Boottime, progress: &Progress) -> Self {
+        Self { since, handler_pid: progress.handler_pid, acknowledged: progress.acknowledged }
+    }
+
+    /// For how long it had said nothing, where it is over for an answer of the handler's, and not for its end.
+    pub(crate) fn answered(&self, progress: &Progress, at: Boottime) -> Option<Duration> {
+        let answers = progress.handler_pid == self.handler_pid || progress.acknowledged > self.acknowledged;
+        answers.then(|| at.since(self.since))
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Tenure {
@@ -121,7 +142,7 @@ pub struct Tenure {
     /// ... and it is for somebody to do something about.
     pub commits_barred: bool,
     /// Its handler says nothing although messages are in flight, for longer than work takes.
-    pub(crate) hanging: bool,
+    pub(crate) hang: Option<Hang>,
     /// Until a worker has heard of Kafka again.
     pub barred: Option<Barred>,
     /// How many commits in a row were answered that there is no such partition.
@@ -162,7 +183,7 @@ impl Tenure {
             place: None,
             kept: None,
             commit_error: None,
-            hanging: false,
+            hang: None,
             commits_barred: false,
             barred: None,
             gone: 0,
@@ -232,6 +253,11 @@ impl Tenure {
     /// Its topic is gone, and with it whatever could be committed.
     pub(crate) fn is_gone(&self) -> bool {
         self.gone >= GONE
+    }
+
+    /// The message that its next worker takes to the dead-letter topic before its handler starts.
+    pub fn due_dead_letter(&self) -> Option<Offset> {
+        self.dead_letter.as_ref().map(|due| due.dead_letter.offset)
     }
 
     /// Its handlers die of this message.

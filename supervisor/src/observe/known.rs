@@ -81,9 +81,10 @@ pub(crate) struct Partition {
     pub(crate) page: Option<Arc<Page>>,
     pub(crate) end: Option<LogEnd>,
     pub(crate) history: History,
-    /// A handler that says nothing for so long hangs, and is ended after so long.
+    /// The message that its next worker takes to the dead-letter topic.
+    pub(crate) dead_letter: Option<Offset>,
+    /// A handler that says nothing for so long hangs.
     pub(crate) hangs_after: Duration,
-    pub(crate) timeout: Duration,
 }
 
 /// What comes next of itself.
@@ -153,8 +154,8 @@ impl Partition {
             page: None,
             end: None,
             history: record.map(|record| record.history.clone()).unwrap_or_default(),
+            dead_letter: tenure.due_dead_letter(),
             hangs_after: Duration::MAX,
-            timeout: Duration::MAX,
         }
     }
 }

@@ -79,8 +79,10 @@ pub(crate) struct Seen {
     pub(crate) end: Option<LogEnd>,
     pub(crate) count: Count,
     pub(crate) past: Arc<Past>,
+    /// The message that its next worker takes to the dead-letter topic.
+    pub(crate) dead_letter: Option<Offset>,
+    /// A handler that says nothing for so long hangs.
     pub(crate) hangs_after: Duration,
-    pub(crate) timeout: Duration,
 }
 
 /// The loop may be changing it in this moment, to begin elsewhere: nonsense is read again.
@@ -113,7 +115,7 @@ impl Seen {
             letter_kept: known.letter_kept_by.is_some(),
             end: known.end,
             hangs_after: known.hangs_after,
-            timeout: known.timeout,
+            dead_letter: known.dead_letter,
         }
     }
 }
@@ -207,7 +209,7 @@ mod tests {
             end: None,
             history: History::default(),
             hangs_after: Duration::MAX,
-            timeout: Duration::MAX,
+            dead_letter: None,
         }
     }
 

@@ -147,8 +147,7 @@ pub(super) fn believed(seen: &Seen) -> Option<&Progress> {
 
 /// Since when its handler says nothing with messages in flight.
 pub(super) fn silence(seen: &Seen) -> Option<Boottime> {
-    let page = believed(seen).filter(|_| seen.worker.is_some())?;
-    Some(page.silent_since).filter(|since| since.0 > 0 && page.in_flight > 0)
+    believed(seen).filter(|_| seen.worker.is_some())?.silence()
 }
 
 /// Whether that is too long to be work.

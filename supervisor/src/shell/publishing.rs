@@ -132,7 +132,6 @@ impl EventLoop {
                 page: pages.get(key).map(|entry| Arc::clone(&entry.page)),
                 end: ends.get(key).copied(),
                 hangs_after: handler.map_or(Duration::MAX, Handler::hangs_after),
-                timeout: handler.map_or(Duration::MAX, |handler| handler.timeout),
                 ..known::Partition::of(key, owned, record)
             }
         };

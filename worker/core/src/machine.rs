@@ -418,16 +418,15 @@ impl Core {
         }
     }
 
-    /// Since when the handler says nothing with messages in flight.
-    pub fn silent_since(&self) -> Option<Instant> {
-        self.silent_since
-    }
-
-    /// When that is too long; none where the handler's side keeps its own time.
-    pub fn silence_ends(&self) -> Option<Instant> {
+    /// Since when the handler says nothing with messages in flight, and when that is too long; none where its driver keeps that time.
+    pub fn silence(&self) -> Option<(Instant, Instant)> {
         let (first, later) = self.settings.timeouts?;
         let limit = if self.answered_once { later } else { first };
-        self.silent_since.map(|since| since + limit)
+        self.silent_since.map(|since| (since, since + limit))
+    }
+
+    fn silence_ends(&self) -> Option<Instant> {
+        self.silence().map(|(_, end)| end)
     }
 
     fn it_is(&mut self, now: Instant) {

@@ -76,6 +76,10 @@ pub(crate) trait Driver {
     fn descriptors(&self) -> Vec<(BorrowedFd<'_>, PollFlags)>;
     /// Writes (if it may), reads, reaps: everything that can be done now. True when there may be more at once.
     fn turn(&mut self, now: Instant, may_write: bool, said: &mut Vec<Said>) -> bool;
+    /// Since when a process says nothing that owes an answer, and when it is ended for that, where the driver keeps that time.
+    fn silence(&self) -> Option<(Instant, Instant)> {
+        None
+    }
     /// The last lines that it logged, for those who look into its death.
     fn last_lines(&self) -> String;
     /// When [`Driver::turn`] is due although no descriptor is.

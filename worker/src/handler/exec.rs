@@ -290,6 +290,11 @@ impl Driver for Exec {
         more
     }
 
+    /// A process says nothing before its end.
+    fn silence(&self) -> Option<(Instant, Instant)> {
+        self.running.as_ref().map(|running| (running.began, running.give_up_at))
+    }
+
     fn last_lines(&self) -> String {
         self.log.last_lines()
     }

@@ -25,6 +25,7 @@ impl Worker {
         let delivered = window.delivered();
         let (time, heartbeat) = (now(), Boottime::now());
         let of = |at: Option<Instant>| at.map_or(Boottime(0), |at| boottime_of(at, time, heartbeat));
+        let (silent_since, silence_ends) = self.core.silence().or_else(|| self.driver.silence()).unzip();
         self.page.set_progress(&Progress {
             position: self.position.max(delivered).0,
             acknowledged: window.acknowledged().0,
@@ -40,8 +41,8 @@ impl Worker {
             window: u64::from(self.core.window_size()),
             acknowledged_at: self.acknowledged_at,
             log_lines_dropped: self.before.log_lines_dropped.saturating_add(logging::lost()),
-            silent_since: of(self.core.silent_since()),
-            silence_ends: of(self.core.silence_ends()),
+            silent_since: of(silent_since),
+            silence_ends: of(silence_ends),
             latencies: self.before.latencies.plus(window.latencies()),
         });
     }

@@ -34,9 +34,9 @@ pub struct Progress {
     pub window: u64,
     /// When a handler last acknowledged something, over all workers of this page; 0 before the first.
     pub acknowledged_at: Boottime,
-    /// Since when the handler says nothing with messages in flight, 0 while it owes no answer.
+    /// Since when the handler says nothing with messages in flight, 0 while it owes no answer or none runs (`exec`).
     pub silent_since: Boottime,
-    /// When that is too long, 0 where its time is kept elsewhere (`exec`).
+    /// When that is too long, 0 as above.
     pub silence_ends: Boottime,
     /// From delivery to acknowledgement, over all workers of this page.
     pub latencies: Latencies,
@@ -53,6 +53,12 @@ pub struct Nonsense {
 }
 
 impl Progress {
+    /// Since when a handler that runs says nothing although messages are in flight.
+    pub fn silence(&self) -> Option<Boottime> {
+        let owes = self.in_flight > 0 && self.handler_pid > 0 && self.silent_since.0 > 0;
+        owes.then_some(self.silent_since)
+    }
+
     /// Checks what a worker says against itself and against `floor`, the lowest offset it can have acknowledged.
     pub fn check(&self, floor: Offset) -> Result<(), Nonsense> {
         let wrong = |what| Err(Nonsense { what, progress: Box::new(*self) });

@@ -19,7 +19,7 @@ use crate::phase::{Phase, Purpose};
 use crate::poison::Surroundings;
 use crate::reason::Reason;
 use crate::roll::ConfigNumber;
-use crate::tenure::KeptLetter;
+use crate::tenure::{Hang, KeptLetter};
 
 impl Core {
     pub(super) fn worker_said(
@@ -57,12 +57,7 @@ impl Core {
                 let verdict = self.verdict(now, key, offset, rejected);
                 let shown = text::shown(&error);
                 log::warn!(partition:% = key; "offset {offset} (attempt {attempts}): {shown}; {verdict}");
-                if verdict == Verdict::Apply(PoisonAction::DeadLetter)
-                    && let Some(partition) = self.partitions.get_mut(key)
-                {
-                    let whose = if rejected { "its handler rejected it" } else { "its handler failed on it" };
-                    partition.tenure.given_up = Some((offset, format!("offset {offset}: {whose}: {error}")));
-                }
+                self.note_fate(key, offset, verdict, &error, rejected);
                 let decided = Action::Decide { pid, partition: key.clone(), offset, verdict };
                 let given_up = !rejected && verdict != Verdict::Retry;
                 let noted = given_up.then(|| self.gave_up(key, at)).flatten();
@@ -109,6 +104,28 @@ impl Core {
         }
     }
 
+    /// What becomes of a message whose handler lives on, for whoever looks: now, or once it is done.
+    fn note_fate(
+        &mut self,
+        key: &TopicPartition,
+        offset: Offset,
+        verdict: Verdict,
+        error: &str,
+        rejected: bool,
+    ) {
+        let whose = if rejected { "its handler rejected it" } else { "its handler failed on it" };
+        let what = format!("offset {offset}: {whose}: {error}");
+        match verdict {
+            Verdict::Apply(PoisonAction::DeadLetter) => {
+                if let Some(partition) = self.partitions.get_mut(key) {
+                    partition.tenure.given_up = Some((offset, what));
+                }
+            }
+            Verdict::Apply(PoisonAction::Skip) => self.changes.of(key, "skipped", what),
+            Verdict::Apply(PoisonAction::Park) | Verdict::Retry => {}
+        }
+    }
+
     /// A handler failed that is run for each batch: its worker lives on and runs it again. `alone` says the attempts of a batch
     /// of one message.
     fn batch_failed(
@@ -125,7 +142,11 @@ impl Core {
         let first_delivered = self.partitions.get(key).and_then(|partition| partition.tenure.first_delivered);
         if let Some(partition) = self.partitions.get_mut(key) {
             let tenure = &mut partition.tenure;
+            let looped = tenure.failures.looping();
             tenure.failures.note(now);
+            if tenure.failures.looping() && !looped {
+                log::error!(partition:% = key; "crash loop: {how}; its worker runs it again, less and less often");
+            }
             tenure.last_death = Some(at);
             tenure.failing = true;
             if let Some(attempts) = alone {
@@ -222,24 +243,30 @@ impl Core {
         actions
     }
 
-    /// A handler that says nothing although messages are in flight is told of, once for each silence.
+    /// A handler that says nothing although messages are in flight is told of, once for each silence, and its answer after it.
     fn note_silence(&mut self, key: &TopicPartition, progress: &Progress) {
-        let hangs_after = self.settings_of(key).hangs_after;
-        let silent = self.at.since(progress.silent_since);
-        let hangs = progress.in_flight > 0 && progress.silent_since.0 > 0 && silent >= hangs_after;
+        let (at, hangs_after) = (self.at, self.settings_of(key).hangs_after);
+        let silence = progress.silence().filter(|since| at.since(*since) >= hangs_after);
         let Some(partition) = self.partitions.get_mut(key) else { return };
-        if std::mem::replace(&mut partition.tenure.hanging, hangs) == hangs {
-            return;
-        }
-        if hangs {
-            let (count, head) = (progress.in_flight, progress.acknowledged);
-            let what =
-                format!("no answer for {silent:.1?}, with {count} messages in flight from offset {head}");
-            log::warn!(
-                partition:% = key;
-                "its handler hangs: {what}; at handler.timeout it is ended and started again"
-            );
-            self.changes.of(key, "hanging", what);
+        let known =
+            std::mem::replace(&mut partition.tenure.hang, silence.map(|since| Hang::of(since, progress)));
+        match (known, silence) {
+            (None, Some(since)) => {
+                let (silent, count, head) = (at.since(since), progress.in_flight, progress.acknowledged);
+                let what =
+                    format!("no answer for {silent:.1?}, with {count} messages in flight from offset {head}");
+                log::warn!(
+                    partition:% = key;
+                    "its handler hangs: {what}; at handler.timeout it is ended and started again"
+                );
+                self.changes.of(key, "hanging", what);
+            }
+            (Some(hang), None) if let Some(silent) = hang.answered(progress, at) => {
+                let what = format!("its handler had said nothing for {silent:.1?}");
+                log::info!(partition:% = key; "its handler answers again, after {silent:.1?}");
+                self.changes.of(key, "answering", what);
+            }
+            (None | Some(_), None) | (Some(_), Some(_)) => {}
         }
     }
 

@@ -1,6 +1,10 @@
 //! What whoever looks is told: each change once, why, and since when.
 
-use kafkavisor_link::message::Ending;
+use kafkavisor::clock::Boottime;
+use kafkavisor::config::PoisonAction;
+use kafkavisor::ids::Offset;
+use kafkavisor_link::message::{Ending, FromWorker};
+use kafkavisor_link::page::Progress;
 use kafkavisor_link::process::Exit;
 
 use super::fixture::*;
@@ -67,7 +71,8 @@ fn a_handler_that_says_nothing_is_told_of_once_for_each_silence() {
     fixture.ready(0);
     fixture.changes();
     let silent = |fixture: &mut Fixture, since| {
-        fixture.page(0, kafkavisor_link::page::Progress { silent_since: since, ..progress(1, 3) });
+        let progress = Progress { silent_since: since, handler_pid: 7, ..progress(1, 3) };
+        fixture.page(0, progress);
         fixture.changes()
     };
     let began = fixture.at();
@@ -79,9 +84,53 @@ fn a_handler_that_says_nothing_is_told_of_once_for_each_silence() {
     fixture.pass(SECOND);
     assert_eq!(silent(&mut fixture, began), [""; 0]);
     let began = fixture.at();
-    assert_eq!(silent(&mut fixture, began), [""; 0], "it has answered");
+    assert_eq!(silent(&mut fixture, began), ["answering: its handler had said nothing for 7.0s"]);
+    assert_eq!(silent(&mut fixture, began), [""; 0]);
     fixture.pass(7 * SECOND);
     assert_eq!(silent(&mut fixture, began).len(), 1);
+    // It is ended for it: that is no answer, nor is the next worker's beginning.
+    fixture.exits(0, Some(CRASHED), Exit::Status(0), progress(1, 3));
+    fixture.pass(SECOND);
+    fixture.changes();
+    fixture.page(0, progress(2, 2));
+    assert_eq!(fixture.changes(), [""; 0]);
+}
+
+#[test]
+fn where_no_handler_runs_none_hangs_and_the_end_of_one_is_no_answer() {
+    let mut fixture = Fixture::new();
+    fixture.ready(0);
+    fixture.changes();
+    let began = fixture.at();
+    fixture.pass(7 * SECOND);
+    let page = |handler_pid, silent_since, acknowledged| {
+        let messages = u64::try_from(acknowledged).unwrap();
+        Progress { handler_pid, silent_since, messages, ..progress(acknowledged, 3) }
+    };
+    fixture.page(0, page(0, began, 1));
+    assert_eq!(fixture.changes(), [""; 0], "what has failed is not there to answer");
+    fixture.page(0, page(7, began, 1));
+    assert!(fixture.changes()[0].starts_with("hanging"));
+    fixture.page(0, page(0, Boottime(0), 1));
+    assert_eq!(fixture.changes(), [""; 0], "it has failed");
+    fixture.page(0, page(8, began, 1));
+    assert!(fixture.changes()[0].starts_with("hanging"));
+    fixture.page(0, page(0, Boottime(0), 2));
+    assert!(fixture.changes()[0].starts_with("answering"), "it has finished its batch");
+}
+
+#[test]
+fn a_message_that_is_passed_over_is_told_of_with_its_reason() {
+    let mut fixture = Fixture::with(settings(PoisonAction::Skip));
+    fixture.ready(0);
+    fixture.changes();
+    let error = "no such customer".to_owned();
+    fixture.says(0, FromWorker::Failed { offset: Offset(3), attempts: 1, error, rejected: true });
+    assert_eq!(fixture.changes(), ["skipped: offset 3: its handler rejected it: no such customer"]);
+    fixture.poison(0, 10);
+    let said = fixture.changes();
+    let skipped = |line: &&String| line.starts_with("skipped: offset 10 killed its handler 3 times");
+    assert_eq!(said.iter().filter(skipped).count(), 1, "{said:#?}");
 }
 
 #[test]

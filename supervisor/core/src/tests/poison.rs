@@ -35,6 +35,28 @@ fn poison_may_be_skipped() {
 }
 
 #[test]
+fn what_is_given_up_in_a_crash_loop_is_not_waited_for() {
+    let begins = [(PoisonAction::Skip, 11), (PoisonAction::DeadLetter, 10)];
+    for (action, next) in begins {
+        let mut settings = settings(action);
+        settings.poison.attempts = 5;
+        let mut fixture = Fixture::with(settings);
+        fixture.ready(0);
+        fixture.page(0, progress(10, 11));
+        for _ in 0..5 {
+            fixture.pass(10 * SECOND);
+            fixture.dies_of(0, 10);
+        }
+        assert_eq!(fixture.state(0), "crash_loop");
+        let letter = (action == PoisonAction::DeadLetter).then_some(Offset(10));
+        assert_eq!(fixture.core.partitions()[&orders(0)].tenure.due_dead_letter(), letter);
+        let began = spawns(&fixture.done).len();
+        fixture.pass(SECOND);
+        assert_eq!(spawns(&fixture.done)[began..], [Offset(next)], "{action:?}");
+    }
+}
+
+#[test]
 fn while_everybody_dies_nothing_is_given_up_and_afterwards_it_is() {
     let mut fixture = Fixture::with(settings(PoisonAction::Skip));
     for number in [0, 1] {

@@ -64,6 +64,7 @@ const OURS: &[&str] = &[
     "stopping",
     "log_level",
     "hanging",
+    "answering",
 ];
 
 pub(super) fn event(event: &Event) -> Event {
