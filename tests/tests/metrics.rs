@@ -10,7 +10,7 @@ use kafkavisor_tests::environment::{project, zookeeper};
 use kafkavisor_tests::forwarder::Forwarder;
 use kafkavisor_tests::handlers;
 use kafkavisor_tests::instance::{Builder, Instance};
-use kafkavisor_tests::message::numbered;
+use kafkavisor_tests::message::{Message, numbered};
 use kafkavisor_tests::processes;
 use kafkavisor_tests::prometheus::Prometheus;
 use kafkavisor_tests::scrape::{Scrape, promtool};
@@ -53,6 +53,7 @@ fn they_agree_with_status_and_prometheus_finds_nothing_wrong_with_them() {
         is("kafkavisor_lag", real(partition.lag.unwrap().unsigned_abs()));
         is("kafkavisor_lag_seconds", partition.lag_seconds.unwrap());
         is("kafkavisor_in_flight", real(partition.in_flight));
+        is("kafkavisor_handler_silent_seconds", 0.0);
         let states: Vec<_> =
             scrape.series.keys().filter(|series| series.starts_with("kafkavisor_worker_state")).collect();
         assert!(
@@ -244,6 +245,30 @@ fn without_series_for_partitions_the_sums_hold_those_that_have_left() {
     assert!(scrape.series[&format!("kafkavisor_bytes_total{group}")] > 0.0);
     second.stop();
     instance.stop();
+}
+
+#[test]
+fn they_say_for_how_long_a_handler_is_silent() {
+    let topic = Topic::new(2);
+    topic.produce(&[Message::to(0, "busy"), Message::to(1, "work")]);
+    let busy = "while echo '{\"busy\":0}'; do sleep 0.5; done";
+    let script =
+        format!("read init; read message; [ $KAFKAVISOR_PARTITION = 0 ] && {{ {busy}; }}; exec sleep 600");
+    let name = "kafkavisor_handler_silent_seconds";
+    let builder = Builder::fixed(&topic, &[0, 1]).shell(&script).set(HTTP.0, HTTP.1);
+    let (each, whole) = (builder.clone().start(), builder.set("metrics.per_partition", false).start());
+    let silent = |of: Option<i32>| {
+        let labels = of.map(|partition| format!("partition=\"{partition}\""));
+        let labels: Vec<_> = labels.iter().map(String::as_str).collect();
+        Scrape::of(address_of(if of.is_some() { &each } else { &whole })).value(name, &labels)
+    };
+    until("what says nothing is silent for ever longer", || (silent(Some(1)) > 4.0).then_some(()));
+    assert!(silent(Some(0)) < 3.0, "what is busy says so");
+    until("without series for partitions the longest is told", || (silent(None) > 4.0).then_some(()));
+    for instance in [each, whole] {
+        instance.signal(Signal::SIGKILL);
+        instance.assert_gone();
+    }
 }
 
 /// The rows of its tables: a name, and what stands beside it.

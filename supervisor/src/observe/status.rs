@@ -166,6 +166,8 @@ pub(crate) struct Figures {
     pub(crate) lag_seconds: Option<f64>,
     pub(crate) in_flight: u64,
     pub(crate) oldest_in_flight: f64,
+    /// For how long the handler owes an answer and says nothing; none where its worker's page can't be believed.
+    pub(crate) silent_seconds: Option<f64>,
     pub(crate) handler_pid: u64,
 }
 
@@ -187,6 +189,7 @@ impl Figures {
             if known { Some(page.acknowledged) } else { acknowledged.map(|acknowledged| acknowledged.0) };
         let oldest_in_flight =
             if page.in_flight > 0 { moment.boottime.since(page.oldest_in_flight).as_secs_f64() } else { 0.0 };
+        let silent = silence(seen).map_or(0.0, |since| moment.boottime.since(since).as_secs_f64());
         // Where no worker has seen the oldest message, the look-ups have.
         let looked_up = seen.end.and_then(|end| end.head).filter(|head| next == Some(head.acknowledged.0));
         let head_timestamp = looked_up.map_or(page.head_timestamp, |head| head.timestamp);
@@ -205,6 +208,7 @@ impl Figures {
             lag_seconds,
             in_flight: page.in_flight,
             oldest_in_flight,
+            silent_seconds: (progress.is_some() || !running).then_some(silent),
             handler_pid: if running { page.handler_pid } else { 0 },
         }
     }

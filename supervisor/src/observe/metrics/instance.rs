@@ -29,6 +29,9 @@ pub(super) fn families(snapshot: &Snapshot) -> Vec<Family> {
     if !snapshot.per_partition {
         partitions.messages.push(labels.clone(), whole.sums.count.messages);
         partitions.bytes.push(labels.clone(), whole.sums.count.bytes);
+        if whole.owned == 0 || !whole.silences.is_empty() {
+            partitions.silent.push(labels.clone(), whole.silences.iter().copied().fold(0.0, f64::max));
+        }
     }
     let mut families = partitions.families();
     families.extend(whole.families(snapshot, &labels));
@@ -48,7 +51,13 @@ struct Partitions {
     lag: Family,
     lag_seconds: Family,
     in_flight: Family,
+    silent: Family,
     state: Family,
+}
+
+fn silent() -> Family {
+    let help = "Time that the handler has said nothing with messages in flight, else 0.";
+    Family::new("kafkavisor_handler_silent", Some("seconds"), Kind::Gauge, help)
 }
 
 impl Partitions {
@@ -84,6 +93,7 @@ impl Partitions {
                 Kind::Gauge,
                 "Messages delivered to the handler and not acknowledged.",
             ),
+            silent: silent(),
             state: Family::new(
                 "kafkavisor_worker_state",
                 None,
@@ -108,11 +118,14 @@ impl Partitions {
             self.lag_seconds.push(labels.clone(), seconds);
         }
         self.in_flight.push(labels.clone(), figures.in_flight);
+        if let Some(seconds) = figures.silent_seconds {
+            self.silent.push(labels.clone(), seconds);
+        }
         self.state.push(labels.and("state", seen.state), 1u64);
     }
 
     fn families(self) -> Vec<Family> {
-        vec![self.messages, self.bytes, self.lag, self.lag_seconds, self.in_flight, self.state]
+        vec![self.messages, self.bytes, self.lag, self.lag_seconds, self.in_flight, self.silent, self.state]
     }
 }
 
@@ -124,6 +137,7 @@ struct Whole {
     owned: u64,
     lags: Vec<u64>,
     ages: Vec<f64>,
+    silences: Vec<f64>,
 }
 
 impl Whole {
@@ -133,6 +147,7 @@ impl Whole {
         self.owned += 1;
         self.lags.extend(figures.lag.map(i64::unsigned_abs));
         self.ages.extend(figures.lag_seconds);
+        self.silences.extend(figures.silent_seconds);
     }
 
     fn families(self, snapshot: &Snapshot, labels: &Labels) -> Vec<Family> {
