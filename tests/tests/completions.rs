@@ -72,6 +72,22 @@ fn partitions_groups_and_names_of_what_runs_are_offered() {
     assert!(flags.contains(&"--watch".to_owned()) && flags.contains(&"--json".to_owned()), "{flags:?}");
 }
 
+#[test]
+fn where_only_a_few_words_may_stand_they_are_offered() {
+    let nothing = tempfile::tempdir().unwrap();
+    let offered = |words: &[&str]| in_bash(nothing.path(), words);
+    assert_eq!(offered(&["log-level", ""]), ["error", "warn", "info", "debug", "trace"]);
+    for verb in ["run", "check", "try"] {
+        assert_eq!(offered(&[verb, "--protocol", ""]), ["jsonl", "binary", "exec"], "{verb}");
+    }
+    assert_eq!(offered(&["run", "--from", ""]), ["earliest", "latest"]);
+    let pages = offered(&["man", ""]);
+    for page in ["run", "offsets", "kafkavisor.yaml", "kafkavisor-worker"] {
+        assert!(pages.contains(&page.to_owned()), "{page} in {pages:?}");
+    }
+    assert!(!pages.contains(&"guardian".to_owned()), "{pages:?}");
+}
+
 /// As its line editor does it, but for showing it.
 const ZSH: &str = r#"
 compdef() { }

@@ -3,6 +3,12 @@
 use std::ffi::OsString;
 
 use clap::Args;
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+
+/// What may stand where only a few words may.
+pub(super) fn words(words: &'static [&'static str]) -> ArgValueCandidates {
+    ArgValueCandidates::new(|| words.iter().map(CompletionCandidate::new).collect::<Vec<_>>())
+}
 
 /// `complete`.
 #[derive(Debug, Args)]

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use kafkavisor::config::Flags;
 
+use super::complete::words;
+
 pub(super) const RUN_EXAMPLES: &str = "Examples:
   kafkavisor run -c /etc/kafkavisor/billing.yaml
   kafkavisor run -b k1:9092 -z zk1:2181/kafka -g services.billing -t orders -- ./handler.py
@@ -35,10 +37,10 @@ pub(crate) struct ConfigArgs {
     #[arg(long, value_name = "TOPIC:0,1,4-7")]
     partitions: Vec<String>,
     /// How the handler is talked to: jsonl, binary or exec
-    #[arg(long, value_name = "PROTOCOL")]
+    #[arg(long, value_name = "PROTOCOL", add = words(&["jsonl", "binary", "exec"]))]
     protocol: Option<String>,
     /// Where a group without offsets begins: earliest or latest
-    #[arg(long, value_name = "WHERE")]
+    #[arg(long, value_name = "WHERE", add = words(&["earliest", "latest"]))]
     from: Option<String>,
     /// Name of this instance [default: the group]
     #[arg(long, value_name = "NAME")]

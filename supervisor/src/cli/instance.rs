@@ -8,6 +8,7 @@ use kafkavisor::ids::TopicPartition;
 use kafkavisor_link::control::Selector;
 use log::LevelFilter;
 
+use super::complete::words;
 use crate::commands::completions::{group_names, instance_names, partition_names, partition_or_topic_names};
 
 pub(super) const STATUS_EXAMPLES: &str = "Examples:
@@ -91,7 +92,7 @@ pub(crate) struct LogLevelArgs {
     #[command(flatten)]
     pub(crate) which: WhichArgs,
     /// The least important that is logged: error, warn, info, debug or trace
-    #[arg(value_name = "LEVEL", value_parser = level)]
+    #[arg(value_name = "LEVEL", value_parser = level, add = words(&["error", "warn", "info", "debug", "trace"]))]
     pub(crate) level: LevelFilter,
 }
 

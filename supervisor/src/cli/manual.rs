@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
+
+use crate::commands::completions::page_names;
 
 pub(super) const MAN_EXAMPLES: &str = "Examples:
   kafkavisor man | man -l -
@@ -14,7 +17,7 @@ pub(super) const MAN_EXAMPLES: &str = "Examples:
 #[derive(Debug, Args)]
 pub(crate) struct ManArgs {
     /// Of which command, such as `offsets set`, or kafkavisor.yaml, the configuration's [default: kafkavisor's own]
-    #[arg(value_name = "PAGE")]
+    #[arg(value_name = "PAGE", add = ArgValueCandidates::new(page_names))]
     pub(crate) page: Vec<String>,
     /// Write all pages below this folder, into man1 and man5
     #[arg(long, value_name = "FOLDER", conflicts_with = "page")]

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use kafkavisor::config::Flags;
 use kafkavisor::ids::{Offset, TopicPartition};
 
+use super::complete::words;
 use super::group::{Brokers, brokers};
 
 pub(super) const TRY_EXAMPLES: &str = "The handler is run as `run` would run it, by the real worker; but nothing is committed, no group is joined, and nothing is dead-lettered or skipped: a reject is an answer. Its group is `kafkavisor-try`, its generation 1, and it has no fencing token. Time-outs, batches and who we are to Kafka are as in the file of -c. A handler that leaves its time-out behind is given a little longer (as long again, 5 s at most), to tell one that is late from one that never answers.
@@ -52,7 +53,7 @@ pub(crate) struct TryArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
     /// How the handler is talked to: jsonl, binary or exec
-    #[arg(long, value_name = "PROTOCOL")]
+    #[arg(long, value_name = "PROTOCOL", add = words(&["jsonl", "binary", "exec"]))]
     pub(crate) protocol: Option<String>,
     /// Messages of a file, without a Kafka: one JSON object a line
     #[arg(long, value_name = "FILE")]

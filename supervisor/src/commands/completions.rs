@@ -7,11 +7,17 @@ use std::fmt::Write as _;
 
 use clap::CommandFactory as _;
 use clap_complete::Shell;
-use clap_complete::engine::complete;
+use clap_complete::engine::{CompletionCandidate, complete};
 
 pub(crate) use self::running::{group_names, instance_names, partition_names, partition_or_topic_names};
 use crate::cli::{Cli, CompleteArgs};
 use crate::exit::{Exit, Failure};
+
+/// Pages of the manual.
+pub(crate) fn page_names() -> Vec<CompletionCandidate> {
+    let candidate = |(name, what): (String, String)| CompletionCandidate::new(name).help(Some(what.into()));
+    super::man::names().into_iter().map(candidate).collect()
+}
 
 /// The script for `shell`.
 pub(super) fn script(shell: Shell) -> Result<Exit, Failure> {

@@ -58,8 +58,11 @@ pub(super) fn text(detail: &Detail, style: Style) -> String {
             partition.dead_lettered_total
         ),
     );
+    let why = partition.reason.as_deref();
     for exit in detail.exits.iter().rev() {
-        fact("exit", format!("{}  {}", exit.at, shown(&exit.how)));
+        // What may be long is said once.
+        let how = if why == Some(&exit.how) { "as said above".to_owned() } else { shown(&exit.how) };
+        fact("exit", format!("{}  {how}", exit.at));
     }
     for line in &detail.stderr {
         fact("stderr", shown(line));

@@ -53,6 +53,17 @@ fn pages() -> Result<Vec<Page>, Failure> {
     Ok(pages)
 }
 
+/// What may be asked for by one word, with what it is.
+pub(in crate::commands) fn names() -> Vec<(String, String)> {
+    let of = |command: &Command| {
+        (command.get_name().to_owned(), command.get_about().map(ToString::to_string).unwrap_or_default())
+    };
+    let root = Cli::command();
+    let shown = root.get_subcommands().filter(|command| !command.is_hide_set());
+    let others = [(worker_page::NAME, "the worker"), (configuration_page::NAME, "the configuration")];
+    shown.map(of).chain(others.map(|(name, what)| (name.to_owned(), what.to_owned()))).collect()
+}
+
 /// The page that is asked for: of a command by its words, or of what is named.
 fn page(words: &[String]) -> Result<String, Failure> {
     let names = [

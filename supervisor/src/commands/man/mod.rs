@@ -16,7 +16,7 @@ mod surroundings;
 mod typesetting;
 mod worker_page;
 
-pub(super) use manual::run;
+pub(super) use manual::{names, run};
 
 /// The command that all others belong to.
 const ROOT: &str = "kafkavisor";
