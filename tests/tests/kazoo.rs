@@ -45,7 +45,9 @@ fn wait_agreed(
         by_words.sort();
         let total: usize = by_words.iter().map(BTreeSet::len).sum();
         let covered: BTreeSet<String> = by_words.iter().flatten().cloned().collect();
-        let agreed = by_nodes == by_words && total == all.len() && covered == *all;
+        // Before the others let go of theirs, a new member has none, and there is nothing to object to.
+        let shared = by_words.len() == members.min(all.len());
+        let agreed = by_nodes == by_words && total == all.len() && covered == *all && shared;
         (agreed && group.members.len() == members && group.orphans.is_empty()).then_some(group)
     })
 }

@@ -318,7 +318,7 @@ fn what_is_not_here_is_refused_and_what_is_not_understood_too() {
     let output = instance.ask("restart", &["--json"]);
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(answer[0]["partition"], format!("{}:0", topic.name));
-    assert_eq!(answer[0]["done"], "restarted");
+    assert_eq!(answer[0]["done"], "is being restarted: its handler finishes what it has");
     instance.wait_ready(1);
     instance.stop();
 }

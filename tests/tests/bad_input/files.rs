@@ -51,7 +51,7 @@ const FIFTH_LINES: &[(&str, &str, &[&str])] = &[
     ("assignment: {session_timeout: 61s}", "5:31", &["expected 1s to 60s, found 61s"]),
     ("assignment: {use_group_sha: yes}", "5:29", &["expected `true` or `false`"]),
     ("admin: {socket: run/x}", "5:17", &["`admin.socket`: expected a path that begins with '/'"]),
-    ("admin: {http: box}", "5:15", &["has no port from 1 to 65535"]),
+    ("admin: {http: box}", "5:15", &["has no port from 0 (the system chooses) to 65535"]),
     ("metrics: {per_partition: many}", "5:26", &["`metrics.per_partition`", "expected `true` or `false`"]),
     ("log: {level: loud}", "5:14", &["expected `off`, `error`, `warn`, `info`"]),
     ("kafka: {bootstrap.servers: 'k:1'}", "5:9", &["set `cluster.brokers` instead"]),

@@ -282,29 +282,8 @@ impl Core {
         if alone && deaths > 0 {
             actions.extend(self.judge_death(now, key, head, deaths, &how, surroundings));
         }
-        let passes = alone && deaths > 0 && self.passes(key, head);
-        let wait = if passes { self.wait_less(now, key, wait) } else { wait };
         self.say_wait(key, &how, wait);
         actions
-    }
-
-    /// Whether the message at the head is given up: the next worker begins behind it.
-    fn passes(&self, key: &TopicPartition, head: Offset) -> bool {
-        self.partitions.get(key).is_some_and(|partition| {
-            let tenure = &partition.tenure;
-            tenure.due_dead_letter() == Some(head) || tenure.acknowledged() == Some(head.next())
-        })
-    }
-
-    /// What its handlers died of is out of the way: a crash loop's wait, for something else to be mended, is not for that.
-    fn wait_less(&mut self, now: Instant, key: &TopicPartition, wait: Duration) -> Duration {
-        let wait = wait.min(self.settings_of(key).restart.initial);
-        let Some(partition) = self.partitions.get_mut(key) else { return wait };
-        if let Phase::BackingOff { until } = partition.phase_mut() {
-            hit!(given_up_message_costs_no_long_wait);
-            *until = now + wait;
-        }
-        wait
     }
 
     /// How a worker ended, in words.

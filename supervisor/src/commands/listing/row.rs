@@ -42,8 +42,8 @@ impl Row<'_> {
     pub(in crate::commands) fn why(&self) -> String {
         let Partition { reason, commit_error, last_exit, next, dead_lettered_total: dead, .. } =
             self.partition;
-        let error = commit_error.as_ref().filter(|error| reason.as_ref() != Some(error));
-        let error = error.map(|error| format!("not committed: {error}"));
+        let reason = reason.as_ref().filter(|reason| commit_error.as_ref() != Some(reason));
+        let error = commit_error.as_ref().map(|error| format!("not committed: {error}"));
         let letters = match dead {
             0 => None,
             1 => Some("1 dead letter".to_owned()),
@@ -51,7 +51,9 @@ impl Row<'_> {
         };
         let next = next.as_ref().filter(|_| self.needs_care());
         let mut said: Vec<&str> = Vec::new();
-        for text in [reason, &error, last_exit, &letters].into_iter().flatten().chain(next) {
+        for text in
+            [reason, error.as_ref(), last_exit.as_ref(), letters.as_ref()].into_iter().flatten().chain(next)
+        {
             if !said.contains(&text.as_str()) {
                 said.push(text);
             }
@@ -92,7 +94,7 @@ mod tests {
         assert_eq!(why(&partition), "handler exited with status 3; its worker starts in 2.0 s");
         let error = Some("no answer".to_owned());
         let uncommitted = Partition { reason: error.clone(), commit_error: error, ..of("ready") };
-        assert_eq!(why(&uncommitted), "no answer");
+        assert_eq!(why(&uncommitted), "not committed: no answer");
         assert_eq!(why(&Partition { dead_lettered_total: 3, ..of("ready") }), "3 dead letters");
         assert_eq!(
             why(&Partition { last_exit: Some("a\u{1b}[2J".to_owned()), ..of("ready") }),

@@ -22,7 +22,15 @@ pub struct Mark {
 pub const UNREACHED: &[(&str, &str)] = &[
     ("batch_failed", "the simulator's handlers speak `jsonl`: `exec` is tested in the core and end to end"),
     ("batch_failed_in_the_worker", "as batch_failed"),
+    (
+        "dead_letter_kept",
+        "the simulator's dead-letter topic takes what it is given: tested in the cores and end to end",
+    ),
+    ("dead_letter_kept_in_a_drain", "as dead_letter_kept"),
+    ("drain_leaves_a_kept_dead_letter", "as dead_letter_kept"),
     ("fate_is_another_try", "only `exec` asks about a message that it may have to try again"),
+    ("letter_is_kept", "as dead_letter_kept"),
+    ("skip_refused_while_its_letter_is_kept", "as dead_letter_kept"),
     (
         "spawned_too_late",
         "the guardian answers within what is waited for, or is found dead: tested in the core",
