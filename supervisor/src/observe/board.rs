@@ -127,15 +127,13 @@ impl Board {
             }
         }
         drop(seen);
-        // Full: it has been asked already.
+        let (asked, over) = {
+            let mut last = self.last();
+            (*last.asked.get_or_insert(time), last.over)
+        };
+        // Behind that: what the loop puts down for it takes the wish back. Full: it has been asked already.
         let _asked = self.wake.try_send(());
-        let mut last = self.last();
-        let asked = *last.asked.get_or_insert(time);
-        if last.over || time.saturating_duration_since(asked) >= HANGS_AFTER {
-            Look::Hangs
-        } else {
-            Look::Waits
-        }
+        if over || time.saturating_duration_since(asked) >= HANGS_AFTER { Look::Hangs } else { Look::Waits }
     }
 
     /// What the loop knows now, a moment old at most.
@@ -171,6 +169,7 @@ impl Board {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
 
     use super::*;
@@ -222,6 +221,28 @@ mod tests {
             matches!(board.look_at(later + HANGS_AFTER, later + HANGS_AFTER), Look::Waits),
             "it did answer"
         );
+    }
+
+    /// A wish that stays would be taken for a loop that hangs, by whoever looks five seconds later.
+    #[test]
+    fn no_wish_stays_behind_whoever_has_seen_what_they_wished_for() {
+        let (board, woken) = Board::new();
+        let (putting, over) = (Arc::clone(&board), Arc::new(AtomicBool::new(false)));
+        let ends = Arc::clone(&over);
+        let puts = thread::spawn(move || {
+            while !ends.load(Ordering::Acquire) {
+                if woken.recv_timeout(PUBLISH_EVERY).is_ok() {
+                    putting.publish(known());
+                }
+            }
+        });
+        for _ in 0..20_000 {
+            board.outdate();
+            board.look().unwrap();
+            assert_eq!(board.last().asked, None);
+        }
+        over.store(true, Ordering::Release);
+        puts.join().unwrap();
     }
 
     #[test]
