@@ -211,11 +211,12 @@ fn a_handler_that_never_works_is_a_crash_loop_and_nothing_is_given_up() {
 
 /// Kills the supervisor far behind its last commit; its folder stays. Gives what was committed, too.
 fn killed_supervisor(topic: &Topic, records: &Records) -> (Instance, i64) {
-    let instance = builder(topic, &Recorder::new(records).delay_ms(2))
+    // So slow that it is seen before the next commit.
+    let instance = builder(topic, &Recorder::new(records).delay_ms(6))
         .set("offsets.commit_interval", "5m")
         .set("assignment.session_timeout", "2s")
         .start();
-    topic.produce(&numbered(1, 3000));
+    topic.produce(&numbered(1, 1000));
     // A commit is asked for after three windows, whatever the interval is.
     let apart = i64::try_from(WINDOW + WINDOW / 2).unwrap();
     instance.wait_for("much is acknowledged that is not committed", |status| {
@@ -242,9 +243,9 @@ fn a_killed_supervisor_goes_on_behind_the_last_acknowledged_message() {
     let (topic, records) = (Topic::new(1), Records::new());
     let (instance, before) = killed_supervisor(&topic, &records);
     instance.start_again();
-    wait_acknowledged(&instance, 3000);
+    wait_acknowledged(&instance, 1000);
     instance.stop();
-    assert_eq!(committed(&topic, &instance.group(), 0), Some(3000), "committed at the end of the drain");
+    assert_eq!(committed(&topic, &instance.group(), 0), Some(1000), "committed at the end of the drain");
     let history = History::of(&records, &topic);
     history.assert_nothing_lost();
     let first_again = history.lives(0)[1].delivered[0];
@@ -262,7 +263,7 @@ fn an_offset_that_somebody_else_committed_wins_over_the_page() {
     let (instance, _) = killed_supervisor(&topic, &records);
     commit(&topic, &instance.group(), 0, 7);
     instance.start_again();
-    wait_acknowledged(&instance, 3000);
+    wait_acknowledged(&instance, 1000);
     instance.stop();
     let history = History::of(&records, &topic);
     assert_eq!(history.lives(0)[1].delivered[0], 7, "the operator's rewind");

@@ -55,6 +55,8 @@ fn secrets_are_masked() {
 proptest! {
     #[test]
     fn any_text_survives(words in proptest::collection::vec(any::<String>(), 1..4), value in any::<String>()) {
+        // What may be in an address is masked.
+        prop_assume!(!value.contains("://"));
         let mut config = load(MINIMAL);
         let clean = |text: &str| text.replace('\0', "");
         config.handler.command = std::iter::once("x".to_owned()).chain(words.iter().map(|word| clean(word))).collect();
