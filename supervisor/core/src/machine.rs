@@ -13,7 +13,6 @@ mod rolling;
 mod starting;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kafkavisor::clock::Boottime;
@@ -271,19 +270,15 @@ impl Core {
         for (key, state) in self.partitions.news(self.at) {
             let Some(partition) = self.partitions.all().get(&key) else { continue };
             let failed = || self.failed_and_then(now, &key, partition);
+            let paused = |key| self.records.get(key).and_then(Record::paused_by);
             let reason = match state {
                 "backing_off" | "crash_loop" => failed(),
                 "draining" | "killing" => partition.stopped_for().map(str::to_owned),
-                "paused" => partition.reason().or_else(|| self.paused(&key)).map(ToString::to_string),
+                "paused" => partition.reason().or_else(|| paused(&key)).map(ToString::to_string),
                 _ => partition.reason().map(ToString::to_string),
             };
             self.changes.entered(key, state, reason);
         }
-    }
-
-    /// Who has paused it.
-    fn paused(&self, key: &TopicPartition) -> Option<&Arc<str>> {
-        Some(&self.records.get(key)?.paused.as_ref()?.why)
     }
 
     /// How its last worker ended, and when the next one starts.

@@ -159,9 +159,9 @@ impl Record {
         self.past_mut().from = Count::of(page);
     }
 
-    /// As [`History::totals`].
-    pub fn totals(&self, page: Option<&Progress>) -> Count {
-        self.history.totals(page)
+    /// Who has paused it, in words.
+    pub fn paused_by(&self) -> Option<&Arc<str>> {
+        self.paused.as_ref().map(|pause| &pause.why)
     }
 
     /// Notes how a worker ended.
@@ -215,7 +215,7 @@ mod tests {
     }
 
     fn totals(record: &Record, says: u64) -> (u64, u64) {
-        let count = record.totals(Some(&page(says)));
+        let count = record.history.totals(Some(&page(says)));
         assert_eq!(count.latencies.counts[0], count.messages);
         assert_eq!(count.log_lines_dropped, 2 * count.messages);
         (count.messages, count.bytes)
@@ -241,7 +241,7 @@ mod tests {
         record.note(&page(5));
         assert_eq!(totals(&record, 4), (5, 50));
         let scribbled = Progress { bytes: 3, ..page(9) };
-        assert_eq!(record.totals(Some(&scribbled)).bytes, 50);
+        assert_eq!(record.history.totals(Some(&scribbled)).bytes, 50);
     }
 
     #[test]

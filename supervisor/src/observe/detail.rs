@@ -43,6 +43,8 @@ impl Detail {
     /// `said` is what its worker says, where it says anything.
     pub(crate) fn of(seen: &Seen, moment: &Moment, owner: Option<String>, said: Option<Description>) -> Self {
         let exits = seen
+            .known
+            .history
             .past
             .exits
             .iter()
@@ -52,10 +54,10 @@ impl Detail {
             None => (None, None, String::new()),
         };
         // We hear of a worker after it has begun.
-        let worker_age = seen.worker.map(|(_, since)| moment.instant.saturating_duration_since(since));
+        let worker_age = seen.known.worker.map(|(_, since)| moment.instant.saturating_duration_since(since));
         let worker_age = worker_age.map(|age| age.max(handler_age.unwrap_or_default()));
         // One that has said nothing yet: what the one before it has left.
-        let text = if now.trim().is_empty() { &*seen.past.stderr } else { &now };
+        let text = if now.trim().is_empty() { &*seen.known.history.past.stderr } else { &now };
         let lines: Vec<_> = text.lines().map(str::to_owned).collect();
         Self {
             partition: Partition::of(seen, moment),

@@ -1,5 +1,5 @@
-//! What the loop knows at one moment, copied in the cheapest way: no text is made, what is text already is shared, and the workers'
-//! pages are not read. All of that is done by those who look (`snapshot`).
+//! What the loop knows at one moment, copied in the cheapest way: no text is made but for the instance as a whole, what is text
+//! already is shared, and the workers' pages are not read. All of that is done by those who look (`snapshot`).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -142,7 +142,7 @@ impl Partition {
             acknowledged: tenure.held().map(|place| place.acknowledged),
             committed: tenure.committed(),
             token: tenure.token,
-            reason: None,
+            reason: owned.reason().or_else(|| paused(owned, record)).cloned(),
             waiting: owned.waiting().cloned(),
             commit_error: tenure.commit_error.clone(),
             commits_barred: tenure.commits_barred,
@@ -160,13 +160,17 @@ impl Partition {
     }
 }
 
-/// As the partition says; what is paused says so from the moment on in which nothing runs, its start known or not.
+/// As the partition says; what is paused says so, its start known or not.
 fn state(owned: &Owned, record: Option<&Record>) -> &'static str {
-    let paused = record.is_some_and(|record| record.paused.is_some());
     match owned.state() {
-        "starting" | "crash_loop" if paused && owned.pid().is_none() => "paused",
+        "starting" | "crash_loop" if paused(owned, record).is_some() => "paused",
         state => state,
     }
+}
+
+/// Who has paused it, from the moment on in which nothing runs.
+fn paused<'a>(owned: &Owned, record: Option<&'a Record>) -> Option<&'a Arc<str>> {
+    record.filter(|_| owned.pid().is_none())?.paused_by()
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use super::status::{believed, hangs, silence};
 /// None where nothing but messages comes.
 pub(crate) fn of(seen: &Seen, moment: &Moment) -> Option<String> {
     let left = |at: std::time::Instant| in_words(at.saturating_duration_since(moment.instant));
-    Some(match seen.coming {
+    Some(match seen.known.coming {
         Coming::Nothing if hangs(seen, moment.boottime) => time_out(seen, moment)?,
-        Coming::Nothing if seen.letter_kept => {
+        Coming::Nothing if seen.known.letter_kept_by.is_some() => {
             "its dead letter is tried again; `seek` passes the message over".to_owned()
         }
         Coming::Nothing if is_between(seen) => "its handler is started with what is in flight".to_owned(),
@@ -36,14 +36,15 @@ pub(crate) fn of(seen: &Seen, moment: &Moment) -> Option<String> {
 
 /// Whether no handler runs although its worker has messages for one (`exec`): after a failure, or until its batch is full.
 fn is_between(seen: &Seen) -> bool {
-    believed(seen).is_some_and(|page| seen.worker.is_some() && page.in_flight > 0 && page.handler_pid == 0)
+    believed(seen)
+        .is_some_and(|page| seen.known.worker.is_some() && page.in_flight > 0 && page.handler_pid == 0)
 }
 
 /// What a worker does first.
 fn letter(seen: &Seen) -> String {
     let told =
         |offset| format!(" and takes offset {offset} to the dead-letter topic, then goes on behind it");
-    seen.dead_letter.map(told).unwrap_or_default()
+    seen.known.dead_letter.map(told).unwrap_or_default()
 }
 
 /// When a handler that says nothing is ended.

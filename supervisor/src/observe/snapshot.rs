@@ -4,17 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::take;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
 
-use kafkavisor::clock::Boottime;
-use kafkavisor::ids::{FencingToken, Offset, TopicPartition};
+use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor_link::page::{Latencies, Page, Progress};
 use kafkavisor_supervisor_core::{Barred, Count, History, Past, Reason};
-use nix::unistd::Pid;
 
-use super::known::{self, Coming, Known, Moment, Troubles};
+use super::known::{self, Known, Moment, Troubles};
 use super::status::{Partition, Status};
-use crate::kafka::LogEnd;
 
 /// See the module.
 #[derive(Debug)]
@@ -58,31 +54,12 @@ impl Sums {
     }
 }
 
-/// One partition.
+/// One partition: what the loop knew of it, and what its page says.
 #[derive(Debug)]
 pub(crate) struct Seen {
-    pub(crate) key: TopicPartition,
-    pub(crate) state: &'static str,
-    pub(crate) since: Boottime,
-    pub(crate) worker: Option<(Pid, Instant)>,
-    pub(crate) acknowledged: Option<Offset>,
-    pub(crate) committed: Option<Offset>,
-    pub(crate) token: Option<FencingToken>,
-    pub(crate) reason: Option<Arc<str>>,
-    pub(crate) waiting: Option<Arc<str>>,
-    pub(crate) commit_error: Option<Arc<str>>,
-    pub(crate) left_behind: Vec<String>,
-    pub(crate) coming: Coming,
-    /// A message of it is kept from the dead-letter topic.
-    pub(crate) letter_kept: bool,
+    pub(crate) known: known::Partition,
     pub(crate) progress: Option<Progress>,
-    pub(crate) end: Option<LogEnd>,
     pub(crate) count: Count,
-    pub(crate) past: Arc<Past>,
-    /// The message that its next worker takes to the dead-letter topic.
-    pub(crate) dead_letter: Option<Offset>,
-    /// A handler that says nothing for so long hangs.
-    pub(crate) hangs_after: Duration,
 }
 
 /// The loop may be changing it in this moment, to begin elsewhere: nonsense is read again.
@@ -92,31 +69,12 @@ fn read(page: &Page) -> Progress {
 }
 
 impl Seen {
-    fn of(known: known::Partition) -> Self {
-        let progress = known.page.as_deref().map(read);
+    /// The page is not kept: what is seen does not change any more.
+    fn of(mut known: known::Partition) -> Self {
+        let progress = known.page.take().as_deref().map(read);
         // Counters never go back, wherever an operator has sent it meanwhile.
         let counted = progress.as_ref().filter(|page| page.check(Offset(0)).is_ok());
-        Self {
-            count: known.history.totals(counted),
-            past: known.history.past,
-            progress,
-            key: known.key,
-            state: known.state,
-            since: known.since,
-            worker: known.worker,
-            acknowledged: known.acknowledged,
-            committed: known.committed,
-            token: known.token,
-            reason: known.reason,
-            waiting: known.waiting,
-            commit_error: known.commit_error,
-            left_behind: known.left_behind,
-            coming: known.coming,
-            letter_kept: known.letter_kept_by.is_some(),
-            end: known.end,
-            hangs_after: known.hangs_after,
-            dead_letter: known.dead_letter,
-        }
+        Self { count: known.history.totals(counted), progress, known }
     }
 }
 
@@ -177,15 +135,19 @@ impl Snapshot {
 
     /// One partition of it.
     pub(crate) fn partition(&self, key: &TopicPartition) -> Option<&Seen> {
-        self.partitions.iter().find(|seen| seen.key == *key)
+        self.partitions.iter().find(|seen| seen.known.key == *key)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use kafkavisor::clock::now;
+    use std::time::Duration;
+
+    use kafkavisor::clock::{Boottime, now};
+    use nix::unistd::Pid;
 
     use super::*;
+    use crate::observe::known::Coming;
 
     fn known(page: &Arc<Page>) -> known::Partition {
         known::Partition {

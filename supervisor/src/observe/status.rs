@@ -140,19 +140,19 @@ fn seconds(millis: i64) -> f64 {
 
 /// What its page says, where that can be believed.
 pub(super) fn believed(seen: &Seen) -> Option<&Progress> {
-    let floor = seen.acknowledged.unwrap_or(Offset(0));
+    let floor = seen.known.acknowledged.unwrap_or(Offset(0));
     // What can't be believed is not shown either; its worker is on the way out.
     seen.progress.as_ref().filter(|page| page.check(floor).is_ok())
 }
 
 /// Since when its handler says nothing with messages in flight.
 pub(super) fn silence(seen: &Seen) -> Option<Boottime> {
-    believed(seen).filter(|_| seen.worker.is_some())?.silence()
+    believed(seen).filter(|_| seen.known.worker.is_some())?.silence()
 }
 
 /// Whether that is too long to be work.
 pub(crate) fn hangs(seen: &Seen, at: Boottime) -> bool {
-    silence(seen).is_some_and(|since| at.since(since) >= seen.hangs_after)
+    silence(seen).is_some_and(|since| at.since(since) >= seen.known.hangs_after)
 }
 
 /// Numbers of one partition, as status and metrics have them.
@@ -173,25 +173,27 @@ pub(crate) struct Figures {
 
 impl Figures {
     pub(crate) fn of(seen: &Seen, moment: &Moment) -> Self {
-        let (acknowledged, running) = (seen.acknowledged, seen.worker.is_some());
+        let (acknowledged, running) = (seen.known.acknowledged, seen.known.worker.is_some());
         let progress = believed(seen);
         let page = progress.copied().unwrap_or_default();
         let known = progress.is_some() && acknowledged.is_some();
         let position = known.then_some(if running { page.position } else { page.acknowledged });
         // What has been read lies below the end, but is no end: before one was heard of, none is known.
-        let heard = [seen.end.map(|end| end.end.0), progress.map(|p| p.high_watermark)].into_iter().flatten();
+        let heard =
+            [seen.known.end.map(|end| end.end.0), progress.map(|p| p.high_watermark)].into_iter().flatten();
         let high_watermark = heard
             .filter(|end| *end >= 0)
             .max()
             .map(|end| position.filter(|_| running).map_or(end, |position| end.max(position)));
-        let lag = high_watermark.zip(seen.committed).map(|(end, committed)| (end - committed.0).max(0));
+        let lag = high_watermark.zip(seen.known.committed).map(|(end, committed)| (end - committed.0).max(0));
         let next =
             if known { Some(page.acknowledged) } else { acknowledged.map(|acknowledged| acknowledged.0) };
         let oldest_in_flight =
             if page.in_flight > 0 { moment.boottime.since(page.oldest_in_flight).as_secs_f64() } else { 0.0 };
         let silent = silence(seen).map_or(0.0, |since| moment.boottime.since(since).as_secs_f64());
         // Where no worker has seen the oldest message, the look-ups have.
-        let looked_up = seen.end.and_then(|end| end.head).filter(|head| next == Some(head.acknowledged.0));
+        let looked_up =
+            seen.known.end.and_then(|end| end.head).filter(|head| next == Some(head.acknowledged.0));
         let head_timestamp = looked_up.map_or(page.head_timestamp, |head| head.timestamp);
         let lag_seconds = match high_watermark.zip(next) {
             Some((end, next)) if end <= next => Some(0.0),
@@ -218,34 +220,41 @@ impl Partition {
     pub(crate) fn of(seen: &Seen, moment: &Moment) -> Self {
         let figures = Figures::of(seen, moment);
         let text = |shared: &Option<Arc<str>>| shared.as_ref().map(ToString::to_string);
-        let last_exit = seen.past.exits.back().map(|exited| exited.how.to_string());
+        let last_exit = seen.known.history.past.exits.back().map(|exited| exited.how.to_string());
         Self {
-            topic: seen.key.topic.to_string(),
-            partition: seen.key.partition.0,
-            state: seen.state.to_owned(),
-            since: Some(timestamp(moment.wall_of(seen.since))),
+            topic: seen.known.key.topic.to_string(),
+            partition: seen.known.key.partition.0,
+            state: seen.known.state.to_owned(),
+            since: Some(timestamp(moment.wall_of(seen.known.since))),
             next: next::of(seen, moment),
             hanging: hangs(seen, moment.boottime),
-            worker_pid: seen.worker.map(|(pid, _)| pid.as_raw()),
+            worker_pid: seen.known.worker.map(|(pid, _)| pid.as_raw()),
             handler_pid: Some(figures.handler_pid).filter(|pid| *pid > 0),
             position: figures.position,
             acknowledged: figures.acknowledged,
-            committed: seen.committed.map(|offset| offset.0),
+            committed: seen.known.committed.map(|offset| offset.0),
             high_watermark: figures.high_watermark,
             lag: figures.lag,
             in_flight: figures.in_flight,
             oldest_in_flight_seconds: figures.oldest_in_flight,
             lag_seconds: figures.lag_seconds.unwrap_or(0.0),
-            fencing_token: seen.token.map(|token| token.0),
+            fencing_token: seen.known.token.map(|token| token.0),
             messages_total: seen.count.messages,
             bytes_total: seen.count.bytes,
-            restarts_total: seen.past.restarts.values().sum(),
-            restarts: seen.past.restarts.iter().map(|(reason, n)| (reason.name().to_owned(), *n)).collect(),
-            dead_lettered_total: seen.past.dead_lettered,
-            last_exit: text(&seen.waiting).or(last_exit),
-            reason: text(&seen.reason),
-            commit_error: text(&seen.commit_error),
-            left_behind: seen.left_behind.clone(),
+            restarts_total: seen.known.history.past.restarts.values().sum(),
+            restarts: seen
+                .known
+                .history
+                .past
+                .restarts
+                .iter()
+                .map(|(reason, n)| (reason.name().to_owned(), *n))
+                .collect(),
+            dead_lettered_total: seen.known.history.past.dead_lettered,
+            last_exit: text(&seen.known.waiting).or(last_exit),
+            reason: text(&seen.known.reason),
+            commit_error: text(&seen.known.commit_error),
+            left_behind: seen.known.left_behind.clone(),
         }
     }
 }

@@ -122,17 +122,16 @@ impl EventLoop {
             (Beside::new(self.real.workers.left()), Beside::new(&self.troubles.of_starts));
         let known = |(key, owned, record): (&TopicPartition, &Partition, Option<&Record>)| {
             let handler = self.handler_of(owned);
-            // Who has paused it, once nothing runs.
-            let paused = || Some(&record.filter(|_| owned.pid().is_none())?.paused.as_ref()?.why);
+            let known = known::Partition::of(key, owned, record);
             let left = left.get(key).into_iter().flatten();
             known::Partition {
-                reason: self.reason_of(owned).or_else(|| owned.reason()).or_else(paused).cloned(),
+                reason: self.reason_of(owned).cloned().or(known.reason),
                 start_trouble: starts.get(key).filter(|_| owned.waiting().is_some()).cloned(),
                 left_behind: left.map(|left| left.name.clone()).collect(),
                 page: pages.get(key).map(|entry| Arc::clone(&entry.page)),
                 end: ends.get(key).copied(),
                 hangs_after: handler.map_or(Duration::MAX, Handler::hangs_after),
-                ..known::Partition::of(key, owned, record)
+                ..known
             }
         };
         room.extend(self.driver.core().owned().map(known));

@@ -1,6 +1,5 @@
 //! From a place to its worker: starting it once there is a lease and a turn, and what it is wanted for meanwhile.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use kafkavisor::ids::TopicPartition;
@@ -12,6 +11,7 @@ use super::{Core, HURRIED, KILL_AFTER};
 use crate::messages::{Action, WorkerStart};
 use crate::phase::{Phase, Purpose, Worker};
 use crate::reason::Reason;
+use crate::record::Record;
 
 impl Core {
     pub(super) fn enter(&mut self, key: &TopicPartition, phase: Phase) {
@@ -21,11 +21,7 @@ impl Core {
     }
 
     pub(super) fn launch(&mut self, now: Instant, key: &TopicPartition) -> Vec<Action> {
-        let paused = self
-            .records
-            .get(key)
-            .and_then(|record| record.paused.as_ref())
-            .map(|pause| Arc::clone(&pause.why));
+        let paused = self.records.get(key).and_then(Record::paused_by).cloned();
         let (leased, generation) = (self.leased, self.generation);
         let Some(partition) = self.partitions.get_mut(key) else { return Vec::new() };
         let Some(offset) = partition.tenure.acknowledged() else { return self.locate(key) };

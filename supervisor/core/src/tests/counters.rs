@@ -57,7 +57,7 @@ fn a_rebalance_lasts_from_the_first_partition_until_the_group_has_settled() {
 fn those_that_have_left_are_known_until_they_come_back() {
     let mut fixture = Fixture::new();
     let left = |fixture: &Fixture| {
-        fixture.core.left().map(|record| record.totals(None).messages).collect::<Vec<_>>()
+        fixture.core.left().map(|record| record.history.totals(None).messages).collect::<Vec<_>>()
     };
     for number in [0, 1, 2] {
         fixture.ready(number);

@@ -66,7 +66,7 @@ impl Fixture {
     /// Messages of orders:0 acknowledged in all, where its page says so many.
     pub(super) fn totals(&self, messages: u64) -> u64 {
         let page = Progress { messages, ..Progress::default() };
-        self.core.record(&orders(0)).unwrap().totals(Some(&page)).messages
+        self.core.record(&orders(0)).unwrap().history.totals(Some(&page)).messages
     }
 
     pub(super) fn new() -> Self {

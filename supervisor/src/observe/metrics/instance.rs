@@ -106,8 +106,8 @@ impl Partitions {
     fn add(&mut self, group: &Arc<str>, seen: &Seen, figures: &Figures) {
         let labels = Labels::new([
             ("group", Arc::clone(group)),
-            ("topic", Arc::from(seen.key.topic.as_str())),
-            ("partition", Arc::from(seen.key.partition.0.to_string())),
+            ("topic", Arc::from(seen.known.key.topic.as_str())),
+            ("partition", Arc::from(seen.known.key.partition.0.to_string())),
         ]);
         self.messages.push(labels.clone(), seen.count.messages);
         self.bytes.push(labels.clone(), seen.count.bytes);
@@ -121,7 +121,7 @@ impl Partitions {
         if let Some(seconds) = figures.silent_seconds {
             self.silent.push(labels.clone(), seconds);
         }
-        self.state.push(labels.and("state", seen.state), 1u64);
+        self.state.push(labels.and("state", seen.known.state), 1u64);
     }
 
     fn families(self) -> Vec<Family> {
@@ -142,8 +142,8 @@ struct Whole {
 
 impl Whole {
     fn add(&mut self, seen: &Seen, figures: &Figures) {
-        self.sums.add(&seen.count, &seen.past);
-        *self.states.entry(seen.state).or_default() += 1;
+        self.sums.add(&seen.count, &seen.known.history.past);
+        *self.states.entry(seen.known.state).or_default() += 1;
         self.owned += 1;
         self.lags.extend(figures.lag.map(i64::unsigned_abs));
         self.ages.extend(figures.lag_seconds);

@@ -100,7 +100,7 @@ impl World {
         let page = supervisor.and_then(|supervisor| supervisor.pages.get(self.key(partition)));
         let page = page.map_or_else(Progress::default, |page| self.pages[*page].progress);
         let record = self.core(member).and_then(|core| core.record(self.key(partition)));
-        record.map_or(0, |record| record.totals(Some(&page)).messages)
+        record.map_or(0, |record| record.history.totals(Some(&page)).messages)
     }
 
     /// The workers that were started for it.
