@@ -52,11 +52,7 @@ impl Current {
     /// Why a client made with this has failed, or what is behind it.
     pub(crate) fn explained(&self, failed: Failed, until: Instant) -> KafkaError {
         let Failed { error, signs } = failed;
-        if error.is_permanent() {
-            return error;
-        }
-        let trouble = signs.explain(&self.brokers(), &self.properties, until);
-        trouble.map_or(error, |trouble| KafkaError::Security(Box::new(trouble)))
+        error.or_behind_it(|| signs.explain(&self.brokers(), &self.properties, until))
     }
 }
 
@@ -171,10 +167,7 @@ impl Clients {
 
     /// The error, or what is behind it.
     pub(crate) fn explained(&self, error: KafkaError) -> KafkaError {
-        if error.is_permanent() {
-            return error;
-        }
-        self.trouble(now() + LOOK).map_or(error, |trouble| KafkaError::Security(Box::new(trouble)))
+        error.or_behind_it(|| self.trouble(now() + LOOK))
     }
 
     /// Asks until there is an answer, the time is up, or it is certain that there will be none.
@@ -183,12 +176,8 @@ impl Clients {
         until: Instant,
         ask: impl Fn(Duration) -> Result<T, KafkaError>,
     ) -> Result<T, KafkaError> {
-        let answer = patiently(until, |left| {
-            ask(left).map_err(|error| {
-                let trouble = if error.is_permanent() { None } else { self.trouble(until) };
-                trouble.map_or(error, |trouble| KafkaError::Security(Box::new(trouble)))
-            })
-        });
+        let answer =
+            patiently(until, |left| ask(left).map_err(|error| error.or_behind_it(|| self.trouble(until))));
         if answer.is_ok() {
             self.live().signs().forget();
         }

@@ -65,6 +65,14 @@ impl KafkaError {
         }
     }
 
+    /// This, or what is behind it, which is worth a look where asking again may help.
+    pub(crate) fn or_behind_it(self, look: impl FnOnce() -> Option<Trouble>) -> Self {
+        if self.is_permanent() {
+            return self;
+        }
+        look().map_or(self, |trouble| Self::Security(Box::new(trouble)))
+    }
+
     /// Whether something of ours must be changed, or a right given, before it goes on.
     pub fn is_ours(&self) -> bool {
         match self {

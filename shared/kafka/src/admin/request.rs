@@ -99,7 +99,7 @@ impl Request {
         Self::timed(rk, operation, within, now() + within + GRACE)
     }
 
-    /// ... to a group's coordinator: given up by us alone, whose client ends then (see `coordinator`).
+    /// ... to a group's coordinator: given up by us alone, whose client ends then (see `coordinator`), and well before librdkafka would.
     pub(super) fn to_coordinator(
         rk: *mut RDKafka,
         operation: rd::rd_kafka_admin_op_t,

@@ -19,7 +19,7 @@ use crate::properties::client_config;
 
 use super::store::{Answers, OffsetError, OffsetStore, Stored};
 
-/// What bounds how long a request can lie in a socket's buffer after its time is up.
+/// A broker that hangs costs a writer, which goes on to another one then, no more than this.
 const SOCKET_TIMEOUT_MS: u64 = 5000;
 
 /// Offsets in Kafka itself.
