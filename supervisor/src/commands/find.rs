@@ -62,21 +62,15 @@ fn one_of(
 ) -> Result<PathBuf, Failure> {
     let what = which.group.as_ref().map_or_else(String::new, |group| format!(" of group {}", named(group)));
     match (answering, unclear.len()) {
-        ([(socket, _)], 0) => return Ok(socket.clone()),
-        // Whoever else is there and does not answer is not in the way of one that was named.
-        ([(socket, _)], _) if which.group.is_some() => return Ok(socket.clone()),
+        // Whoever else is there and does not answer is not in the way of one whose group was named.
+        ([(socket, _)], others) if others == 0 || which.group.is_some() => return Ok(socket.clone()),
         ([], 0) => {
             return Err(Failure::unreachable(format!(
                 "no supervisor{what} is running here; if its socket is elsewhere, say --socket PATH"
             )));
         }
+        ([], 1) => return Err(unclear.swap_remove(0).1),
         _ => {}
-    }
-    if answering.is_empty()
-        && unclear.len() == 1
-        && let Some((_, why)) = unclear.pop()
-    {
-        return Err(why);
     }
     let known =
         answering.iter().map(|(_, s)| format!("  --name {} (group {})", named(&s.name), named(&s.group)));

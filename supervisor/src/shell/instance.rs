@@ -119,7 +119,7 @@ pub(crate) fn run(
         commits,
         looks: looks.clone(),
     });
-    // The process ends next, without ending its clients of Kafka: librdkafka may abort where a request is under way in one.
+    // The process ends next: nobody waits until librdkafka has taken its clients apart.
     let mut event_loop = ManuallyDrop::new(EventLoop {
         driver: Driver::new(Core::new(settings, fastrand::u64(..)), Assignment::new(mode), now()),
         real,

@@ -8,11 +8,13 @@
 //! | [`change`] | a change: what is refused, done, and noticed afterwards |
 //! | [`live`] | who is in the group and would commit over it |
 //! | [`file`] | `save`, and the file that `restore` reads |
+//! | [`parts`] | a question about many partitions |
 
 mod change;
 mod file;
 mod live;
 pub(super) mod look;
+mod parts;
 pub(super) mod target;
 pub(super) mod wanted;
 

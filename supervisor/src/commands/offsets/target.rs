@@ -7,8 +7,8 @@ use kafkavisor::config::{Finding, ZookeeperAddress};
 use kafkavisor::ids::{Group, Topic, TopicPartition};
 use kafkavisor::offsets::{KafkaClient, KafkaError, Log, OffsetError, OffsetStorage, OffsetsError};
 
-use super::super::bar::{Line, bar};
 use super::super::identity::{WITHIN, finding, log_in};
+use super::parts::in_parts;
 use crate::cli::GroupArgs;
 use crate::exit::Failure;
 
@@ -74,29 +74,6 @@ impl Target {
             OffsetStorage::Dual => "Kafka and ZooKeeper",
         }
     }
-}
-
-/// Asks about so many partitions at once, where somebody watches.
-const PART: usize = 500;
-
-/// Asks about all of them, with a bar for whoever waits.
-pub(super) fn in_parts<T>(
-    all: &BTreeSet<TopicPartition>,
-    what: &str,
-    ask: impl Fn(&BTreeSet<TopicPartition>) -> BTreeMap<TopicPartition, T>,
-) -> BTreeMap<TopicPartition, T> {
-    let mut line = Line::new(all.len() > PART);
-    if !line.is_shown() {
-        return ask(all);
-    }
-    let (keys, mut answers) = (all.iter().cloned().collect::<Vec<_>>(), BTreeMap::new());
-    let whole = i64::try_from(keys.len()).unwrap_or(i64::MAX);
-    for part in keys.chunks(PART) {
-        let done = i64::try_from(answers.len()).unwrap_or(i64::MAX);
-        line.say(|| format!("{}{done} of {whole} {what}", bar(done, whole)));
-        answers.extend(ask(&part.iter().cloned().collect()));
-    }
-    answers
 }
 
 /// A client for this Kafka, and for offsets in this ZooKeeper.

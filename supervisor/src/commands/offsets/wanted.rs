@@ -6,7 +6,8 @@ use kafkavisor::ids::{Offset, Topic, TopicPartition};
 use kafkavisor::offsets::{KafkaError, Log, OffsetStorage};
 
 use super::change::change;
-use super::target::{Target, in_parts};
+use super::parts::in_parts;
+use super::target::Target;
 use crate::cli::{ChangeArgs, GroupArgs, SetArgs, To, WholeTopicsArgs};
 use crate::exit::{Exit, Failure};
 
