@@ -71,7 +71,7 @@ pub(crate) fn check_identity(draft: &mut Draft) {
 pub(crate) fn resolved(command: &[String]) -> Result<Vec<String>, String> {
     let (program, arguments) =
         command.split_first().ok_or("no handler: give one after `--`, or set `handler.command`")?;
-    let path = found(program).map_err(|error| format!("handler {error}"))?;
+    let path = found(program).map_err(|error| error.to_string())?;
     let program = path.to_string_lossy().into_owned();
     Ok(std::iter::once(program).chain(arguments.iter().cloned()).collect())
 }

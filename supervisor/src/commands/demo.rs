@@ -65,7 +65,8 @@ struct Demo {
 pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     let bug = |what: &str, error: &dyn std::fmt::Display| Failure::bug(format!("demo: {what}: {error}"));
     if !args.handler.is_empty() {
-        crate::checks::resolved(&args.handler).map_err(Failure::configuration)?;
+        crate::checks::resolved(&args.handler)
+            .map_err(|error| Failure::configuration(format!("HANDLER: {error}")))?;
     }
     let cluster = MockCluster::new(1).map_err(|error| bug("the mock Kafka can't be started", &error))?;
     for (topic, partitions) in [(TOPIC, PARTITIONS), (DEAD, 1)] {

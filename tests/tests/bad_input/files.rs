@@ -207,7 +207,7 @@ fn everything_that_is_wrong_is_said_at_once() {
     scene.write("k.yaml", text);
     let says = [
         "k.yaml:2:13: topic t is listed twice",
-        "k.yaml:4:20: `handler.command`: handler ./missing does not exist",
+        "k.yaml:4:20: `handler.command`: ./missing does not exist",
         "k.yaml:4:42: ",
         "k.yaml:5:9: `kafka.a.b`: ",
         "k.yaml:5:17: `kafka.group.id`: ",

@@ -23,19 +23,19 @@ fn a_handler_that_can_not_be_executed_is_78() {
     symlink("nowhere", scene.path("dangling")).unwrap();
     let mut table = Table::default();
     for (handler, says) in [
-        ("./missing", "handler ./missing does not exist"),
-        ("no-such-program", "handler no-such-program is in no folder of PATH"),
-        ("./folder", "handler ./folder is a folder"),
-        ("./plain", "handler ./plain is not executable: chmod +x ./plain"),
-        ("./dangling", "handler ./dangling does not exist"),
-        ("./handler/below", "handler ./handler/below does not exist"),
-        ("/dev/null", "handler /dev/null is not a regular file"),
-        ("./dos", "handler ./dos: its first line ends with a carriage return"),
+        ("./missing", ": ./missing does not exist"),
+        ("no-such-program", ": no-such-program is in no folder of PATH"),
+        ("./folder", ": ./folder is a folder"),
+        ("./plain", ": ./plain is not executable: chmod +x ./plain"),
+        ("./dangling", ": ./dangling does not exist"),
+        ("./handler/below", ": ./handler/below does not exist"),
+        ("/dev/null", ": /dev/null is not a regular file"),
+        ("./dos", ": ./dos: its first line ends with a carriage return"),
         ("./python9", "asks env for \"python9\""),
         ("./nothing", "names /nowhere/sh, which does not exist"),
-        ("./text", "handler ./text is neither a program nor a script"),
-        ("./foreign", "handler ./foreign is a program for s390x"),
-        ("./musl", "handler ./musl needs the loader /Lib"),
+        ("./text", ": ./text is neither a program nor a script"),
+        ("./foreign", ": ./foreign is a program for s390x"),
+        ("./musl", ": ./musl needs the loader /Lib"),
     ] {
         scene.write("k.yaml", RIGHT.replace("./handler", handler));
         for line in [

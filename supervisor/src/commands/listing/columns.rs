@@ -10,6 +10,8 @@ use crate::observe::ages::brief;
 pub(in crate::commands) const GAP: usize = 2;
 /// The last column has so much, if it has so much to say, before others are left out for it.
 const WHY: usize = 28;
+/// A partition's name has so much before others are left out for it.
+const NAME: usize = 25;
 /// With less it says nothing.
 const WHY_AT_LEAST: usize = 8;
 
@@ -156,15 +158,19 @@ impl Columns {
         let mut columns: Vec<_> = wanted.iter().map(|column| (*column, width(*column))).collect();
         let Some(room) = room else { return Self(columns) };
         let why = columns.last().map_or(0, |(_, width)| (*width).min(WHY));
+        let name = columns.first().map_or(0, |(_, width)| *width);
+        let rest = |columns: &[(Column, usize)]| fixed(columns) - name;
         for left_out in LEFT_OUT {
-            if fixed(&columns) + why <= room {
+            if rest(&columns) + name.min(NAME) + why <= room {
                 break;
             }
             columns.retain(|(column, _)| *column != left_out);
         }
-        let too_much = fixed(&columns).saturating_sub(GAP).saturating_sub(room);
+        // It has what the others leave, and if nothing else is left to leave out, less than it should have.
+        let (beside, without) = (rest(&columns) + why, rest(&columns).saturating_sub(GAP));
         if let Some((_, first)) = columns.first_mut() {
-            *first = first.saturating_sub(too_much).max(1);
+            let least = name.min(NAME).min(room.saturating_sub(without)).max(1);
+            *first = name.min(room.saturating_sub(beside)).max(least);
         }
         let left = room.saturating_sub(fixed(&columns));
         columns.retain(|(column, _)| *column != Column::Why || left >= WHY_AT_LEAST);
@@ -234,11 +240,15 @@ pub(in crate::commands) fn cut(text: &str, width: usize) -> String {
     if width > 0 { kept + "…" } else { String::new() }
 }
 
-/// The same of a partition's name, whose number stays.
+/// The same of a partition's name, whose number stays, and of its topic both ends: where many topics are alike, they differ there.
 fn cut_name(name: &str, width: usize) -> String {
     match name.rsplit_once(':') {
+        // Topics are of letters that take one column each.
         Some((topic, number)) if name.width() > width => {
-            format!("{}:{number}", cut(topic, width.saturating_sub(number.width() + 1)))
+            let room = width.saturating_sub(number.width() + 1);
+            let end = room.saturating_sub(1) / 2;
+            let tail = topic.char_indices().rev().take(end).last().map_or("", |(at, _)| &topic[at..]);
+            format!("{}{tail}:{number}", cut(topic, room - end))
         }
         _ => name.to_owned(),
     }
@@ -303,6 +313,22 @@ mod tests {
     }
 
     #[test]
+    fn a_long_name_pushes_nothing_out_and_has_what_is_left() {
+        let topic = "region-west1.billing.invoices-with-lines.v2.compacted".to_owned();
+        let partition = Partition { topic, ..partition("") };
+        let row = Row { partition: &partition, rate: None };
+        let line = |room| {
+            let columns = Columns::fit(&PRINTED, std::slice::from_ref(&row), Some(room), false);
+            (columns.names(), columns.row(&row)[0].trim_end().to_owned())
+        };
+        assert_eq!(line(99), (PRINTED[..9].to_vec(), "region-west….compacted:12".to_owned()));
+        assert_eq!(line(98).0.len(), 8, "the handler's pid");
+        assert!(line(69).0.contains(&Column::InFlight));
+        assert_eq!(line(113), (PRINTED[..9].to_vec(), "region-west1.billi…ines.v2.compacted:12".to_owned()));
+        assert_eq!(line(160).1, row.name());
+    }
+
+    #[test]
     fn where_nothing_is_said_at_the_end_the_others_have_its_room() {
         assert_eq!(fit(96, "").0.names(), PRINTED);
     }
@@ -313,7 +339,8 @@ mod tests {
             [cut("abcdef", 4), cut("abc", 3), cut("äöü", 2), cut("日本", 2), cut("x", 0)],
             ["abc…", "abc", "ä…", "…", ""]
         );
-        assert_eq!(cut_name("a-long-topic:12", 9), "a-lon…:12");
+        assert_eq!(cut_name("a-long-topic:12", 9), "a-l…ic:12");
+        assert_eq!(cut_name("a-long-topic:12", 14), "a-lon…topic:12");
         assert_eq!(wrapped("abcdef\n\nx", 4), ["abcd", "ef", "", "x"]);
     }
 
