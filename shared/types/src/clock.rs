@@ -11,6 +11,11 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
+/// How long this thread has had a processor: what something costs it, whoever else wants one meanwhile.
+pub fn thread_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from).unwrap_or_default()
+}
+
 /// Milliseconds since 1970 by the wall clock: for what people read and for the age of messages, never for a decision.
 #[expect(clippy::disallowed_methods, reason = "the one place where the wall clock is read")]
 pub fn wall_millis() -> i64 {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use kafkavisor::clock::{Boottime, now, wall_millis};
+use kafkavisor::clock::{Boottime, now, thread_time, wall_millis};
 use kafkavisor::config::Handler;
 use kafkavisor::ids::TopicPartition;
 use kafkavisor_supervisor_core::{Barred, Beside, Partition, Record};
@@ -65,12 +65,17 @@ impl EventLoop {
         if self.telling.publish_at.is_some_and(|at| time >= at) {
             self.telling.publish_at = None;
             self.telling.published_at = Some(time);
-            let began = now();
+            let (began, worked) = (now(), thread_time());
             let known = self.known();
             let count = known.partitions.len();
             self.telling.looks.board.publish(known);
             let took = now().saturating_duration_since(began);
-            log::trace!("a snapshot of {count} partitions took {} us", took.as_micros());
+            let work = thread_time().saturating_sub(worked);
+            log::trace!(
+                "a snapshot of {count} partitions took {} us, {} us of them at work",
+                took.as_micros(),
+                work.as_micros()
+            );
         }
     }
 
