@@ -10,6 +10,7 @@
 //! | [`cluster_config`] | a Kafka cluster as discovery and consumer configurations name it |
 //! | [`config`] | the configuration file: parsed once, every error at once with line and column |
 //! | [`discovery`] | finding clusters, topics and logs (feature `discovery`) |
+//! | `consumer` | consumers in this process (feature `consumer`) |
 //! | [`consumer_config`] | a consumer's configuration as in yelp_kafka: `KafkaConsumerConfig` |
 //! | [`partitioner`] | who owns which partition: kazoo's `SetPartitioner` as a pure state machine |
 //! | [`membership`] | who owns what, behind one trait: static lists, the partitioner on a real ZooKeeper (feature `zookeeper`) |
@@ -21,8 +22,12 @@
 //! | `metrics` | figures sent to SignalFx (feature `metrics`) |
 //! | `testing` | a stand-in for the discovery service, for tests (feature `testing`) |
 
+#[cfg(feature = "offsets")]
+mod async_thread;
 pub mod cluster_config;
 pub mod config;
+#[cfg(feature = "consumer")]
+pub mod consumer;
 pub mod consumer_config;
 #[cfg(feature = "discovery")]
 pub mod discovery;

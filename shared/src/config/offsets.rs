@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use kafkavisor_group::start::Reset;
+
 use super::consumer::Consumer;
 use super::errors::{Place, Problems};
 use super::reader::{Field, Section};
@@ -33,16 +35,6 @@ pub struct Offsets {
     pub commit_interval: Duration,
     /// So many acknowledged messages are committed sooner.
     pub commit_messages: u64,
-}
-
-/// An end of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Reset {
-    /// The oldest message.
-    Earliest,
-    /// The next message to come.
-    Latest,
 }
 
 impl Default for Offsets {

@@ -15,8 +15,8 @@ use kafkavisor_kafka::offsets::{
 };
 use kafkavisor_kafka::properties::client_properties;
 
-use super::async_thread::{AsyncThread, apart};
 use super::error::OffsetsError;
+use crate::async_thread::{AsyncThread, apart};
 use crate::clock::now;
 use crate::cluster_config::ClusterConfig;
 use crate::config::{ZookeeperAddress, ZookeeperAuth, ZookeeperTls};
@@ -73,7 +73,8 @@ impl KafkaClient {
             None
         } else {
             let address: ZookeeperAddress = cluster.zookeeper.parse()?;
-            let thread = AsyncThread::start().map_err(|error| OffsetsError::Thread(error.to_string()))?;
+            let thread =
+                AsyncThread::start("offsets").map_err(|error| OffsetsError::Thread(error.to_string()))?;
             Some((address, thread))
         };
         let clients = Arc::new(clients);

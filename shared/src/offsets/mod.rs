@@ -13,9 +13,7 @@
 //! | [`monitoring`] | [`consumer_offsets_metadata`], [`topics_offset_distance`], [`offset_distance`] |
 //! | [`saved`] | offsets in a file |
 //! | [`error`] | what can go wrong |
-//! | `async_thread` | where ZooKeeper's client lives |
 
-mod async_thread;
 pub mod changing;
 pub mod client;
 pub mod error;

@@ -12,14 +12,11 @@
 //! | `roll` | how far the replacement of all workers is |
 //! | `reason` | why a worker was started again, and how it ended, in words |
 //! | `spawns` | how many workers start in a second |
-//! | `start` | where reading begins |
-//! | `commit_note` | what stands beside every offset that is committed |
 
 #![expect(missing_docs, reason = "the names say it, and nobody outside this workspace reads them")]
 
 mod beside;
 mod changes;
-pub mod commit_note;
 mod failures;
 mod machine;
 mod messages;
@@ -32,7 +29,6 @@ mod reason;
 mod record;
 mod roll;
 mod spawns;
-pub mod start;
 mod tenure;
 #[cfg(test)]
 mod tests;
@@ -40,9 +36,7 @@ mod tests;
 pub use beside::Beside;
 pub use changes::Change;
 pub use machine::Core;
-pub use messages::{
-    Action, CommitAnswer, Event, Found, NotCommitted, Refusal, Settings, Stop, TakenUp, Ticket, WorkerStart,
-};
+pub use messages::{Action, Event, Found, Refusal, Settings, Stop, TakenUp, Ticket, WorkerStart};
 pub use operator::Operation;
 pub use partition::Partition;
 pub use phase::{Phase, Purpose, Worker};

@@ -7,6 +7,8 @@ use std::time::Duration;
 use kafkavisor::config::{Poison, Restart};
 use kafkavisor::ids::{FencingToken, Generation, Offset, TopicPartition};
 use kafkavisor::protocol::StopReason;
+use kafkavisor_group::answer::CommitAnswer;
+use kafkavisor_group::start::Decision;
 use kafkavisor_link::attempts::Attempts;
 use kafkavisor_link::message::{DeadLetter, FromWorker, Verdict};
 use kafkavisor_link::page::Progress;
@@ -15,7 +17,6 @@ use nix::unistd::Pid;
 
 use crate::operator::Operation;
 use crate::roll::ConfigNumber;
-use crate::start::Decision;
 
 /// What the core is told of a configuration.
 #[derive(Debug, Clone)]
@@ -33,32 +34,6 @@ pub struct Settings {
 /// Somebody who waits for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
-
-/// One commit of one partition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommitAnswer {
-    pub partition: TopicPartition,
-    pub offset: Offset,
-    pub error: Option<NotCommitted>,
-}
-
-/// Why it is not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NotCommitted {
-    /// It may be, if it is tried again.
-    Failed(String),
-    /// Not before somebody gives a right, or changes how we log in.
-    Barred(String),
-    /// There is no such partition, as Kafka says: nothing can be committed of it.
-    Gone(String),
-}
-
-impl NotCommitted {
-    pub(crate) fn why(&self) -> &str {
-        let (Self::Failed(why) | Self::Barred(why) | Self::Gone(why)) = self;
-        why
-    }
-}
 
 /// How the end is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

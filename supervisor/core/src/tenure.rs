@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use kafkavisor::clock::Boottime;
 use kafkavisor::ids::{FencingToken, Offset};
+use kafkavisor_group::start::{Decision, Why};
 use kafkavisor_link::attempts::Attempts;
 use kafkavisor_link::message::DeadLetter;
 use kafkavisor_link::page::Progress;
@@ -12,7 +13,6 @@ use kafkavisor_link::page::Progress;
 use crate::failures::Failures;
 use crate::messages::Ticket;
 use crate::roll::ConfigNumber;
-use crate::start::{Decision, Why};
 
 /// So many answers in a row that there is no such partition are believed: a broker that has just come up knows no topics.
 const GONE: u32 = 2;

@@ -7,14 +7,13 @@ use std::time::{Duration, Instant};
 use kafkavisor::clock::Boottime;
 use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor::membership::Notice;
+use kafkavisor_group::answer::CommitAnswer;
+use kafkavisor_group::start::Decision;
 use kafkavisor_link::attempts::Attempts;
 use kafkavisor_link::message::FromWorker;
 use kafkavisor_link::page::{Lease, Progress};
 use kafkavisor_link::process::Exit;
-use kafkavisor_supervisor_core::start::Decision;
-use kafkavisor_supervisor_core::{
-    CommitAnswer, Core, Event, Found, Operation, Partition, Phase, Settings, Stop, Ticket,
-};
+use kafkavisor_supervisor_core::{Core, Event, Found, Operation, Partition, Phase, Settings, Stop, Ticket};
 use nix::unistd::Pid;
 
 use crate::assignment::{Assignment, Meaning};

@@ -10,6 +10,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use kafkavisor::clock::now;
 use kafkavisor::config::Reset;
 use kafkavisor::ids::{Topic, TopicPartition};
+use kafkavisor_group::starts::{Asked, Found, Places, Starts};
+use kafkavisor_group::topics::{Changes, Topics};
 use kafkavisor_kafka::clients::Clients;
 use kafkavisor_kafka::error::KafkaError;
 use kafkavisor_kafka::heads::Reader;
@@ -18,8 +20,6 @@ use kafkavisor_kafka::trouble::Trouble;
 use kafkavisor_supervisor_core::Ticket;
 
 use super::log_ends::{LogEnd, LogEnds, Unfetched};
-use super::starts::{Asked, Found, Places, Starts};
-use super::topics::{Changes, Topics};
 
 /// The topics are looked at this often: what grows is noticed.
 const TOPICS_EVERY: Duration = Duration::from_secs(5);

@@ -10,9 +10,10 @@ use kafkavisor::clock::now;
 use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor::membership::{Notice, Options};
 use kafkavisor_driver::{Driver, Happened, Start};
+use kafkavisor_group::answer::CommitAnswer;
 use kafkavisor_kafka::offsets::MemberNode;
 use kafkavisor_link::message::{Ending, FromWorker};
-use kafkavisor_supervisor_core::{CommitAnswer, Partition, Stop, Ticket};
+use kafkavisor_supervisor_core::{Partition, Stop, Ticket};
 use nix::sys::signal::Signal;
 
 use super::publishing::Telling;

@@ -11,12 +11,12 @@ use kafkavisor::ensemble::ensemble;
 use kafkavisor::ids::{Topic, TopicPartition};
 use kafkavisor::membership::{ConnectError, Connection, Options};
 use kafkavisor::token::Token;
+use kafkavisor_group::start::Elsewhere;
 use kafkavisor_kafka::Described;
 use kafkavisor_kafka::clients::Clients;
 use kafkavisor_kafka::error::KafkaError;
 use kafkavisor_kafka::heads::Reader;
 use kafkavisor_kafka::offsets::{DualOffsets, KafkaOffsets, OffsetError, OffsetStore, ZookeeperOffsets};
-use kafkavisor_supervisor_core::start::Elsewhere;
 use tokio::runtime::{Builder, Handle};
 
 use super::group::membership_options;

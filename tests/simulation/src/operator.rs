@@ -1,9 +1,9 @@
 //! An operator, who stops everything and sets the group's offset back. What he says must hold, whatever any page remembers.
 
 use kafkavisor::ids::Offset;
+use kafkavisor_group::commit_note::CommitNote;
+use kafkavisor_group::start::Committed;
 use kafkavisor_supervisor_core::Stop;
-use kafkavisor_supervisor_core::commit_note::CommitNote;
-use kafkavisor_supervisor_core::start::Committed;
 
 use crate::machine::{Time, millis};
 use crate::world::{Checked, Due, World};

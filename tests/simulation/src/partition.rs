@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use kafkavisor::ids::{FencingToken, Offset, TopicPartition};
-use kafkavisor_supervisor_core::start::{Committed, Log};
+use kafkavisor_group::start::{Committed, Log};
 
 use crate::machine::Time;
 use crate::violation::{Invariant, Violation};

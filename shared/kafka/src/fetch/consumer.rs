@@ -11,8 +11,10 @@ use rdkafka::types::RDKafkaRespErr;
 
 use crate::error::KafkaError;
 
-use super::native::{Client, FetchError, RawMessage};
+use super::handle::FetchError;
+use super::native::Client;
 use super::properties::consumer_properties;
+use super::raw_message::RawMessage;
 
 /// What stands at the front of the queue.
 #[derive(Debug)]

@@ -8,6 +8,9 @@ const QUEUE_BACKOFF_MS: &str = "5";
 /// What is fetched ahead, beside what is in flight.
 const QUEUE_KBYTES: u64 = 16 * 1024;
 
+/// Bytes fetched ahead of each of several partitions.
+const SEVERAL_AHEAD: u64 = 4 * 1024 * 1024;
+
 /// How long a broker may hold back its answer that there is nothing: librdkafka's half second is two requests a second for each
 /// idle partition. What is produced is answered at once all the same; only that the log ends in transaction markers or in what
 /// compaction took away is seen so late. Where the operator wants more than a byte at once (`fetch.min.bytes`), what is less
@@ -38,6 +41,14 @@ pub fn consumer_properties(theirs: &BTreeMap<String, String>, ahead: u64) -> BTr
     }
     // Without a group nothing asks for a coordinator: workers make no group call.
     properties.remove("group.id");
+    properties
+}
+
+/// The properties of a client that fetches some partitions.
+pub fn several_properties(theirs: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut properties = consumer_properties(theirs, SEVERAL_AHEAD);
+    // Theirs would be of each partition.
+    properties.insert("queued.max.messages.kbytes".to_owned(), (SEVERAL_AHEAD / 1024).to_string());
     properties
 }
 

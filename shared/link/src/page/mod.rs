@@ -17,14 +17,13 @@ use memmap2::{MmapOptions, MmapRaw};
 use crate::attempts::Attempts;
 
 mod latencies;
-mod lease;
 mod progress;
 #[cfg(test)]
 mod tests;
 
 pub use self::latencies::{BOUNDS_MILLIS, Latencies};
-pub use self::lease::Lease;
 pub use self::progress::{Nonsense, Progress};
+pub use kafkavisor_group::lease::Lease;
 
 /// Bytes of a page.
 const SIZE: usize = 4096;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kafkavisor::ids::{Offset, TopicPartition};
+use kafkavisor_group::answer::{CommitAnswer, NotCommitted};
 use kafkavisor_marks::hit;
 
 use super::Core;
-use crate::messages::{Action, CommitAnswer, NotCommitted, Refusal};
+use crate::messages::{Action, Refusal};
 use crate::partition::Partition;
 use crate::phase::{Phase, Purpose};
 use crate::tenure::Place;

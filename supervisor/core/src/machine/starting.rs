@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use kafkavisor::clock::Boottime;
 use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor::protocol::StopReason;
+use kafkavisor_group::start::{Decision, Why};
 use kafkavisor_marks::hit;
 
 use super::ending::UNPARK;
@@ -13,7 +14,6 @@ use super::{Core, KILL_AFTER, not_done};
 use crate::messages::{Action, Found, TakenUp};
 use crate::partition::Partition;
 use crate::phase::{Phase, Purpose};
-use crate::start::{Decision, Why};
 use crate::tenure::Place;
 
 /// A start that could not be found out is looked for again after this, then after twice as long, up to the longest.

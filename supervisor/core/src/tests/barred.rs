@@ -1,12 +1,13 @@
 //! Kafka keeps workers out: a right is missing, or a broker does not let them in. No fault of a handler's.
 
 use kafkavisor::ids::Offset;
+use kafkavisor_group::answer::{CommitAnswer, NotCommitted};
+use kafkavisor_group::start::{Decision, Why};
 use kafkavisor_link::message::{Ending, FromWorker};
 use kafkavisor_link::process::Exit;
 
 use super::fixture::*;
-use crate::start::{Decision, Why};
-use crate::{Action, CommitAnswer, Event, NotCommitted, Stop};
+use crate::{Action, Event, Stop};
 
 fn denied() -> Ending {
     Ending::Denied { error: "give this user READ on it".to_owned() }

@@ -1,10 +1,10 @@
 //! What is counted of a partition only grows, whatever becomes of its page.
 
 use kafkavisor::ids::Offset;
+use kafkavisor_group::start::{Decision, Why};
 
 use super::fixture::*;
 use crate::Event;
-use crate::start::{Decision, Why};
 
 #[test]
 fn what_a_page_of_a_lost_tenure_holds_is_counted_once_while_it_is_looked_where_to_go_on() {

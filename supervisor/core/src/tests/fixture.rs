@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 use kafkavisor::clock::{Boottime, now};
 use kafkavisor::config::{Poison, PoisonAction, Restart};
 use kafkavisor::ids::{FencingToken, Offset, TopicPartition};
+use kafkavisor_group::answer::{CommitAnswer, NotCommitted};
+use kafkavisor_group::start::{Decision, Why};
 use kafkavisor_link::attempts::Attempts;
 use kafkavisor_link::message::{Ending, FromWorker};
 use kafkavisor_link::page::Progress;
 use kafkavisor_link::process::Exit;
 use nix::unistd::Pid;
 
-use crate::start::{Decision, Why};
-use crate::{Action, CommitAnswer, Core, Event, Found, NotCommitted, Operation, Refusal, Settings, Ticket};
+use crate::{Action, Core, Event, Found, Operation, Refusal, Settings, Ticket};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const TOKEN: Option<FencingToken> = Some(FencingToken(7));

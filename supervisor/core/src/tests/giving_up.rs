@@ -6,11 +6,11 @@ use std::time::Duration;
 use kafkavisor::config::PoisonAction;
 use kafkavisor::ids::{FencingToken, Offset};
 use kafkavisor::protocol::StopReason;
+use kafkavisor_group::start::{Decision, Why};
 use kafkavisor_link::message::Ending;
 use kafkavisor_link::process::Exit;
 
 use super::fixture::*;
-use crate::start::{Decision, Why};
 use crate::{Action, Event, Settings, Stop};
 
 fn release() -> Action {

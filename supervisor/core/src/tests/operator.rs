@@ -3,12 +3,12 @@
 use kafkavisor::config::{Poison, PoisonAction};
 use kafkavisor::ids::{FencingToken, Offset};
 use kafkavisor::protocol::StopReason;
+use kafkavisor_group::start::{Decision, Why};
 use kafkavisor_link::message::{DeadLetter, Ending, FromWorker};
 use kafkavisor_link::page::Progress;
 use kafkavisor_link::process::Exit;
 
 use super::fixture::*;
-use crate::start::{Decision, Why};
 use crate::{Action, Event, Operation, Refusal, Settings};
 
 #[test]

@@ -2,11 +2,11 @@
 
 use kafkavisor::config::PoisonAction;
 use kafkavisor::ids::Offset;
+use kafkavisor_group::start::{Decision, Why};
 use kafkavisor_link::message::{FromWorker, Verdict};
 use kafkavisor_link::page::Progress;
 
 use super::fixture::*;
-use crate::start::{Decision, Why};
 use crate::{Action, ConfigNumber, Event, Settings};
 
 fn skipped(fixture: &Fixture, number: i32) -> Vec<Offset> {

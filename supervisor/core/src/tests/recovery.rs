@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use kafkavisor::clock::Boottime;
 use kafkavisor::ids::{FencingToken, Offset};
+use kafkavisor_group::start::{Decision, Why};
 use kafkavisor_link::attempts::Attempts;
 use kafkavisor_link::message::{Ending, FromWorker};
 use kafkavisor_link::page::Progress;
@@ -11,7 +12,6 @@ use kafkavisor_link::process::Exit;
 use nix::unistd::Pid;
 
 use super::fixture::*;
-use crate::start::{Decision, Why};
 use crate::{Action, Event, Found};
 
 #[test]

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use kafkavisor::config::PoisonAction;
 use kafkavisor::ids::Offset;
+use kafkavisor_group::start::{Decision, Why};
 use kafkavisor_link::attempts::Attempts;
 use kafkavisor_link::page::Progress;
 use kafkavisor_link::process::Exit;
 
 use super::fixture::*;
-use crate::start::{Decision, Why};
 use crate::{Action, Event, Found, Operation, Settings, TakenUp};
 
 const NEW: Decision = Decision::At { offset: Offset(40), why: Why::Reset };

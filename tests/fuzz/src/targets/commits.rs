@@ -3,8 +3,8 @@
 
 use kafkavisor::config::Reset;
 use kafkavisor::ids::Offset;
-use kafkavisor_supervisor_core::commit_note::CommitNote;
-use kafkavisor_supervisor_core::start::{Committed, Decision, Facts, Log, Why, decide};
+use kafkavisor_group::commit_note::CommitNote;
+use kafkavisor_group::start::{Committed, Decision, Facts, Log, Why, decide};
 
 /// The metadata of a commit.
 pub(super) fn metadata(data: &[u8]) {

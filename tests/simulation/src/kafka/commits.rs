@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kafkavisor::ids::{FencingToken, Offset, TopicPartition};
-use kafkavisor_supervisor_core::commit_note::CommitNote;
-use kafkavisor_supervisor_core::start::Committed;
-use kafkavisor_supervisor_core::{CommitAnswer, NotCommitted, Operation};
+use kafkavisor_group::answer::{CommitAnswer, NotCommitted};
+use kafkavisor_group::commit_note::CommitNote;
+use kafkavisor_group::start::Committed;
+use kafkavisor_supervisor_core::Operation;
 
 use crate::machine::millis;
 use crate::world::{Checked, Due, World};

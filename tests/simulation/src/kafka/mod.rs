@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use kafkavisor::ids::{FencingToken, Offset, TopicPartition};
 use kafkavisor_driver::Start;
-use kafkavisor_supervisor_core::CommitAnswer;
+use kafkavisor_group::answer::CommitAnswer;
 
 use crate::machine::{Time, millis};
 use crate::world::{Checked, Due, World};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kafkavisor::ids::{Offset, TopicPartition};
 use kafkavisor_driver::Start;
-use kafkavisor_supervisor_core::start::{Decision, Facts, Missing, Why, decide};
+use kafkavisor_group::start::{Decision, Facts, Missing, Why, decide};
 
 use crate::machine::millis;
 use crate::world::World;

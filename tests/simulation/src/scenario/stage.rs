@@ -2,7 +2,7 @@
 
 use kafkavisor::ids::Offset;
 use kafkavisor::protocol::Answer;
-use kafkavisor_supervisor_core::start::Committed;
+use kafkavisor_group::start::Committed;
 use kafkavisor_supervisor_core::{Operation, Stop};
 use nix::sys::signal::Signal;
 

@@ -18,10 +18,11 @@ use kafkavisor::clock::Boottime;
 use kafkavisor::ids::{FencingToken, TopicPartition};
 use kafkavisor::membership::Notice;
 use kafkavisor_driver::{Assignment, Driver, Happened, Start};
+use kafkavisor_group::answer::CommitAnswer;
 use kafkavisor_link::message::FromWorker;
 use kafkavisor_link::page::Lease;
 use kafkavisor_link::process::Exit;
-use kafkavisor_supervisor_core::{CommitAnswer, ConfigNumber, Core, Operation, Settings, Stop, Ticket};
+use kafkavisor_supervisor_core::{ConfigNumber, Core, Operation, Settings, Stop, Ticket};
 use nix::unistd::Pid;
 
 use crate::machine::Time;

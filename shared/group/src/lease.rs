@@ -1,8 +1,8 @@
-//! How long a partition is surely ours, as the page tells its worker.
+//! How long a partition is surely ours.
 
 use std::time::Duration;
 
-use kafkavisor::clock::Boottime;
+use kafkavisor_types::clock::Boottime;
 
 /// When a worker must stop delivering, and when it must be gone, on `CLOCK_BOOTTIME`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,51 +8,49 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kafkavisor::clock::now;
-use kafkavisor::config::Reset;
-use kafkavisor::ids::{Offset, Topic, TopicPartition};
+use crate::start::{Committed, Decision, Elsewhere, Facts, Log, Missing, Reset, Why, decide};
+use crate::topics::Topics;
 use kafkavisor_kafka::clients::Clients;
 use kafkavisor_kafka::error::KafkaError;
 use kafkavisor_kafka::logs::{Answers as LogAnswers, Log as Bounds};
 use kafkavisor_kafka::offsets::{Answers, OffsetError, OffsetStore, Stored};
-use kafkavisor_supervisor_core::start::{Committed, Decision, Elsewhere, Facts, Log, Missing, Why, decide};
-
-use super::topics::Topics;
+use kafkavisor_types::clock::now;
+use kafkavisor_types::ids::{Offset, Topic, TopicPartition};
 
 /// Longest that reading the group's offsets may take.
 const WITHIN: Duration = Duration::from_secs(5);
 
 /// Where the group's offsets are, and where they might be by mistake.
 #[derive(Debug, Clone)]
-pub(crate) struct Places {
+pub struct Places {
     /// Where they are kept.
-    pub(crate) store: Arc<dyn OffsetStore>,
+    pub store: Arc<dyn OffsetStore>,
     /// Where they are not.
-    pub(crate) elsewhere: Option<(Elsewhere, Arc<dyn OffsetStore>)>,
+    pub elsewhere: Option<(Elsewhere, Arc<dyn OffsetStore>)>,
 }
 
 /// Whose start is asked for.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
-    pub(super) partition: TopicPartition,
-    pub(super) request: u64,
-    pub(super) made_again: bool,
+pub struct Asked {
+    pub partition: TopicPartition,
+    pub request: u64,
+    pub made_again: bool,
 }
 
 /// Where a partition begins, or why that is not known.
 #[derive(Debug)]
-pub(crate) struct Found {
-    pub(crate) partition: TopicPartition,
-    pub(crate) request: u64,
-    pub(crate) topic_id: Option<String>,
-    pub(crate) decision: Result<Decision, StartError>,
+pub struct Found {
+    pub partition: TopicPartition,
+    pub request: u64,
+    pub topic_id: Option<String>,
+    pub decision: Result<Decision, StartError>,
     /// Where the decision begins a topic: the starts of all its other partitions.
-    pub(crate) begins: BTreeMap<TopicPartition, Offset>,
+    pub begins: BTreeMap<TopicPartition, Offset>,
 }
 
 /// Why it is not known.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(crate) enum StartError {
+pub enum StartError {
     #[error(transparent)]
     Kafka(#[from] KafkaError),
     #[error("the group's offset: {0}")]
@@ -65,7 +63,7 @@ pub(crate) enum StartError {
 
 impl StartError {
     /// What keeps us from a broker or from the group's offsets, and is no matter of this partition alone.
-    pub(crate) fn trouble(&self) -> Option<String> {
+    pub fn trouble(&self) -> Option<String> {
         match self {
             // Said of its topic.
             Self::Kafka(KafkaError::TopicDenied)
@@ -78,12 +76,13 @@ impl StartError {
 }
 
 /// What starts are found with.
-pub(super) struct Starts {
-    pub(super) clients: Arc<Clients>,
-    pub(super) places: Places,
+#[derive(Debug)]
+pub struct Starts {
+    pub clients: Arc<Clients>,
+    pub places: Places,
     /// As this instance signs its commits.
-    pub(super) instance: String,
-    pub(super) reset: Reset,
+    pub instance: String,
+    pub reset: Reset,
 }
 
 /// What was gathered.
@@ -99,7 +98,7 @@ struct Gathered {
 
 impl Starts {
     /// Finds them; nothing is committed here.
-    pub(super) fn find(&self, topics: &mut Topics, asked: Vec<Asked>) -> Vec<Found> {
+    pub fn find(&self, topics: &mut Topics, asked: Vec<Asked>) -> Vec<Found> {
         let (mut found, begun) = self.look(topics, asked);
         // Somebody has begun their topics a moment ago, we ourselves perhaps: those starts hold, and are known now.
         if !begun.is_empty() {
@@ -304,7 +303,7 @@ fn of_another_topic(facts: Facts) -> Facts {
 
 impl Found {
     /// Says where reading begins.
-    pub(super) fn say(&self) {
+    pub fn say(&self) {
         let Ok(Decision::At { offset, why }) = &self.decision else { return };
         let key = &self.partition;
         match why {

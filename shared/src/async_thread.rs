@@ -8,24 +8,24 @@ use tokio::sync::oneshot;
 
 /// The thread; it ends with this.
 #[derive(Debug)]
-pub(super) struct AsyncThread {
+pub(crate) struct AsyncThread {
     handle: Handle,
     end: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl AsyncThread {
-    pub(super) fn start() -> io::Result<Self> {
+    pub(crate) fn start(name: &str) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel::<()>();
-        let thread = thread::Builder::new().name("offsets".to_owned()).spawn(move || {
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
             runtime.block_on(async { ended.await.unwrap_or_default() });
         })?;
         Ok(Self { handle, end: Some(end), thread: Some(thread) })
     }
 
-    pub(super) fn handle(&self) -> Handle {
+    pub(crate) fn handle(&self) -> Handle {
         self.handle.clone()
     }
 }
@@ -39,7 +39,7 @@ impl Drop for AsyncThread {
 }
 
 /// Runs what waits for that thread on a thread that is in no runtime: within the caller's it would panic.
-pub(super) fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+pub(crate) fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| scope.spawn(work).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
 }
 
@@ -51,7 +51,7 @@ mod tests {
     fn it_can_be_waited_for_within_another_runtime() {
         let theirs = Builder::new_current_thread().build().unwrap();
         theirs.block_on(async {
-            let ours = AsyncThread::start().unwrap();
+            let ours = AsyncThread::start("test").unwrap();
             let handle = ours.handle();
             assert_eq!(apart(|| handle.block_on(async { 7 })), 7);
         });

@@ -7,17 +7,18 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use kafkavisor::clock::{Boottime, now};
-use kafkavisor::ids::TopicPartition;
 use kafkavisor_kafka::offsets::{Answers, MemberNode, OffsetError, OffsetStore, Stored};
-use kafkavisor_supervisor_core::{CommitAnswer, NotCommitted};
+use kafkavisor_types::clock::{Boottime, now};
+use kafkavisor_types::ids::TopicPartition;
+
+use crate::answer::{CommitAnswer, NotCommitted};
 
 /// Longest that a commit may take; what is left of the lease bounds it, too.
 const WITHIN: Duration = Duration::from_secs(5);
 
 /// In whose name offsets are committed: as it was when the commit was asked for, whatever becomes of the session until it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Author {
+pub enum Author {
     /// A member of the group, which may have lost the partitions by then.
     Member(MemberNode),
     /// Nobody else can have them: static assignment.
@@ -28,25 +29,25 @@ pub(crate) enum Author {
 
 /// What is to be committed together.
 #[derive(Debug)]
-pub(crate) struct CommitRequest {
-    pub(crate) author: Author,
+pub struct CommitRequest {
+    pub author: Author,
     /// Offsets and what stands beside each.
-    pub(crate) offsets: BTreeMap<TopicPartition, Stored>,
+    pub offsets: BTreeMap<TopicPartition, Stored>,
     /// Those that begin a topic: only where the group has no offset still, or this one.
-    pub(crate) starts: BTreeSet<TopicPartition>,
+    pub starts: BTreeSet<TopicPartition>,
 }
 
 /// Until when the partitions are ours, shared with the threads that write to Kafka.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct SharedLease(Arc<AtomicU64>);
+pub struct SharedLease(Arc<AtomicU64>);
 
 impl SharedLease {
-    pub(crate) fn set(&self, until: Boottime) {
+    pub fn set(&self, until: Boottime) {
         self.0.store(until.0, Ordering::Release);
     }
 
     /// How long the partitions are ours still; none when they may be somebody else's.
-    pub(crate) fn left(&self) -> Option<Duration> {
+    pub fn left(&self) -> Option<Duration> {
         let left = Boottime(self.0.load(Ordering::Acquire)).since(Boottime::now());
         (!left.is_zero()).then_some(left)
     }
@@ -54,7 +55,7 @@ impl SharedLease {
 
 /// Why an offset was not committed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum CommitError {
+pub enum CommitError {
     #[error("no evidence that the partition is still ours")]
     NotOurs,
     #[error("another member has just begun this topic")]
@@ -75,7 +76,7 @@ impl CommitError {
 }
 
 /// Writes what the lease allows; one answer a partition.
-pub(super) fn commit(
+pub fn commit(
     store: &dyn OffsetStore,
     lease: &SharedLease,
     request: CommitRequest,
@@ -153,12 +154,13 @@ fn look_at(
 }
 
 /// The thread's end for the event loop.
-pub(crate) struct Commits {
+#[derive(Debug)]
+pub struct Commits {
     requests: Sender<CommitRequest>,
 }
 
 impl Commits {
-    pub(crate) fn start(
+    pub fn start(
         store: Arc<dyn OffsetStore>,
         lease: SharedLease,
         answer: impl Fn(Vec<CommitAnswer>) + Send + 'static,
@@ -170,7 +172,7 @@ impl Commits {
     }
 
     /// Asks for a commit; the core never asks for a second one before the first is answered.
-    pub(crate) fn request(&self, request: CommitRequest) {
+    pub fn request(&self, request: CommitRequest) {
         if self.requests.try_send(request).is_err() {
             log::error!("a commit was asked for while another is under way; this is a bug");
         }
@@ -198,7 +200,7 @@ fn commit_all(
 mod tests {
     use std::sync::Mutex;
 
-    use kafkavisor::ids::{Offset, Topic};
+    use kafkavisor_types::ids::{Offset, Topic};
 
     use super::*;
 

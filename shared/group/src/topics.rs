@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kafkavisor::clock::now;
-use kafkavisor::ids::{Topic, TopicPartition};
 use kafkavisor_kafka::Described;
 use kafkavisor_kafka::clients::Clients;
 use kafkavisor_kafka::error::KafkaError;
+use kafkavisor_types::clock::now;
+use kafkavisor_types::ids::{Topic, TopicPartition};
 use rdkafka::error::RDKafkaErrorCode as Code;
 
 /// A look that failed at start is made again after this.
@@ -40,16 +40,16 @@ impl Known {
 
 /// What a look found.
 #[derive(Debug)]
-pub(crate) struct Changes {
+pub struct Changes {
     /// All partitions there are.
-    pub(crate) partitions: BTreeSet<TopicPartition>,
+    pub partitions: BTreeSet<TopicPartition>,
     /// Those whose topic was made again, and the id that it has now.
-    pub(crate) made_again: BTreeMap<TopicPartition, Option<String>>,
+    pub made_again: BTreeMap<TopicPartition, Option<String>>,
 }
 
 /// The topics.
 #[derive(Debug)]
-pub(super) struct Topics {
+pub struct Topics {
     clients: Arc<Clients>,
     names: Vec<Topic>,
     known: BTreeMap<Topic, Known>,
@@ -62,7 +62,7 @@ fn partitions_of(topic: &Topic, count: i32) -> impl Iterator<Item = TopicPartiti
 impl Topics {
     /// Looks at them for the first time. What can't be told of a topic by `until` is asked again later; what will never be told
     /// ends the start, and so does it when nothing is told of any.
-    pub(super) fn first_look(
+    pub fn first_look(
         clients: Arc<Clients>,
         names: Vec<Topic>,
         until: Instant,
@@ -117,29 +117,29 @@ impl Topics {
     }
 
     /// All partitions there are.
-    pub(super) fn partitions(&self) -> BTreeSet<TopicPartition> {
+    pub fn partitions(&self) -> BTreeSet<TopicPartition> {
         self.known.iter().flat_map(|(topic, known)| partitions_of(topic, known.now.partitions)).collect()
     }
 
     /// All partitions of one topic.
-    pub(super) fn partitions_of(&self, topic: &Topic) -> BTreeSet<TopicPartition> {
+    pub fn partitions_of(&self, topic: &Topic) -> BTreeSet<TopicPartition> {
         let count = self.known.get(topic).map_or(0, |known| known.now.partitions);
         partitions_of(topic, count).collect()
     }
 
     /// Kafka's id of the topic, where it could be had.
-    pub(super) fn id(&self, topic: &Topic) -> Option<String> {
+    pub fn id(&self, topic: &Topic) -> Option<String> {
         self.known.get(topic)?.now.id.clone()
     }
 
     /// Whether the partition was not there when its topic was first looked at, or the topic was made again since.
-    pub(super) fn appeared_later(&self, key: &TopicPartition) -> bool {
+    pub fn appeared_later(&self, key: &TopicPartition) -> bool {
         let at_first = self.known.get(&key.topic).and_then(|known| known.partitions_at_first);
         at_first.is_some_and(|count| key.partition.0 >= count)
     }
 
     /// Looks at all topics; what has changed, if anything has.
-    pub(super) fn look(&mut self) -> Option<Changes> {
+    pub fn look(&mut self) -> Option<Changes> {
         let before = self.partitions();
         let mut made_again = BTreeMap::new();
         for (topic, described) in self.clients.describe(&self.names, WITHIN) {
@@ -168,7 +168,7 @@ impl Topics {
     }
 
     /// What the last look lacked that somebody must do something about, or that nobody has answered.
-    pub(super) fn troubles(&self) -> BTreeSet<String> {
+    pub fn troubles(&self) -> BTreeSet<String> {
         let silence = |known: &Known| known.failing.as_ref().is_some_and(is_silence);
         if self.known.values().all(silence)
             && let Some(error) = self.known.values().find_map(|known| known.failing.as_ref())
@@ -186,7 +186,7 @@ impl Topics {
     }
 
     /// Looks at the topics of partitions whose start is asked for: what it lacks for each topic that it can't tell about.
-    pub(super) fn look_at(&mut self, topics: &BTreeSet<Topic>) -> BTreeMap<Topic, KafkaError> {
+    pub fn look_at(&mut self, topics: &BTreeSet<Topic>) -> BTreeMap<Topic, KafkaError> {
         let names: Vec<_> = topics.iter().cloned().collect();
         let mut failed = BTreeMap::new();
         for (topic, described) in self.clients.describe(&names, WITHIN) {

@@ -15,10 +15,20 @@
 //! | none, other partitions of the topic have one | the earliest message |
 //! | none at all | as `offsets.reset` says, for every partition of the topic at once |
 
-use kafkavisor::config::Reset;
-use kafkavisor::ids::Offset;
+use kafkavisor_types::ids::Offset;
+use serde::{Deserialize, Serialize};
 
 use crate::commit_note::CommitNote;
+
+/// An end of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reset {
+    /// The oldest message.
+    Earliest,
+    /// The next message to come.
+    Latest,
+}
 
 /// An offset of the group.
 #[derive(Debug, Clone, PartialEq, Eq)]

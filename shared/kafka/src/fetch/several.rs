@@ -1,0 +1,262 @@
+//! Some partitions in one client, each begun and ended by itself: librdkafka's batch call on one queue for all.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::{Debug, Formatter};
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+
+use kafkavisor_types::ids::{Offset, Topic, TopicPartition};
+use kafkavisor_types::message::Header;
+use rdkafka::bindings as rd;
+use rdkafka::types::RDKafkaRespErr;
+
+use super::handle::{FetchError, Statistics, Told, c_string, handle};
+use super::properties::several_properties;
+use super::raw_message::RawMessage;
+use crate::error::KafkaError;
+use crate::tokens::{Attached, attach, board_in};
+
+/// Messages taken from librdkafka at once.
+const BATCH: usize = 500;
+
+/// What was fetched of a partition.
+#[derive(Debug)]
+pub enum Taken {
+    /// A message.
+    Message {
+        /// Where in its partition.
+        offset: Offset,
+        /// Milliseconds since 1970, where there is one.
+        timestamp: Option<i64>,
+        /// Its key.
+        key: Option<Vec<u8>>,
+        /// Its value.
+        value: Option<Vec<u8>>,
+        /// Its headers, in order.
+        headers: Vec<(String, Option<Vec<u8>>)>,
+    },
+    /// Everything below this has been seen, and there is nothing more for now.
+    End(Offset),
+    /// The place to read from is not in the log, or the topic is gone.
+    StartLost(String),
+    /// A right on the topic is missing.
+    Denied(KafkaError),
+}
+
+/// A partition that is fetched.
+struct Fetched {
+    topic: NonNull<rd::rd_kafka_topic_t>,
+    /// Which time it is that it is fetched: what is left of an earlier one is nobody's.
+    turn: u64,
+}
+
+/// Fetches them.
+pub struct Several {
+    // Dropped first: messages before the client that made them.
+    queue: VecDeque<(u64, RawMessage)>,
+    attached: Option<Attached>,
+    rk: NonNull<rd::rd_kafka_t>,
+    native: NonNull<rd::rd_kafka_queue_t>,
+    fetched: BTreeMap<TopicPartition, Fetched>,
+    batch: Vec<*mut rd::rd_kafka_message_t>,
+    told: Box<Told>,
+    wake: Arc<Wake>,
+}
+
+/// Wakes whoever waits for messages; for another reason too.
+#[derive(Debug)]
+pub struct Wake {
+    read: UnixStream,
+    write: UnixStream,
+}
+
+impl Wake {
+    fn new() -> std::io::Result<Self> {
+        let (read, write) = UnixStream::pair()?;
+        read.set_nonblocking(true)?;
+        write.set_nonblocking(true)?;
+        Ok(Self { read, write })
+    }
+
+    /// Readable when there is something new.
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.read.as_fd()
+    }
+
+    /// Makes it readable.
+    pub fn wake(&self) {
+        // A full socket is readable already.
+        let _written = (&self.write).write(b"x");
+    }
+
+    /// From here on it is readable for what comes.
+    pub fn settle(&self) {
+        let mut sink = [0u8; 256];
+        while (&self.read).read(&mut sink).is_ok_and(|count| count == sink.len()) {}
+    }
+}
+
+// SAFETY: librdkafka's handles may be used from any thread; nothing here is bound to the one that made it.
+#[expect(unsafe_code, reason = "librdkafka's C interface")]
+unsafe impl Send for Several {}
+
+impl Debug for Several {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Several").field("partitions", &self.fetched.keys()).finish_non_exhaustive()
+    }
+}
+
+#[expect(unsafe_code, reason = "librdkafka's C interface")]
+impl Several {
+    /// A client that fetches nothing yet. `statistics` is given librdkafka's, a JSON object, every `statistics.interval.ms`, by whoever
+    /// takes messages.
+    pub fn new(
+        properties: &BTreeMap<String, String>,
+        statistics: Option<Statistics>,
+    ) -> Result<Self, FetchError> {
+        let io = |error: std::io::Error| FetchError::Start(error.to_string());
+        let wake = Arc::new(Wake::new().map_err(io)?);
+        let properties = several_properties(properties);
+        let told = Box::new(Told { statistics, ..Told::default() });
+        let rk = handle(&properties, &told)?;
+        let attached = attach(board_in(&properties), rk.as_ptr());
+        // SAFETY: `rk` is a live handle.
+        let native = unsafe { rd::rd_kafka_queue_new(rk.as_ptr()) };
+        let native =
+            NonNull::new(native).ok_or_else(|| FetchError::Start("no memory for a queue".to_owned()))?;
+        // SAFETY: the queue is live; `payload` is copied during the call; the descriptor lives in `wake`, which is dropped after
+        // the client.
+        unsafe {
+            let descriptor = wake.write.as_raw_fd();
+            rd::rd_kafka_queue_io_event_enable(native.as_ptr(), descriptor, b"x".as_ptr().cast(), 1);
+        }
+        let batch = vec![ptr::null_mut(); BATCH];
+        Ok(Self { queue: VecDeque::new(), attached, rk, native, fetched: BTreeMap::new(), batch, told, wake })
+    }
+
+    /// What wakes whoever waits for its messages.
+    pub fn wake(&self) -> Arc<Wake> {
+        Arc::clone(&self.wake)
+    }
+
+    /// Fetches the partition from `offset` on; `turn` is told with whatever comes of it.
+    pub fn begin(&mut self, partition: &TopicPartition, offset: Offset, turn: u64) -> Result<(), FetchError> {
+        self.end(partition);
+        let name = c_string(partition.topic.as_str());
+        // SAFETY: `rk` is a live handle and `name` a C string; a null configuration means the handle's defaults.
+        let topic = unsafe { rd::rd_kafka_topic_new(self.rk.as_ptr(), name.as_ptr(), ptr::null_mut()) };
+        let topic =
+            NonNull::new(topic).ok_or_else(|| FetchError::Start("no memory for a topic".to_owned()))?;
+        self.fetched.insert(partition.clone(), Fetched { topic, turn });
+        let number = partition.partition.0;
+        // SAFETY: topic and queue are live and of the same handle.
+        let failed = unsafe {
+            rd::rd_kafka_consume_start_queue(topic.as_ptr(), number, offset.0, self.native.as_ptr())
+        };
+        if failed == 0 { Ok(()) } else { Err(FetchError::Start(std::io::Error::last_os_error().to_string())) }
+    }
+
+    /// Fetches it no more.
+    pub fn end(&mut self, partition: &TopicPartition) {
+        let Some(Fetched { topic, turn }) = self.fetched.remove(partition) else { return };
+        self.queue.retain(|(of, _)| *of != turn);
+        // SAFETY: the topic is live; its handle is given back once.
+        unsafe {
+            rd::rd_kafka_consume_stop(topic.as_ptr(), partition.partition.0);
+            rd::rd_kafka_topic_destroy(topic.as_ptr());
+        }
+    }
+
+    /// What came next, of which partition and turn; nothing waits here.
+    pub fn take(&mut self) -> Option<(TopicPartition, u64, Taken)> {
+        loop {
+            if let Some((turn, message)) = self.queue.pop_front() {
+                let told = message.partition().zip(taken(&message));
+                let Some((partition, taken)) = told else { continue };
+                return Some((partition, turn, taken));
+            }
+            // SAFETY: `rk` is live.
+            unsafe { rd::rd_kafka_poll(self.rk.as_ptr(), 0) };
+            let (room, batch) = (self.batch.len(), self.batch.as_mut_ptr());
+            // SAFETY: the queue is live and `batch` has room for so many pointers.
+            let count = unsafe { rd::rd_kafka_consume_batch_queue(self.native.as_ptr(), 0, batch, room) };
+            let count = usize::try_from(count).unwrap_or(0);
+            if count == 0 {
+                return None;
+            }
+            for raw in self.batch.iter().take(count).filter_map(|raw| NonNull::new(*raw)) {
+                let message = RawMessage::new(raw);
+                let turn = message.partition().and_then(|key| self.fetched.get(&key)).map(|of| of.turn);
+                self.queue.extend(turn.map(|turn| (turn, message)));
+            }
+        }
+    }
+
+    /// What brokers have refused, for a reason that has a name, as far as that is known.
+    pub fn trouble(&self, properties: &BTreeMap<String, String>) -> Option<KafkaError> {
+        let trouble = self.told.signs.last()?.trouble(properties)?;
+        Some(KafkaError::Security(Box::new(trouble)))
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "librdkafka has some two hundred errors")]
+fn taken(raw: &RawMessage) -> Option<Taken> {
+    match raw.error() {
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {
+            let mut headers: Vec<Header<'_>> = Vec::new();
+            raw.headers(&mut headers);
+            let owned = |header: &Header<'_>| {
+                let name = String::from_utf8_lossy(header.name).into_owned();
+                (name, header.value.map(<[u8]>::to_vec))
+            };
+            Some(Taken::Message {
+                offset: Offset(raw.offset()),
+                timestamp: Some(raw.timestamp()).filter(|time| *time >= 0),
+                key: raw.key().map(<[u8]>::to_vec),
+                value: raw.value().map(<[u8]>::to_vec),
+                headers: headers.iter().map(owned).collect(),
+            })
+        }
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR__PARTITION_EOF => Some(Taken::End(Offset(raw.offset()))),
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED => {
+            Some(Taken::Denied(KafkaError::TopicDenied))
+        }
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET
+        | RDKafkaRespErr::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE
+        | RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION
+        | RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC
+        | RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+        | RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_ID => Some(Taken::StartLost(raw.error_text())),
+        // librdkafka gets over it by itself.
+        _ => {
+            log::warn!("Kafka: {}", raw.error_text());
+            None
+        }
+    }
+}
+
+#[expect(unsafe_code, reason = "librdkafka's C interface")]
+impl Drop for Several {
+    fn drop(&mut self) {
+        self.queue.clear();
+        let partitions: Vec<_> = self.fetched.keys().cloned().collect();
+        partitions.iter().for_each(|partition| self.end(partition));
+        self.attached = None;
+        // SAFETY: each is live and freed once, dependents first; no message of this queue is left.
+        unsafe {
+            rd::rd_kafka_queue_destroy(self.native.as_ptr());
+            rd::rd_kafka_destroy(self.rk.as_ptr());
+        }
+    }
+}
+
+impl RawMessage {
+    /// Of which partition it is.
+    fn partition(&self) -> Option<TopicPartition> {
+        let (topic, number) = self.topic_and_partition()?;
+        Some(TopicPartition::new(Topic::new(&topic).ok()?, number))
+    }
+}

@@ -1,0 +1,269 @@
+//! The group's own thread: what membership says, where partitions begin, commits, releases. It waits for nobody who consumes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use kafkavisor_group::commits::Author;
+use kafkavisor_kafka::offsets::MemberNode;
+
+use super::callbacks::Callbacks;
+use super::state::{Shared, Stage, Tenure};
+use crate::clock::now;
+use crate::consumer::progress::Progress;
+use crate::consumer::reach::{Reached, Setup};
+use crate::consumer::{ConsumerError, PartitionerError};
+use crate::ids::{FencingToken, Offset, TopicPartition};
+use crate::membership::{Member, Notice, Options, ZookeeperMember};
+
+/// The topics are looked at this often: what grows is noticed (yelp_kafka: every 120 s).
+const TOPICS_EVERY: Duration = Duration::from_secs(5);
+/// How long leaving the group may take.
+const LEAVING: Duration = Duration::from_secs(5);
+
+/// What comes to the thread.
+#[derive(Debug)]
+pub(super) enum Input {
+    Notice(Notice),
+    /// Somebody is done with what was waited for.
+    Done,
+    /// The place that a partition was read from is lost.
+    Lost(TopicPartition, u64),
+    /// Commit, and say how that went.
+    Commit(Sender<Result<(), ConsumerError>>),
+    /// Commit, release, leave; then say so.
+    Stop(Sender<Result<(), ConsumerError>>),
+}
+
+pub(super) struct Engine {
+    pub(super) shared: Arc<Shared>,
+    pub(super) setup: Setup,
+    pub(super) reached: Reached,
+    pub(super) member: ZookeeperMember,
+    pub(super) options: Options,
+    pub(super) author: Author,
+    pub(super) callbacks: Callbacks,
+    /// To be told of before they are released.
+    pub(super) revoked: BTreeSet<TopicPartition>,
+    pub(super) turns: u64,
+    pub(super) commit_at: Instant,
+    pub(super) topics_at: Instant,
+}
+
+impl Engine {
+    /// Until it is stopped, or membership is lost.
+    pub(super) fn run(mut self, inputs: &Receiver<Input>) {
+        loop {
+            // Whoever could say something has gone without a word: nothing is anybody's.
+            let first = match inputs.recv_deadline(self.next_deadline()) {
+                Ok(input) => Some(input),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            for input in first.into_iter().chain(inputs.try_iter()) {
+                match input {
+                    Input::Notice(notice) => self.noticed(notice),
+                    Input::Done => {}
+                    Input::Lost(partition, turn) => self.locate_again(&partition, turn),
+                    Input::Commit(reply) => {
+                        // Whoever has asked may have gone meanwhile.
+                        let _nobody = reply.send(self.commit_all());
+                    }
+                    Input::Stop(reply) => {
+                        let failure = self.shared.state().failure.clone();
+                        let ended = failure.map_or_else(|| self.stop(inputs), |failure| Err(failure.into()));
+                        let _nobody = reply.send(ended);
+                        return;
+                    }
+                }
+            }
+            if self.shared.state().failure.is_some() {
+                return;
+            }
+            self.tick();
+        }
+    }
+
+    fn next_deadline(&self) -> Instant {
+        let state = self.shared.state();
+        let stages = state.tenures.values().filter_map(|tenure| match tenure.stage {
+            Stage::Locating { at, .. } => Some(at.max(now() + Duration::from_millis(10))),
+            Stage::Leaving { until } => Some(until),
+            Stage::Consuming | Stage::Parked => None,
+        });
+        stages.chain([self.commit_at, self.topics_at]).min().unwrap_or(self.topics_at)
+    }
+
+    fn tick(&mut self) {
+        let time = now();
+        if time >= self.topics_at {
+            self.topics_at = time + TOPICS_EVERY;
+            self.look_at_topics();
+        }
+        self.locate(time);
+        let config = &self.setup.config;
+        let many = config.auto_commit_interval_messages().is_some_and(|n| self.shared.state().done >= n);
+        if config.auto_commit_enable() && (many || time >= self.commit_at) {
+            self.commit_at = time + config.auto_commit_interval();
+            self.commit_unasked("it is tried again");
+        } else if time >= self.commit_at {
+            self.commit_at = time + config.auto_commit_interval();
+        }
+        let revoked = std::mem::take(&mut self.revoked);
+        if !revoked.is_empty() {
+            self.callbacks.revoked(&revoked);
+        }
+        self.release_what_is_finished(time);
+    }
+
+    fn noticed(&mut self, notice: Notice) {
+        let group = self.setup.config.group_id().clone();
+        match notice {
+            Notice::Joined { node: Some(node), .. } => {
+                self.author = Author::Member(MemberNode(self.options.member_node(&node)));
+            }
+            Notice::Assigned { partition, token } => self.assigned(partition, token),
+            Notice::Revoked { partition, token } => self.revoked(partition, token),
+            Notice::Lost { partition, .. } => {
+                log::warn!("group {group}: {partition} is lost: it may be somebody else's already");
+                self.drop_tenure(&partition);
+            }
+            Notice::Settled { .. } => {
+                let mut state = self.shared.state();
+                state.settled = true;
+                let held: BTreeSet<_> = state.tenures.keys().cloned().collect();
+                drop(state);
+                self.shared.tell();
+                self.callbacks.settled(&held);
+            }
+            Notice::Unsettled => self.shared.state().settled = false,
+            Notice::SessionLost => {
+                self.author = Author::Nobody;
+                let why =
+                    "the session is lost, and every partition with it: start the group again".to_owned();
+                let servers = self.shared.servers.clone();
+                self.shared.fail(PartitionerError::Zookeeper { servers, why });
+            }
+            Notice::Waiting { partition, by } | Notice::Blocked { partition, by } => {
+                log::warn!("group {group}: {partition} waits for {by}");
+            }
+            Notice::Troubled { why, .. } => log::error!("group {group}: {why}; it is tried again"),
+            Notice::Suspended => log::warn!("group {group}: cut off from ZooKeeper"),
+            Notice::Reconnected => log::info!("group {group}: connected to ZooKeeper again"),
+            Notice::Joined { node: None, .. }
+            | Notice::Listed { .. }
+            | Notice::NoLongerWaiting { .. }
+            | Notice::Contended { .. }
+            | Notice::Evidence { .. }
+            | Notice::Untroubled { .. }
+            | Notice::Left => {}
+        }
+    }
+
+    fn assigned(&mut self, partition: TopicPartition, token: Option<FencingToken>) {
+        self.turns += 1;
+        let tenure = Tenure {
+            turn: self.turns,
+            token,
+            topic_id: None,
+            made_again: false,
+            stage: Stage::Locating { at: now(), tries: 0 },
+            progress: Progress::at(Offset(0), true),
+        };
+        self.shared.state().tenures.insert(partition, tenure);
+    }
+
+    /// What was handed over may be finished first, for a while.
+    fn revoked(&mut self, partition: TopicPartition, token: Option<FencingToken>) {
+        self.revoked.insert(partition.clone());
+        let until = now() + self.setup.config.max_termination_timeout();
+        let mut state = self.shared.state();
+        match state.tenures.get_mut(&partition) {
+            Some(tenure) => {
+                tenure.stage = Stage::Leaving { until };
+                self.shared.fetching().end(&partition);
+            }
+            None => self.member.released(partition, token),
+        }
+    }
+
+    fn drop_tenure(&mut self, partition: &TopicPartition) -> Option<Tenure> {
+        let mut state = self.shared.state();
+        let tenure = state.tenures.remove(partition);
+        self.shared.fetching().end(partition);
+        tenure
+    }
+
+    fn release_what_is_finished(&mut self, time: Instant) {
+        let finished = |tenure: &Tenure| match tenure.stage {
+            Stage::Leaving { until } => time >= until || !tenure.progress.is_open(),
+            Stage::Locating { .. } | Stage::Consuming | Stage::Parked => false,
+        };
+        let state = self.shared.state();
+        let leaving: Vec<_> =
+            state.tenures.iter().filter(|(_, t)| finished(t)).map(|(key, _)| key.clone()).collect();
+        drop(state);
+        if leaving.is_empty() {
+            return;
+        }
+        self.commit_unasked("its partition is released all the same");
+        for partition in leaving {
+            if let Some(tenure) = self.drop_tenure(&partition) {
+                self.member.released(partition, tenure.token);
+            }
+        }
+    }
+
+    fn look_at_topics(&mut self) {
+        let Some(changes) = self.reached.topics.look() else { return };
+        let mut state = self.shared.state();
+        for (partition, id) in changes.made_again {
+            let Some(tenure) = state.tenures.get_mut(&partition) else { continue };
+            tenure.made_again = true;
+            tenure.topic_id = id;
+            if matches!(tenure.stage, Stage::Consuming | Stage::Parked) {
+                tenure.stage = Stage::Locating { at: now(), tries: 0 };
+                self.shared.fetching().end(&partition);
+            }
+        }
+        drop(state);
+        if !changes.partitions.is_empty() {
+            self.member.partitions_changed(changes.partitions);
+        }
+    }
+
+    fn stop(&mut self, inputs: &Receiver<Input>) -> Result<(), ConsumerError> {
+        let held: BTreeSet<_> = self.shared.state().tenures.keys().cloned().collect();
+        if !held.is_empty() {
+            self.callbacks.revoked(&held);
+        }
+        let unasked = self.setup.config.auto_commit_enable();
+        let committed = if unasked { self.commit_all() } else { Ok(()) };
+        for partition in held {
+            // The others are released as each is revoked.
+            if let Some(Tenure { stage: Stage::Leaving { .. }, token, .. }) = self.drop_tenure(&partition) {
+                self.member.released(partition, token);
+            }
+        }
+        self.member.leave();
+        let until = now() + LEAVING;
+        loop {
+            match inputs.recv_deadline(until) {
+                Ok(Input::Notice(Notice::Revoked { partition, token })) => {
+                    self.member.released(partition, token);
+                }
+                Ok(Input::Notice(Notice::Left | Notice::SessionLost)) => break,
+                Ok(Input::Notice(_) | Input::Done | Input::Lost(..) | Input::Commit(_) | Input::Stop(_)) => {}
+                Err(_) => {
+                    log::warn!(
+                        "ZooKeeper did not confirm that group {} was left",
+                        self.setup.config.group_id()
+                    );
+                    break;
+                }
+            }
+        }
+        committed
+    }
+}

@@ -1,0 +1,255 @@
+//! A member of a group: its messages, and what is done with them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Sender, bounded};
+use kafkavisor_kafka::error::KafkaError;
+use kafkavisor_kafka::fetch::Taken;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::begin::Begun;
+use super::engine::Input;
+use super::state::{Shared, Stage};
+use crate::clock::now;
+use crate::consumer::{Consume, ConsumerError, Message, PartitionerError};
+use crate::consumer_config::KafkaConsumerConfig;
+use crate::ids::{FencingToken, TopicPartition};
+
+/// A lease that ends is noticed so soon, whoever waits.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Longest that a commit may be waited for.
+const COMMIT_WITHIN: Duration = Duration::from_secs(30);
+
+/// A member of a group. When it is dropped, what is done is committed (unless auto-commit is off), its partitions are released, and it
+/// leaves the group.
+#[derive(Debug)]
+pub struct StartedConsumerGroup {
+    shared: Arc<Shared>,
+    inputs: Sender<Input>,
+    thread: Option<JoinHandle<()>>,
+    timeout: Option<Duration>,
+    /// Commit at the latest when so many are done.
+    many: Option<u64>,
+}
+
+impl StartedConsumerGroup {
+    pub(super) fn new(begun: Begun, config: &KafkaConsumerConfig) -> Self {
+        let Begun { shared, inputs, thread } = begun;
+        let many = config.auto_commit_interval_messages().filter(|_| config.auto_commit_enable());
+        Self { shared, inputs, thread: Some(thread), timeout: config.consumer_timeout(), many }
+    }
+
+    pub(super) fn failure(&self) -> Option<PartitionerError> {
+        self.shared.state().failure.clone()
+    }
+
+    /// The next message of any partition that is this member's, in order within each; [`ConsumerError::Timeout`] when none came within
+    /// `consumer_timeout`. Meanwhile the group is balanced, whether this is called or not.
+    #[expect(clippy::should_implement_trait, reason = "yelp_kafka's name, and a time-out is no end")]
+    pub fn next(&mut self) -> Result<Message, ConsumerError> {
+        let until = self.timeout.map(|timeout| now() + timeout);
+        loop {
+            self.look()?;
+            self.shared.wake.settle();
+            let taken = self.shared.fetching().take();
+            match taken {
+                Some((partition, turn, taken)) => {
+                    if let Some(message) = self.taken(partition, turn, taken)? {
+                        return Ok(message);
+                    }
+                }
+                None => self.wait(until)?,
+            }
+        }
+    }
+
+    /// Messages one after the other, until none came within `consumer_timeout`. An error that is no time-out is an item, and whether
+    /// to go on then is the caller's.
+    pub fn iter(&mut self) -> Messages<'_> {
+        Messages(self)
+    }
+
+    /// The caller is done with this message. Its partition's offset is committed up to the first message that nobody is done with,
+    /// so that none is lost. A second time does nothing.
+    pub fn task_done(&self, message: &Message) -> Result<(), ConsumerError> {
+        let partition = message.topic_partition();
+        let mut state = self.shared.state();
+        if let Some(refusal) = self.shared.refusal(&state) {
+            return Err(refusal.into());
+        }
+        let done = state.tenures.get_mut(&partition).filter(|tenure| match tenure.stage {
+            Stage::Consuming | Stage::Leaving { .. } => true,
+            Stage::Locating { .. } | Stage::Parked => false,
+        });
+        let Some(tenure) = done else {
+            return Err(ConsumerError::NotOurs { partition, offset: message.offset });
+        };
+        if !tenure.progress.done(message.offset) {
+            return Err(ConsumerError::NotOurs { partition, offset: message.offset });
+        }
+        let released = matches!(tenure.stage, Stage::Leaving { .. }) && !tenure.progress.is_open();
+        state.done += 1;
+        let many = self.many.is_some_and(|many| state.done == many);
+        drop(state);
+        if released || many {
+            self.tell(Input::Done);
+        }
+        Ok(())
+    }
+
+    /// Commits what the caller is done with, and waits until that is confirmed; the first partition's error, where there is any.
+    pub fn commit(&self) -> Result<(), ConsumerError> {
+        if let Some(refusal) = self.shared.refusal(&self.shared.state()) {
+            return Err(refusal.into());
+        }
+        let (say, said) = bounded(1);
+        self.tell(Input::Commit(say));
+        said.recv_timeout(COMMIT_WITHIN).unwrap_or_else(|_| Err(self.no_answer()))
+    }
+
+    /// The partitions that are this member's now.
+    pub fn partitions(&self) -> BTreeSet<TopicPartition> {
+        self.shared.state().tenures.keys().cloned().collect()
+    }
+
+    /// A number that grows from owner to owner of the partition, for what is written to in its name: see
+    /// [`KafkaConsumerGroup`](super::KafkaConsumerGroup). None where it is not this member's.
+    pub fn fencing_token(&self, partition: &TopicPartition) -> Option<FencingToken> {
+        self.shared.state().tenures.get(partition)?.token
+    }
+
+    /// Leaves the group as dropping does, and says what could not be committed.
+    pub fn stop(mut self) -> Result<(), ConsumerError> {
+        self.end()
+    }
+
+    /// Why there can be no more messages; what can't begin is told once.
+    fn look(&self) -> Result<(), ConsumerError> {
+        let mut state = self.shared.state();
+        if let Some(refusal) = self.shared.refusal(&state) {
+            drop(state);
+            self.shared.fail(refusal.clone());
+            self.tell(Input::Done);
+            return Err(refusal.into());
+        }
+        state.parked.pop().map_or(Ok(()), |(partition, why)| Err(ConsumerError::Parked { partition, why }))
+    }
+
+    /// The message, where it is ours still.
+    fn taken(
+        &self,
+        partition: TopicPartition,
+        turn: u64,
+        taken: Taken,
+    ) -> Result<Option<Message>, ConsumerError> {
+        let mut state = self.shared.state();
+        let Some(tenure) = state.tenures.get_mut(&partition).filter(|tenure| tenure.turn == turn) else {
+            return Ok(None);
+        };
+        if !matches!(tenure.stage, Stage::Consuming) {
+            return Ok(None);
+        }
+        match taken {
+            // The lease is looked at last: the message may have waited.
+            Taken::Message { offset, timestamp, key, value, headers } => {
+                let ours = self.shared.lease.left().is_some() && tenure.progress.hand(offset);
+                let TopicPartition { topic, partition } = partition;
+                let message = Message { topic, partition, offset, timestamp, key, value, headers };
+                Ok(ours.then_some(message))
+            }
+            Taken::End(offset) => {
+                tenure.progress.seen(offset);
+                Ok(None)
+            }
+            Taken::StartLost(why) => {
+                log::warn!("{partition}: {why}; where it goes on is looked for");
+                self.tell(Input::Lost(partition, turn));
+                Ok(None)
+            }
+            Taken::Denied(error) => {
+                self.tell(Input::Lost(partition, turn));
+                Err(error.into())
+            }
+        }
+    }
+
+    fn wait(&self, until: Option<Instant>) -> Result<(), ConsumerError> {
+        let left = until.map(|until| until.saturating_duration_since(now()));
+        if let (Some(timeout), Some(Duration::ZERO)) = (self.timeout, left) {
+            return Err(ConsumerError::Timeout(timeout));
+        }
+        let time = left.unwrap_or(LOOK_EVERY).min(LOOK_EVERY);
+        // Less than a millisecond must not be none at all.
+        let milliseconds = u16::try_from(time.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
+        let mut descriptors = [PollFd::new(self.shared.wake.descriptor(), PollFlags::POLLIN)];
+        // Whatever ended it, there is another look.
+        let _woken = poll(&mut descriptors, PollTimeout::from(milliseconds));
+        Ok(())
+    }
+
+    fn tell(&self, input: Input) {
+        // A thread that has ended has said why.
+        let _heard = self.inputs.send(input);
+    }
+
+    fn no_answer(&self) -> ConsumerError {
+        self.failure().map_or_else(|| KafkaError::TimedOut.into(), ConsumerError::from)
+    }
+
+    fn end(&mut self) -> Result<(), ConsumerError> {
+        let Some(thread) = self.thread.take() else { return Ok(()) };
+        let (say, said) = bounded(1);
+        self.tell(Input::Stop(say));
+        let ended = said.recv_timeout(COMMIT_WITHIN).unwrap_or_else(|_| Err(self.no_answer()));
+        // A panic there has been told already.
+        let _panicked = thread.join();
+        ended
+    }
+}
+
+impl Drop for StartedConsumerGroup {
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            log::warn!("{error}: what is not committed comes again");
+        }
+    }
+}
+
+impl Consume for StartedConsumerGroup {
+    fn next(&mut self) -> Result<Message, ConsumerError> {
+        Self::next(self)
+    }
+
+    fn task_done(&mut self, message: &Message) -> Result<(), ConsumerError> {
+        Self::task_done(self, message)
+    }
+
+    fn commit(&mut self) -> Result<(), ConsumerError> {
+        Self::commit(self)
+    }
+}
+
+/// Messages one after the other: see [`StartedConsumerGroup::iter`].
+#[derive(Debug)]
+pub struct Messages<'a>(&'a mut StartedConsumerGroup);
+
+impl Messages<'_> {
+    /// As [`StartedConsumerGroup::task_done`], while the messages are gone through.
+    pub fn task_done(&self, message: &Message) -> Result<(), ConsumerError> {
+        StartedConsumerGroup::task_done(self.0, message)
+    }
+}
+
+impl Iterator for Messages<'_> {
+    type Item = Result<Message, ConsumerError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.0.next() {
+            Err(ConsumerError::Timeout(_)) => None,
+            other => Some(other),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Reaching Kafka and ZooKeeper for consumers of a group.
+
+use std::collections::BTreeMap;
+use std::fmt::{Debug, Formatter};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kafkavisor_group::start::Elsewhere;
+use kafkavisor_group::starts::{Places, Starts};
+use kafkavisor_group::topics::Topics;
+use kafkavisor_kafka::clients::Clients;
+use kafkavisor_kafka::error::KafkaError;
+use kafkavisor_kafka::offsets::{DualOffsets, KafkaOffsets, OffsetStore, ZookeeperOffsets};
+use kafkavisor_kafka::properties::client_properties;
+use nix::unistd::gethostname;
+use uuid::Uuid;
+
+use super::{ConsumerError, PartitionerError};
+use crate::async_thread::AsyncThread;
+use crate::clock::now;
+use crate::config::ZookeeperAddress;
+use crate::consumer_config::KafkaConsumerConfig;
+use crate::ensemble::ensemble;
+use crate::ids::Topic;
+use crate::membership::{Connection, Identity, Options};
+use crate::offset_storage::OffsetStorage;
+use crate::partitioner::group_path::TopicsRepr;
+
+/// Longest that all of it may take.
+const WITHIN: Duration = Duration::from_secs(10);
+/// As kazoo's default.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a consumer is set up with.
+#[derive(Clone)]
+pub(super) struct Setup {
+    pub(super) topics: Vec<Topic>,
+    pub(super) config: KafkaConsumerConfig,
+    /// librdkafka's, for security and the like.
+    pub(super) properties: BTreeMap<String, String>,
+    pub(super) repr: TopicsRepr,
+}
+
+/// Without the properties' values, among which are secrets.
+impl Debug for Setup {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let Self { topics, config, properties, repr } = self;
+        let mut shown = f.debug_struct("Setup");
+        shown.field("topics", topics).field("config", config).field("properties", &properties.keys());
+        shown.field("repr", repr).finish()
+    }
+}
+
+/// What was reached.
+pub(super) struct Reached {
+    pub(super) store: Arc<dyn OffsetStore>,
+    pub(super) starts: Starts,
+    pub(super) topics: Topics,
+    /// Signs commits.
+    pub(super) instance: String,
+    /// What clients are made with.
+    pub(super) properties: BTreeMap<String, String>,
+    /// Where ZooKeeper's clients for offsets live.
+    pub(super) _offsets: Option<AsyncThread>,
+}
+
+impl Setup {
+    fn client_properties(&self) -> BTreeMap<String, String> {
+        let mut theirs = self.properties.clone();
+        let ours = [
+            ("client.id", self.config.client_id().to_owned()),
+            ("fetch.message.max.bytes", self.config.fetch_message_max_bytes().to_string()),
+            ("fetch.min.bytes", self.config.fetch_min_bytes().to_string()),
+        ];
+        for (name, value) in ours {
+            theirs.entry(name.to_owned()).or_insert(value);
+        }
+        client_properties(&self.config.cluster().broker_list, &theirs)
+    }
+
+    fn zookeeper(&self) -> Result<Option<ZookeeperAddress>, ConsumerError> {
+        let address = &self.config.cluster().zookeeper;
+        if address.is_empty() {
+            return Ok(None);
+        }
+        let parsed = address.parse().map_err(|error| {
+            PartitionerError::Configuration(format!("ZooKeeper's address {address:?}: {error}"))
+        })?;
+        Ok(Some(parsed))
+    }
+
+    /// Reaches Kafka, and the place where the group's offsets are.
+    pub(super) fn reach(&self) -> Result<Reached, ConsumerError> {
+        let until = now() + WITHIN;
+        let config = &self.config;
+        let group = config.group_id();
+        let properties = self.client_properties();
+        let clients = Arc::new(Clients::new(&properties, group)?);
+        clients.reach(until)?;
+        let topics = Topics::first_look(Arc::clone(&clients), self.topics.clone(), until)
+            .map_err(|(_, error)| error)?;
+        let zookeeper = self.zookeeper()?;
+        let thread = match (&zookeeper, config.offset_storage()) {
+            (None, OffsetStorage::Kafka) => None,
+            _ => Some(AsyncThread::start("offsets").map_err(no_thread)?),
+        };
+        let in_zookeeper = |address: &ZookeeperAddress, thread: &AsyncThread| {
+            let ensemble = ensemble(address, None, None);
+            ZookeeperOffsets::new(thread.handle(), ensemble, &address.chroot, group)
+        };
+        let in_kafka: Arc<dyn OffsetStore> = Arc::new(KafkaOffsets::new(Arc::clone(&clients), group)?);
+        let places = match (config.offset_storage(), &zookeeper, &thread) {
+            (OffsetStorage::Kafka, Some(address), Some(thread)) => {
+                let classic = Arc::new(in_zookeeper(address, thread));
+                Places { store: in_kafka, elsewhere: Some((Elsewhere::Zookeeper, classic)) }
+            }
+            (OffsetStorage::Kafka, ..) => Places { store: in_kafka, elsewhere: None },
+            (storage, Some(address), Some(thread)) => {
+                let offsets = in_zookeeper(address, thread).signed();
+                offsets.reach(until).map_err(|error| unreached(&zookeeper_servers(address), &error))?;
+                let offsets: Arc<dyn OffsetStore> = Arc::new(offsets);
+                if storage == OffsetStorage::Dual {
+                    Places { store: Arc::new(DualOffsets::new(in_kafka, offsets)), elsewhere: None }
+                } else {
+                    Places { store: offsets, elsewhere: Some((Elsewhere::Kafka, in_kafka)) }
+                }
+            }
+            (_, None, _) | (_, _, None) => {
+                return Err(PartitionerError::Configuration(
+                    "offsets in ZooKeeper, the default, need its address: give the cluster one, or set \
+                     `offset_storage` to Kafka"
+                        .to_owned(),
+                )
+                .into());
+            }
+        };
+        let instance = Uuid::new_v4().simple().to_string();
+        let store = Arc::clone(&places.store);
+        let starts =
+            Starts { clients, places, instance: instance.clone(), reset: config.auto_offset_reset() };
+        Ok(Reached { store, starts, topics, instance, properties, _offsets: thread })
+    }
+
+    /// How the group is joined.
+    pub(super) fn membership(&self) -> Result<Options, ConsumerError> {
+        let address = self.zookeeper()?.ok_or_else(|| {
+            PartitionerError::Configuration(
+                "a consumer group needs ZooKeeper's address: give the cluster one".to_owned(),
+            )
+        })?;
+        let folder = self.config.group_folder(&self.topics, self.repr);
+        Ok(Options {
+            ensemble: ensemble(&address, None, None),
+            chroot: address.chroot.clone(),
+            group_path: folder.path().to_owned(),
+            siblings: folder.parent().is_some(),
+            session_timeout: SESSION_TIMEOUT,
+            cooldown: self.config.partitioner_cooldown(),
+            identity: Identity { fqdn: host_name(), pid: std::process::id() },
+        })
+    }
+}
+
+/// The first session of a membership. To be called on a thread that is in no async runtime.
+pub(super) fn connect(thread: &AsyncThread, options: &Options) -> Result<Connection, ConsumerError> {
+    let connected = thread.handle().block_on(Connection::establish(options, WITHIN));
+    Ok(connected.map_err(|error| unreached(options.ensemble.servers(), &error))?)
+}
+
+/// ZooKeeper, and what is wrong there.
+pub(super) fn unreached(servers: &str, error: &impl ToString) -> PartitionerError {
+    PartitionerError::Zookeeper { servers: servers.to_owned(), why: error.to_string() }
+}
+
+fn zookeeper_servers(address: &ZookeeperAddress) -> String {
+    address.servers.join(",")
+}
+
+pub(super) fn no_thread(error: std::io::Error) -> ConsumerError {
+    KafkaError::Client(format!("failed to start a thread: {error}")).into()
+}
+
+/// The machine's name, without what a node's name must not hold.
+fn host_name() -> String {
+    let name = gethostname().map(|name| name.to_string_lossy().replace('/', "_")).unwrap_or_default();
+    if name.is_empty() { "localhost".to_owned() } else { name }
+}

@@ -1,0 +1,320 @@
+//! A consumer of partitions that it is told, in no group's membership.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{Debug, Formatter};
+use std::time::{Duration, Instant};
+
+use kafkavisor_group::commit_note::CommitNote;
+use kafkavisor_group::commits::{Author, CommitError, CommitRequest, SharedLease, commit};
+use kafkavisor_group::start::{Decision, Why};
+use kafkavisor_group::starts::{Asked, StartError};
+use kafkavisor_kafka::fetch::{Several, Taken, Wake};
+use kafkavisor_kafka::offsets::{OffsetError, Stored};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::group::begin::cannot_fetch;
+use super::progress::Progress;
+use super::reach::{Reached, Setup};
+use super::{ConsumerError, Message, PartitionerError};
+use crate::async_thread::apart;
+use crate::clock::{Boottime, now};
+use crate::consumer_config::KafkaConsumerConfig;
+use crate::ids::{Offset, Topic, TopicPartition};
+use crate::partitioner::group_path::TopicsRepr;
+
+/// How long a wait may be cut into.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Consumes one topic, or some partitions of it, from the group's offsets on; who else does so is not asked. From yelp_kafka:
+/// `yelp_kafka.consumer.KafkaSimpleConsumer`.
+///
+/// A message counts as done when the next one is asked for, or when a commit is asked for. Where auto-commit is on, offsets are committed by
+/// interval and count while messages are asked for, and when the consumer is closed or dropped. The original counts a message as done the
+/// moment it is handed over, and loses it where the program dies.
+pub struct KafkaSimpleConsumer {
+    config: KafkaConsumerConfig,
+    reached: Reached,
+    fetching: Several,
+    lease: SharedLease,
+    at: BTreeMap<TopicPartition, Progress>,
+    /// Handed over last.
+    last: Option<(TopicPartition, Offset)>,
+    done: u64,
+    commit_at: Instant,
+    closed: bool,
+}
+
+impl Debug for KafkaSimpleConsumer {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KafkaSimpleConsumer").field("partitions", &self.at.keys()).finish_non_exhaustive()
+    }
+}
+
+impl KafkaSimpleConsumer {
+    /// Reaches Kafka and begins where the group is in these partitions of the topic; `None` is all of them.
+    pub fn connect(
+        topic: &str,
+        config: KafkaConsumerConfig,
+        partitions: Option<&[i32]>,
+    ) -> Result<Self, ConsumerError> {
+        Self::connect_with(topic, config, partitions, BTreeMap::new())
+    }
+
+    /// ... with properties of librdkafka's, for security and the like.
+    pub fn connect_with(
+        topic: &str,
+        config: KafkaConsumerConfig,
+        partitions: Option<&[i32]>,
+        properties: BTreeMap<String, String>,
+    ) -> Result<Self, ConsumerError> {
+        let topic = Topic::new(topic).map_err(|error| PartitionerError::Configuration(error.to_string()))?;
+        let setup = Setup { topics: vec![topic.clone()], config, properties, repr: TopicsRepr::Python3 };
+        let reached = apart(|| setup.reach())?;
+        let there = reached.topics.partitions();
+        let wanted: BTreeSet<_> = match partitions {
+            None => there.clone(),
+            Some(numbers) => numbers.iter().map(|n| TopicPartition::new(topic.clone(), *n)).collect(),
+        };
+        if wanted.is_empty() {
+            return Err(PartitionerError::NoPartitions(vec![topic.to_string()]).into());
+        }
+        if let Some(missing) = wanted.difference(&there).next() {
+            let why = format!("there is no partition {missing}: the topic has {}", there.len());
+            return Err(PartitionerError::Configuration(why).into());
+        }
+        let fetching = Several::new(&reached.properties, None).map_err(cannot_fetch)?;
+        let lease = SharedLease::default();
+        // Nobody deals these partitions out, so nobody takes them away.
+        lease.set(Boottime(u64::MAX));
+        let commit_at = now() + setup.config.auto_commit_interval();
+        let config = setup.config;
+        let mut consumer = Self {
+            config,
+            reached,
+            fetching,
+            lease,
+            at: BTreeMap::new(),
+            last: None,
+            done: 0,
+            commit_at,
+            closed: false,
+        };
+        consumer.begin(&wanted)?;
+        Ok(consumer)
+    }
+
+    /// The next message. Where `block` is false nothing is waited for; `timeout` is how long else, `None` for ever.
+    pub fn message(
+        &mut self,
+        block: bool,
+        timeout: Option<Duration>,
+    ) -> Result<Option<Message>, ConsumerError> {
+        let until = if block { timeout.map(|timeout| now() + timeout) } else { Some(now()) };
+        self.settle_last();
+        loop {
+            self.commit_when_due();
+            let wake = self.fetching.wake();
+            wake.settle();
+            match self.fetching.take() {
+                Some((partition, _, taken)) => {
+                    if let Some(message) = self.taken(partition, taken)? {
+                        return Ok(Some(message));
+                    }
+                }
+                None if until.is_some_and(|until| now() >= until) => return Ok(None),
+                None => self.wait(&wake, until),
+            }
+        }
+    }
+
+    /// Commits all that was handed over, and waits until that is confirmed.
+    pub fn commit(&mut self) -> Result<(), ConsumerError> {
+        self.settle_last();
+        self.write()
+    }
+
+    /// Commits up to this message, it included, whatever was handed over since.
+    pub fn commit_message(&mut self, message: &Message) -> Result<(), ConsumerError> {
+        let next = Offset(message.offset.0 + 1);
+        self.write_offsets(BTreeMap::from([(message.topic_partition(), next)]), BTreeSet::new())
+    }
+
+    /// Ends it: commits what was handed over where auto-commit is on, and says what could not be.
+    pub fn close(mut self) -> Result<(), ConsumerError> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), ConsumerError> {
+        if std::mem::replace(&mut self.closed, true) || !self.config.auto_commit_enable() {
+            return Ok(());
+        }
+        self.commit()
+    }
+
+    fn begin(&mut self, wanted: &BTreeSet<TopicPartition>) -> Result<(), ConsumerError> {
+        let asked = wanted.iter().zip(1..).map(|(partition, request)| Asked {
+            partition: partition.clone(),
+            request,
+            made_again: false,
+        });
+        let (starts, topics) = (&self.reached.starts, &mut self.reached.topics);
+        let asked = asked.collect();
+        let found = apart(|| starts.find(topics, asked));
+        let (mut begun, mut first, mut others) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+        for found in found {
+            match found.decision {
+                Ok(Decision::At { offset, why }) => {
+                    if why == Why::Reset {
+                        first.insert(found.partition.clone());
+                        others.extend(found.begins);
+                    }
+                    begun.insert(found.partition, offset);
+                }
+                Ok(Decision::Park(why)) => {
+                    return Err(ConsumerError::Parked { partition: found.partition, why });
+                }
+                Err(error) => return Err(not_found(found.partition, error)),
+            }
+        }
+        // Of a topic that begins all starts are kept, so that later ones don't think it new.
+        if !first.is_empty() {
+            let mut offsets: BTreeMap<_, _> = others;
+            first.extend(offsets.keys().cloned());
+            offsets.extend(begun.iter().map(|(key, offset)| (key.clone(), *offset)));
+            self.write_offsets(offsets, first)?;
+        }
+        for (turn, (partition, offset)) in (1..).zip(begun) {
+            self.fetching.begin(&partition, offset, turn).map_err(cannot_fetch)?;
+            self.at.insert(partition, Progress::at(offset, true));
+        }
+        Ok(())
+    }
+
+    fn taken(&mut self, partition: TopicPartition, taken: Taken) -> Result<Option<Message>, ConsumerError> {
+        let Some(progress) = self.at.get_mut(&partition) else { return Ok(None) };
+        match taken {
+            Taken::Message { offset, timestamp, key, value, headers } => {
+                if !progress.hand(offset) {
+                    return Ok(None);
+                }
+                self.last = Some((partition.clone(), offset));
+                let TopicPartition { topic, partition } = partition;
+                Ok(Some(Message { topic, partition, offset, timestamp, key, value, headers }))
+            }
+            Taken::End(offset) => {
+                progress.seen(offset);
+                Ok(None)
+            }
+            Taken::StartLost(why) => Err(ConsumerError::Parked { partition, why }),
+            Taken::Denied(error) => Err(error.into()),
+        }
+    }
+
+    /// What was handed over last is done.
+    fn settle_last(&mut self) {
+        let Some((partition, offset)) = self.last.take() else { return };
+        if let Some(progress) = self.at.get_mut(&partition) {
+            let _was_handed_over = progress.done(offset);
+            self.done += 1;
+        }
+    }
+
+    fn commit_when_due(&mut self) {
+        if !self.config.auto_commit_enable() {
+            return;
+        }
+        let many = self.config.auto_commit_interval_messages().is_some_and(|many| self.done >= many);
+        if !many && now() < self.commit_at {
+            return;
+        }
+        if let Err(error) = self.write() {
+            log::warn!("group {}: {error}; it is tried again", self.config.group_id());
+        }
+    }
+
+    fn write(&mut self) -> Result<(), ConsumerError> {
+        self.done = 0;
+        self.commit_at = now() + self.config.auto_commit_interval();
+        let of = |(key, progress): (&TopicPartition, &Progress)| Some((key.clone(), progress.uncommitted()?));
+        let offsets: BTreeMap<_, _> = self.at.iter().filter_map(of).collect();
+        self.write_offsets(offsets, BTreeSet::new())
+    }
+
+    fn write_offsets(
+        &mut self,
+        offsets: BTreeMap<TopicPartition, Offset>,
+        starts: BTreeSet<TopicPartition>,
+    ) -> Result<(), ConsumerError> {
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        let stored = |(key, offset): (&TopicPartition, &Offset)| {
+            let topic_id = self.reached.topics.id(&key.topic);
+            let note = CommitNote::new(self.config.client_id(), &self.reached.instance, topic_id).to_text();
+            (key.clone(), Stored { offset: *offset, note })
+        };
+        let request =
+            CommitRequest { author: Author::Only, offsets: offsets.iter().map(stored).collect(), starts };
+        let (store, lease) = (&self.reached.store, &self.lease);
+        let answers = apart(|| commit(&**store, lease, request));
+        let mut failed = Ok(());
+        for (partition, offset) in offsets {
+            match answers.get(&partition) {
+                Some(Ok(())) | None => {
+                    if let Some(progress) = self.at.get_mut(&partition) {
+                        progress.committed(offset);
+                    }
+                }
+                Some(Err(error)) if failed.is_ok() => failed = Err(not_committed(partition, error)),
+                Some(Err(_)) => {}
+            }
+        }
+        failed
+    }
+
+    #[expect(clippy::unused_self, reason = "it waits for this consumer's messages")]
+    fn wait(&self, wake: &Wake, until: Option<Instant>) {
+        let left = until.map_or(LOOK_EVERY, |until| until.saturating_duration_since(now()));
+        let milliseconds = left.min(LOOK_EVERY).as_micros().div_ceil(1000);
+        let mut descriptors = [PollFd::new(wake.descriptor(), PollFlags::POLLIN)];
+        // Whatever ended it, there is another look.
+        let _woken =
+            poll(&mut descriptors, PollTimeout::from(u16::try_from(milliseconds).unwrap_or(u16::MAX)));
+    }
+}
+
+fn not_found(partition: TopicPartition, error: StartError) -> ConsumerError {
+    match error {
+        StartError::Kafka(error) => error.into(),
+        StartError::Offset(error) | StartError::Elsewhere(error) => {
+            ConsumerError::Offset { partition, error }
+        }
+        StartError::JustBegun => ConsumerError::Offset { partition, error: OffsetError::Begun },
+    }
+}
+
+fn not_committed(partition: TopicPartition, error: &CommitError) -> ConsumerError {
+    let error = match error {
+        CommitError::Store(error) => error.clone(),
+        CommitError::JustBegun => OffsetError::Begun,
+        CommitError::NotOurs => OffsetError::NotOurs,
+    };
+    ConsumerError::NotCommitted { partition, error }
+}
+
+impl Drop for KafkaSimpleConsumer {
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            log::warn!("{error}: what is not committed comes again");
+        }
+    }
+}
+
+/// Messages one after the other, until none came within `consumer_timeout`.
+impl Iterator for KafkaSimpleConsumer {
+    type Item = Result<Message, ConsumerError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.message(true, self.config.consumer_timeout()).transpose()
+    }
+}
