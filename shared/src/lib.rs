@@ -17,6 +17,7 @@
 //! | `ensemble` | ZooKeeper as the configuration names it (features `offsets`, `zookeeper`) |
 //! | [`offset_storage`] | where a group's offsets are kept, by name |
 //! | `offsets` | a group's offsets and lag from outside, in Kafka and in ZooKeeper (feature `offsets`) |
+//! | `producer` | producers (feature `producer`) |
 //! | [`protocol`] | codecs of the handler protocols, both directions |
 //! | [`handler`] | a small typed helper for handlers written in Rust |
 //! | `metrics` | figures sent to SignalFx (feature `metrics`) |
@@ -41,6 +42,8 @@ pub mod offset_storage;
 #[cfg(feature = "offsets")]
 pub mod offsets;
 pub mod partitioner;
+#[cfg(feature = "producer")]
+pub mod producer;
 pub mod protocol;
 #[cfg(feature = "testing")]
 pub mod testing;
