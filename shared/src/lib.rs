@@ -20,7 +20,7 @@
 //! | `producer` | producers (feature `producer`) |
 //! | [`protocol`] | codecs of the handler protocols, both directions |
 //! | [`handler`] | a small typed helper for handlers written in Rust |
-//! | `metrics` | figures sent to SignalFx (feature `metrics`) |
+//! | `metrics` | figures of producers and groups, and of a program's own (features `consumer`, `producer`; sent to SignalFx: `metrics`) |
 //! | `testing` | a stand-in for the discovery service, for tests (feature `testing`) |
 
 #[cfg(feature = "offsets")]
@@ -36,7 +36,7 @@ pub mod discovery;
 pub mod ensemble;
 pub mod handler;
 pub mod membership;
-#[cfg(feature = "metrics")]
+#[cfg(any(feature = "consumer", feature = "metrics", feature = "producer"))]
 pub mod metrics;
 pub mod offset_storage;
 #[cfg(feature = "offsets")]

@@ -49,6 +49,8 @@ struct Shared {
 struct Queue {
     points: VecDeque<Datapoint>,
     dropped: u64,
+    /// Some are on their way.
+    sending: bool,
     over: bool,
 }
 
@@ -79,6 +81,20 @@ impl SignalFx {
         queue.dropped += u64::try_from(over).unwrap_or(u64::MAX);
         drop(queue);
         self.shared.news.notify_all();
+    }
+
+    /// Waits until all that there is was taken, or dropped; whether it was by then.
+    pub(super) fn wait_sent(&self, until: Instant) -> bool {
+        let mut queue = self.shared.queue();
+        loop {
+            let left = until.saturating_duration_since(now());
+            let sent = queue.points.is_empty() && !queue.sending;
+            if sent || left.is_zero() {
+                return sent;
+            }
+            let waited = self.shared.news.wait_timeout(queue, left);
+            queue = waited.map_or_else(|poisoned| poisoned.into_inner().0, |(queue, _)| queue);
+        }
     }
 
     /// How many points were dropped.
@@ -115,13 +131,18 @@ impl Sending {
                 self.runtime.block_on(send(&self.client, url, token.expose(), &batch))
             };
             match sent {
-                Ok(()) => self.succeeded(),
+                Ok(()) => {
+                    self.sent();
+                    self.succeeded();
+                }
                 Err(Refusal::Later { why, after }) => {
                     self.give_back(batch);
+                    self.sent();
                     self.failed(&why, after);
                 }
                 Err(Refusal::Never { why }) => {
                     self.shared.queue().dropped += u64::try_from(batch.len()).unwrap_or(u64::MAX);
+                    self.sent();
                     log::error!(
                         "SignalFx at {}: {why}: {} figures are dropped",
                         self.target.url,
@@ -132,6 +153,11 @@ impl Sending {
         }
     }
 
+    fn sent(&self) {
+        self.shared.queue().sending = false;
+        self.shared.news.notify_all();
+    }
+
     /// The oldest points, once there are any; none when it is over.
     fn next(&self) -> Option<Vec<Datapoint>> {
         let mut queue = self.shared.queue();
@@ -139,6 +165,7 @@ impl Sending {
             queue = self.shared.news.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         let count = queue.points.len().min(BATCH);
+        queue.sending = true;
         (!queue.over).then(|| queue.points.drain(..count).collect())
     }
 

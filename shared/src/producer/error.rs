@@ -78,7 +78,7 @@ impl ProduceCause {
             | Self::NotLeaderForPartition
             | Self::UnknownTopicOrPartition => true,
             Self::TooLarge | Self::InvalidTopic(_) | Self::Configuration(_) => false,
-            Self::Kafka(error) => !error.is_permanent(),
+            Self::Kafka(error) => super::causes::passes(error),
         }
     }
 }

@@ -29,5 +29,6 @@ mod words;
 
 #[cfg(feature = "probe")]
 pub use own_files::{Unusable, unusable_files};
-pub(crate) use signs::{Signs, look};
+pub use signs::Signs;
+pub(crate) use signs::look;
 pub use words::Trouble;

@@ -68,7 +68,7 @@ fn short(reason: &str) -> String {
 
 /// A client's memory for signs.
 #[derive(Debug, Default)]
-pub(crate) struct Signs(Mutex<Option<Sign>>);
+pub struct Signs(Mutex<Option<Sign>>);
 
 impl Signs {
     pub(crate) fn last(&self) -> Option<Sign> {
@@ -76,12 +76,12 @@ impl Signs {
     }
 
     /// A request was answered.
-    pub(crate) fn forget(&self) {
+    pub fn forget(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// What is behind the last sign, if there is one: by a look at the brokers, `host:port,...`, else by what it says.
-    pub(crate) fn explain(
+    pub fn explain(
         &self,
         brokers: &str,
         properties: &BTreeMap<String, String>,

@@ -1,0 +1,188 @@
+//! Hands figures of a producer or a group to a responder, on a thread of its own: whoever has some never waits.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rdkafka::statistics::Statistics;
+
+use super::names::{Metric, Role};
+use super::responder::{Dimensions, Emitter, Measure, MetricsResponder};
+use super::statistics::Tally;
+
+/// So many figures may wait for the responder; what comes beyond is left out.
+const WAITING: usize = 10_000;
+
+/// See the module. Dropping it waits until the responder has taken what was there.
+#[derive(Debug)]
+pub(crate) struct Reporter {
+    figures: Option<SyncSender<Figure>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+enum Figure {
+    Value(Metric, f64),
+    Statistics(Box<Statistics>),
+}
+
+impl Reporter {
+    /// Starts the thread.
+    pub(crate) fn start(
+        role: Role,
+        dimensions: &Dimensions,
+        responder: Arc<dyn MetricsResponder>,
+    ) -> io::Result<Self> {
+        let emitters = Metric::ALL.iter().map(|metric| (*metric, emitter(&*responder, role, *metric, dimensions)));
+        let reporting = Reporting { responder: Arc::clone(&responder), emitters: emitters.collect(), tally: Tally::new(role) };
+        let (figures, waiting) = sync_channel(WAITING);
+        let thread = thread::Builder::new().name("kafka-metrics".to_owned());
+        let thread = thread.spawn(move || reporting.run(&waiting))?;
+        Ok(Self { figures: Some(figures), thread: Some(thread) })
+    }
+
+    /// Something took so long.
+    pub(crate) fn took(&self, metric: Metric, time: Duration) {
+        self.tell(Figure::Value(metric, time.as_secs_f64() * 1_000.0));
+    }
+
+    /// Something happened so often.
+    pub(crate) fn counted(&self, metric: Metric, count: usize) {
+        if count > 0 {
+            self.tell(Figure::Value(metric, u32::try_from(count).unwrap_or(u32::MAX).into()));
+        }
+    }
+
+    /// What librdkafka says.
+    pub(crate) fn statistics(&self, statistics: Statistics) {
+        self.tell(Figure::Statistics(Box::new(statistics)));
+    }
+
+    fn tell(&self, figure: Figure) {
+        if let Some(figures) = &self.figures
+            && figures.try_send(figure).is_err()
+        {
+            log::debug!("a figure is left out: the responder does not keep up, or has panicked");
+        }
+    }
+}
+
+impl Drop for Reporter {
+    fn drop(&mut self) {
+        drop(self.figures.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            log::error!("the metrics responder has panicked");
+        }
+    }
+}
+
+fn emitter(responder: &dyn MetricsResponder, role: Role, metric: Metric, dimensions: &Dimensions) -> Emitter {
+    let name = format!("{}{}", role.prefix(), metric.name());
+    match metric.measure() {
+        Measure::Counter => responder.counter_emitter(&name, dimensions),
+        Measure::Timer => responder.timer_emitter(&name, dimensions),
+    }
+}
+
+struct Reporting {
+    responder: Arc<dyn MetricsResponder>,
+    emitters: BTreeMap<Metric, Emitter>,
+    tally: Tally,
+}
+
+impl Reporting {
+    fn run(mut self, figures: &Receiver<Figure>) {
+        while let Ok(figure) = figures.recv() {
+            match figure {
+                Figure::Value(metric, value) => self.record(metric, value),
+                Figure::Statistics(statistics) => {
+                    for (metric, value) in self.tally.take(&statistics) {
+                        self.record(metric, value);
+                    }
+                }
+            }
+        }
+    }
+
+    fn record(&self, metric: Metric, value: f64) {
+        if let Some(emitter) = self.emitters.get(&metric) {
+            self.responder.record(emitter, value, None);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Recording(Mutex<Vec<(Emitter, f64)>>);
+
+    impl MetricsResponder for Recording {
+        fn record(&self, emitter: &Emitter, value: f64, timestamp: Option<i64>) {
+            assert_eq!(timestamp, None);
+            self.0.lock().unwrap().push((emitter.clone(), value));
+        }
+    }
+
+    fn dimensions() -> Dimensions {
+        [("client_id".to_owned(), "me".to_owned())].into()
+    }
+
+    #[test]
+    fn a_figure_comes_under_its_whole_name() {
+        let recording = Arc::<Recording>::default();
+        let reporter = Reporter::start(Role::Producer, &dimensions(), recording.clone()).unwrap();
+        reporter.took(Metric::ProduceRequest, Duration::from_micros(2500));
+        reporter.counted(Metric::ProduceException, 1);
+        reporter.counted(Metric::FailedPayloads, 0);
+        drop(reporter);
+        let expected = [
+            (Measure::Timer, "yelp_kafka.YelpKafkaProducer.produce_request_timer", 2.5),
+            (Measure::Counter, "yelp_kafka.YelpKafkaProducer.produce_exception_count", 1.0),
+        ];
+        let expected = expected.map(|(measure, name, value)| (Emitter::new(measure, name, &dimensions()), value));
+        assert_eq!(*recording.0.lock().unwrap(), expected);
+    }
+
+    struct Slow(Mutex<mpsc::Receiver<()>>);
+
+    impl MetricsResponder for Slow {
+        fn record(&self, _: &Emitter, _: f64, _: Option<i64>) {
+            let _gone = self.0.lock().unwrap().recv();
+        }
+    }
+
+    #[test]
+    fn a_slow_responder_holds_nobody_up() {
+        let (go_on, waiting) = mpsc::channel();
+        let slow = Arc::new(Slow(Mutex::new(waiting)));
+        let reporter = Reporter::start(Role::Producer, &dimensions(), slow).unwrap();
+        for _ in 0..2 * WAITING {
+            reporter.counted(Metric::ProduceException, 1);
+        }
+        drop(go_on);
+    }
+
+    struct Broken;
+
+    impl MetricsResponder for Broken {
+        fn record(&self, _: &Emitter, _: f64, _: Option<i64>) {
+            panic!("on purpose");
+        }
+    }
+
+    #[test]
+    fn a_responder_that_panics_takes_nobody_along() {
+        let reporter = Reporter::start(Role::Producer, &dimensions(), Arc::new(Broken)).unwrap();
+        reporter.counted(Metric::ProduceException, 1);
+        reporter.counted(Metric::ProduceException, 1);
+    }
+}
