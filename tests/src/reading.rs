@@ -34,6 +34,12 @@ impl Read {
 /// Waits until there are `count` messages in the topic's first partition, and gives all there are.
 #[track_caller]
 pub fn read(topic: &Topic, count: usize) -> Vec<Read> {
+    read_partition(topic, 0, count)
+}
+
+/// ... in another one of its partitions.
+#[track_caller]
+pub fn read_partition(topic: &Topic, partition: i32, count: usize) -> Vec<Read> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", &topic.brokers)
         .set("group.id", "reads-only")
@@ -41,10 +47,10 @@ pub fn read(topic: &Topic, count: usize) -> Vec<Read> {
         .create()
         .expect("a consumer");
     let mut list = TopicPartitionList::new();
-    list.add_partition_offset(&topic.name, 0, Offset::Beginning).expect("a partition");
+    list.add_partition_offset(&topic.name, partition, Offset::Beginning).expect("a partition");
     consumer.assign(&list).expect("it is assigned");
     let mut messages = Vec::new();
-    until_within(WITHIN, &format!("{count} messages in {}", topic.name), || {
+    until_within(WITHIN, &format!("{count} messages in {}:{partition}", topic.name), || {
         while let Some(Ok(message)) = consumer.poll(std::time::Duration::ZERO) {
             let headers = message.headers().map_or_else(Vec::new, |headers| {
                 headers.iter().map(|h| (h.key.to_owned(), h.value.map(<[u8]>::to_vec))).collect()

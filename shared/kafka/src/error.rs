@@ -66,6 +66,7 @@ impl KafkaError {
     }
 
     /// This, or what is behind it, which is worth a look where asking again may help.
+    #[must_use]
     pub fn or_behind_it(self, look: impl FnOnce() -> Option<Trouble>) -> Self {
         if self.is_permanent() {
             return self;

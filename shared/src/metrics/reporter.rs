@@ -35,8 +35,13 @@ impl Reporter {
         dimensions: &Dimensions,
         responder: Arc<dyn MetricsResponder>,
     ) -> io::Result<Self> {
-        let emitters = Metric::ALL.iter().map(|metric| (*metric, emitter(&*responder, role, *metric, dimensions)));
-        let reporting = Reporting { responder: Arc::clone(&responder), emitters: emitters.collect(), tally: Tally::new(role) };
+        let emitters =
+            Metric::ALL.iter().map(|metric| (*metric, emitter(&*responder, role, *metric, dimensions)));
+        let reporting = Reporting {
+            responder: Arc::clone(&responder),
+            emitters: emitters.collect(),
+            tally: Tally::new(role),
+        };
         let (figures, waiting) = sync_channel(WAITING);
         let thread = thread::Builder::new().name("kafka-metrics".to_owned());
         let thread = thread.spawn(move || reporting.run(&waiting))?;
@@ -148,7 +153,8 @@ mod tests {
             (Measure::Timer, "yelp_kafka.YelpKafkaProducer.produce_request_timer", 2.5),
             (Measure::Counter, "yelp_kafka.YelpKafkaProducer.produce_exception_count", 1.0),
         ];
-        let expected = expected.map(|(measure, name, value)| (Emitter::new(measure, name, &dimensions()), value));
+        let expected =
+            expected.map(|(measure, name, value)| (Emitter::new(measure, name, &dimensions()), value));
         assert_eq!(*recording.0.lock().unwrap(), expected);
     }
 

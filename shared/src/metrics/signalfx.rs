@@ -76,8 +76,10 @@ impl SignalFxResponder {
         let shared = Arc::new(Shared { sums: Mutex::default(), news: Condvar::new(), sender });
         let sending = Arc::clone(&shared);
         let thread = thread::Builder::new().name("metrics".to_owned());
-        let thread = thread.spawn(move || while sending.wait(interval) {
-            sending.send();
+        let thread = thread.spawn(move || {
+            while sending.wait(interval) {
+                sending.send();
+            }
         })?;
         Ok(Self { shared, thread: Some(thread) })
     }
@@ -85,9 +87,9 @@ impl SignalFxResponder {
     /// Sends what there is at once, and waits until SignalFx has taken it; whether it has in that time. For programs that end before
     /// they would send anything. What a producer or a group has to say comes here at the latest when that is dropped.
     pub fn flush(&self, within: Duration) -> bool {
-        let until = now() + within;
+        let (until, dropped) = (now() + within, self.dropped());
         self.shared.send();
-        self.shared.sender.wait_sent(until)
+        self.shared.sender.wait_sent(until) && self.dropped() == dropped
     }
 
     /// How many datapoints were given up: SignalFx was away for too long, or refused them for good.
@@ -211,10 +213,7 @@ mod tests {
 
     #[test]
     fn a_counter_is_sent_as_what_came() {
-        assert_eq!(
-            shown(Measure::Counter, &[1.0, 2.0]),
-            [("m".to_owned(), Kind::Counter, Number::Whole(3))]
-        );
+        assert_eq!(shown(Measure::Counter, &[1.0, 2.0]), [("m".to_owned(), Kind::Counter, Number::Whole(3))]);
         assert_eq!(number(1.5), Number::Real(1.5));
         assert_eq!(number(-1.0), Number::Real(-1.0));
     }

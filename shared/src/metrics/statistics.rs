@@ -8,7 +8,7 @@ use super::names::{Metric, Role};
 
 /// What has been counted up to now; librdkafka counts from a client's start.
 #[derive(Debug, Clone)]
-pub struct Tally {
+pub(super) struct Tally {
     role: Role,
     brokers: BTreeMap<String, Counted>,
 }
@@ -26,12 +26,12 @@ const MICROSECONDS: f64 = 1_000.0;
 
 impl Tally {
     /// Of a client that begins.
-    pub fn new(role: Role) -> Self {
+    pub(super) fn new(role: Role) -> Self {
         Self { role, brokers: BTreeMap::new() }
     }
 
     /// What came since the last statistics: how much a counter has grown, or a time in milliseconds.
-    pub fn take(&mut self, statistics: &Statistics) -> Vec<(Metric, f64)> {
+    pub(super) fn take(&mut self, statistics: &Statistics) -> Vec<(Metric, f64)> {
         let mut points = Vec::new();
         let (mut timed_out, mut broken) = (0, 0);
         for (name, broker) in &statistics.brokers {
@@ -59,7 +59,9 @@ impl Counted {
         Self {
             timed_out: broker.req_timeouts,
             broken: broker.txerrs.saturating_add(broker.rxerrs),
-            requests: requests.map(|(kind, count)| (kind.clone(), (*count).try_into().unwrap_or(0))).collect(),
+            requests: requests
+                .map(|(kind, count)| (kind.clone(), (*count).try_into().unwrap_or(0)))
+                .collect(),
         }
     }
 
@@ -92,7 +94,12 @@ mod tests {
 
     use super::*;
 
-    fn broker(requests: &[(&str, i64)], timeouts: u64, errors: (u64, u64), rtt: Option<(i64, i64)>) -> Broker {
+    fn broker(
+        requests: &[(&str, i64)],
+        timeouts: u64,
+        errors: (u64, u64),
+        rtt: Option<(i64, i64)>,
+    ) -> Broker {
         Broker {
             req: requests.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect(),
             req_timeouts: timeouts,
@@ -152,11 +159,8 @@ mod tests {
             "p99_99":1,"outofrange":0},"toppars":{}}}}"#;
         let statistics: Statistics = serde_json::from_str(text).unwrap();
         let points = Tally::new(Role::ConsumerGroup).take(&statistics);
-        let expected = [
-            (Metric::FetchRequest, 2.5),
-            (Metric::RequestTimedOut, 2.0),
-            (Metric::FailedPayloads, 1.0),
-        ];
+        let expected =
+            [(Metric::FetchRequest, 2.5), (Metric::RequestTimedOut, 2.0), (Metric::FailedPayloads, 1.0)];
         assert_eq!(points, expected);
     }
 }

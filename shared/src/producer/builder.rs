@@ -99,8 +99,11 @@ impl<P> ProducerBuilder<P> {
 
     fn dimensions(&self) -> Dimensions {
         let Self { cluster, client_id, .. } = self;
-        let dimensions =
-            [("client_id", client_id), ("cluster_type", &cluster.cluster_type), ("cluster_name", &cluster.name)];
+        let dimensions = [
+            ("client_id", client_id),
+            ("cluster_type", &cluster.cluster_type),
+            ("cluster_name", &cluster.name),
+        ];
         dimensions.map(|(name, value)| (name.to_owned(), value.clone())).into()
     }
 
@@ -133,7 +136,8 @@ impl<P> ProducerBuilder<P> {
         let responder = self.responder.clone().or_else(default_responder).filter(|_| self.report_metrics);
         let config = self.config(responder.is_some())?;
         let no_thread = |error| ProduceCause::Configuration(format!("no thread can be started: {error}"));
-        let reporter = responder.map(|responder| Reporter::start(Role::Producer, &self.dimensions(), responder));
+        let reporter =
+            responder.map(|responder| Reporter::start(Role::Producer, &self.dimensions(), responder));
         let reporter = reporter.transpose().map_err(no_thread)?.map(Arc::new);
         let client = Client::new(&config, reporter.clone()).map_err(refused)?;
         Ok(Producing {

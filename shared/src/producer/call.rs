@@ -64,10 +64,10 @@ impl Slot {
     /// This became of it.
     pub(super) fn fill(self, outcome: Outcome) {
         let mut heard = self.call.heard();
-        // None where the call is over.
-        if let Some(slot @ None) = heard.outcomes.get_mut(self.index) {
+        // There is none where the call is over.
+        if let Some(slot) = heard.outcomes.get_mut(self.index) {
             *slot = Some(outcome);
-            heard.open -= 1;
+            heard.open = heard.open.saturating_sub(1);
         }
         drop(heard);
         self.call.news.notify_all();

@@ -40,7 +40,9 @@ pub(super) fn of_code(code: Code, brokers: &str) -> ProduceCause {
 /// Of what brokers say besides: whether it may well be otherwise in a moment.
 pub(super) fn passes(error: &KafkaError) -> bool {
     match error {
-        KafkaError::Unknown | KafkaError::NoLeader | KafkaError::CoordinatorMoved | KafkaError::TimedOut => true,
+        KafkaError::Unknown | KafkaError::NoLeader | KafkaError::CoordinatorMoved | KafkaError::TimedOut => {
+            true
+        }
         KafkaError::Other(code) => matches!(
             code,
             Code::NotEnoughReplicas

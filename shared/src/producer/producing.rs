@@ -1,13 +1,16 @@
 //! What both producers do: one call that sends messages, from its topic's partitions to the last confirmation.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use kafkavisor_kafka::error::KafkaError;
 use kafkavisor_kafka::patience::patiently;
+use kafkavisor_kafka::trouble::Trouble;
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
+use rdkafka::metadata::MetadataPartition;
 use rdkafka::producer::BaseRecord;
 use tracing::Span;
 use tracing::field::{Empty, display};
@@ -52,6 +55,9 @@ pub(super) struct Sent<'a> {
 impl Producing {
     /// Sends them and waits until each is confirmed or has failed. `producer` names it in the span.
     pub(super) fn send(&self, producer: &str, sent: &Sent<'_>) -> Result<Vec<Produced>, ProduceError> {
+        if sent.values.is_empty() {
+            return Ok(Vec::new());
+        }
         let span = tracing::info_span!(
             target: "kafkavisor::producer",
             "kafka.produce",
@@ -104,7 +110,7 @@ impl Producing {
         if let [_, _, ..] = sent.values {
             self.deliver_alone(&client, sent, partition, &mut outcomes);
         }
-        self.result(&client, sent, outcomes)
+        self.result(&client, sent, partition, outcomes)
     }
 
     /// The client of now: another one where it has given up for good.
@@ -133,17 +139,21 @@ impl Producing {
     fn partitions(&self, client: &Client, topic: &str) -> Result<Vec<i32>, ProduceCause> {
         let begun = now();
         let until = begun + self.timeout;
+        let leaderless = Cell::new(false);
         let answer = patiently(until, |within| {
-            let metadata = client.metadata(topic, within).map_err(|error| {
-                KafkaError::from(error).or_behind_it(|| self.behind(client))
-            })?;
+            let metadata = client
+                .metadata(topic, within)
+                .map_err(|error| KafkaError::from(error).or_behind_it(|| self.behind(client)))?;
             let found = metadata.topics().iter().find(|found| found.name() == topic);
             match found.and_then(|found| found.error()).map(Code::from) {
                 // It is being made.
-                Some(Code::LeaderNotAvailable) => Err(KafkaError::NoLeader),
+                Some(Code::LeaderNotAvailable) => {
+                    leaderless.set(true);
+                    Err(KafkaError::NoLeader)
+                }
                 Some(code) => Ok(Err(of_code(code, &self.brokers))),
                 None => Ok(Ok(found.map_or_else(Vec::new, |found| {
-                    found.partitions().iter().map(rdkafka::metadata::MetadataPartition::id).collect()
+                    found.partitions().iter().map(MetadataPartition::id).collect()
                 }))),
             }
         });
@@ -154,15 +164,25 @@ impl Producing {
             Err(match error {
                 KafkaError::NoLeader => ProduceCause::LeaderNotAvailable,
                 KafkaError::Unknown => ProduceCause::UnknownTopicOrPartition,
-                KafkaError::Security(_) => ProduceCause::Kafka(error),
-                KafkaError::TimedOut | KafkaError::Other(_) => ProduceCause::KafkaUnavailable(self.brokers.clone()),
-                other => ProduceCause::Kafka(other),
+                // The last question had no time left for an answer.
+                KafkaError::TimedOut if leaderless.get() => ProduceCause::LeaderNotAvailable,
+                KafkaError::TimedOut | KafkaError::Other(_) => {
+                    ProduceCause::KafkaUnavailable(self.brokers.clone())
+                }
+                KafkaError::Configuration(_)
+                | KafkaError::TopicDenied
+                | KafkaError::WriteDenied
+                | KafkaError::GroupDenied
+                | KafkaError::Subscribed
+                | KafkaError::CoordinatorMoved
+                | KafkaError::Security(_)
+                | KafkaError::Client(_) => ProduceCause::Kafka(error),
             })
         })
     }
 
     /// What is wrong between us and the brokers, as far as that has a name.
-    fn behind(&self, client: &Client) -> Option<kafkavisor_kafka::trouble::Trouble> {
+    fn behind(&self, client: &Client) -> Option<Trouble> {
         client.signs().explain(&self.brokers, &self.properties, now() + LOOK)
     }
 
@@ -192,9 +212,10 @@ impl Producing {
     /// and behind those that were taken.
     fn deliver_alone(&self, client: &Client, sent: &Sent<'_>, partition: i32, outcomes: &mut [Outcome]) {
         for (index, outcome) in outcomes.iter_mut().enumerate() {
-            let too_large = outcome.as_ref().err().is_some_and(|error| {
-                matches!(cause(error, &self.brokers), ProduceCause::TooLarge)
-            });
+            let too_large = outcome
+                .as_ref()
+                .err()
+                .is_some_and(|error| matches!(cause(error, &self.brokers), ProduceCause::TooLarge));
             if too_large && let Some(alone) = self.deliver(client, sent, partition, &[index]).pop() {
                 *outcome = alone;
             }
@@ -205,6 +226,7 @@ impl Producing {
         &self,
         client: &Client,
         sent: &Sent<'_>,
+        partition: i32,
         outcomes: Vec<Outcome>,
     ) -> Result<Vec<Produced>, ProduceError> {
         let (mut confirmed, mut failed) = (Vec::new(), Vec::new());
@@ -215,9 +237,9 @@ impl Producing {
                 Err(error) => {
                     let cause = match cause(&self.in_truth(client, error), &self.brokers) {
                         // Asked once, for all of them.
-                        ProduceCause::FailedPayloads(said) => {
-                            explained.get_or_insert_with(|| self.explained(client, sent, said)).clone()
-                        }
+                        ProduceCause::FailedPayloads(said) => explained
+                            .get_or_insert_with(|| self.explained(client, sent.topic, partition, said))
+                            .clone(),
                         cause => cause,
                     };
                     failed.push(Failed { index, cause });
@@ -242,22 +264,22 @@ impl Producing {
     }
 
     /// Why no confirmation has come: librdkafka does not say.
-    fn explained(&self, client: &Client, sent: &Sent<'_>, said: String) -> ProduceCause {
-        let metadata = match client.metadata(sent.topic, LOOK) {
+    fn explained(&self, client: &Client, topic: &str, partition: i32, said: String) -> ProduceCause {
+        let metadata = match client.metadata(topic, LOOK) {
             Ok(metadata) => metadata,
             Err(_) => {
                 return self.behind(client).map_or_else(
                     || ProduceCause::KafkaUnavailable(self.brokers.clone()),
-                    |trouble| ProduceCause::Kafka(trouble.into()),
+                    |trouble| ProduceCause::Kafka(KafkaError::Security(Box::new(trouble))),
                 );
             }
         };
-        let topics = metadata.topics().iter().filter(|topic| topic.name() == sent.topic);
-        let mut errors = topics.flat_map(|topic| {
-            let partitions = topic.partitions().iter().filter_map(|partition| partition.error());
-            topic.error().into_iter().chain(partitions).map(Code::from)
-        });
-        errors.next().map_or(ProduceCause::FailedPayloads(said), |code| of_code(code, &self.brokers))
+        let Some(topic) = metadata.topics().iter().find(|found| found.name() == topic) else {
+            return ProduceCause::UnknownTopicOrPartition;
+        };
+        let partition = topic.partitions().iter().find(|found| found.id() == partition);
+        let error = topic.error().or_else(|| partition.and_then(MetadataPartition::error)).map(Code::from);
+        error.map_or(ProduceCause::FailedPayloads(said), |code| of_code(code, &self.brokers))
     }
 }
 

@@ -48,7 +48,13 @@ impl Topics {
     }
 
     /// These are a topic's partitions now. Where the messages of a call go; none where there are no partitions.
-    pub(super) fn learn(&self, topic: &str, mut partitions: Vec<i32>, place: Place<'_>, now: Instant) -> Option<i32> {
+    pub(super) fn learn(
+        &self,
+        topic: &str,
+        mut partitions: Vec<i32>,
+        place: Place<'_>,
+        now: Instant,
+    ) -> Option<i32> {
         partitions.sort_unstable();
         let mut all = self.known();
         let known = all.entry(topic.to_owned()).or_insert_with(|| Known {
