@@ -70,7 +70,8 @@ impl<P> ProducerBuilder<P> {
 
     /// A property of librdkafka's, such as `security.protocol` or `compression.type`. Differently from librdkafka's own defaults,
     /// `enable.idempotence` is `true`, `linger.ms` 0, `message.max.bytes` as large as possible (the topic's brokers say what is too
-    /// large), and `statistics.interval.ms` 10000 where metrics are reported.
+    /// large), and `statistics.interval.ms` 10000 where metrics are reported. Brokers older than 2.8 want the right `IDEMPOTENT_WRITE` on the
+    /// cluster for the first of these.
     pub fn property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.properties.insert(name.into(), value.into());
         self

@@ -57,8 +57,8 @@ impl Call {
 
 impl Slot {
     /// The message of this number.
-    pub(super) fn of(call: &Arc<Call>, index: usize) -> Box<Self> {
-        Box::new(Self { call: Arc::clone(call), index })
+    pub(super) fn of(call: &Arc<Call>, index: usize) -> Self {
+        Self { call: Arc::clone(call), index }
     }
 
     /// This became of it.

@@ -32,7 +32,10 @@ pub(super) fn of_code(code: Code, brokers: &str) -> ProduceCause {
         | Code::UnknownPartition
         | Code::UnknownTopicId => ProduceCause::UnknownTopicOrPartition,
         Code::MessageSizeTooLarge | Code::MessageBatchTooLarge => ProduceCause::TooLarge,
-        Code::TopicAuthorizationFailed => ProduceCause::Kafka(KafkaError::WriteDenied),
+        // That to the cluster is wanted of whoever may write nowhere.
+        Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed => {
+            ProduceCause::Kafka(KafkaError::WriteDenied)
+        }
         other => ProduceCause::Kafka(KafkaError::from(other)),
     }
 }

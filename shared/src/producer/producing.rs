@@ -10,7 +10,7 @@ use kafkavisor_kafka::patience::patiently;
 use kafkavisor_kafka::trouble::Trouble;
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
-use rdkafka::metadata::MetadataPartition;
+use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::producer::BaseRecord;
 use tracing::Span;
 use tracing::field::{Empty, display};
@@ -145,7 +145,7 @@ impl Producing {
                 .metadata(topic, within)
                 .map_err(|error| KafkaError::from(error).or_behind_it(|| self.behind(client)))?;
             let found = metadata.topics().iter().find(|found| found.name() == topic);
-            match found.and_then(|found| found.error()).map(Code::from) {
+            match found.and_then(MetadataTopic::error).map(Code::from) {
                 // It is being made.
                 Some(Code::LeaderNotAvailable) => {
                     leaderless.set(true);
@@ -199,7 +199,7 @@ impl Producing {
                 key: sent.key,
                 timestamp: None,
                 headers: None,
-                delivery_opaque: slot,
+                delivery_opaque: Box::new(slot),
             };
             enqueue(client, &call, record, until);
         }
@@ -235,13 +235,12 @@ impl Producing {
             match outcome {
                 Ok(produced) => confirmed.push((index, produced)),
                 Err(error) => {
-                    let cause = match cause(&self.in_truth(client, error), &self.brokers) {
+                    let mut cause = cause(&in_truth(client, error), &self.brokers);
+                    if let ProduceCause::FailedPayloads(said) = cause {
                         // Asked once, for all of them.
-                        ProduceCause::FailedPayloads(said) => explained
-                            .get_or_insert_with(|| self.explained(client, sent.topic, partition, said))
-                            .clone(),
-                        cause => cause,
-                    };
+                        let explain = || self.explained(client, sent.topic, partition, said);
+                        cause = explained.get_or_insert_with(explain).clone();
+                    }
                     failed.push(Failed { index, cause });
                 }
             }
@@ -253,26 +252,13 @@ impl Producing {
         Err(ProduceError::new(sent.topic, failed, confirmed))
     }
 
-    /// What an error comes of, where a client that has given up for good only says that it has.
-    fn in_truth(&self, client: &Client, error: ClientError) -> ClientError {
-        match error.rdkafka_error_code() {
-            Some(Code::Fatal | Code::PurgeQueue | Code::PurgeInflight) => {
-                client.fatal().map_or(error, ClientError::MessageProduction)
-            }
-            Some(_) | None => error,
-        }
-    }
-
     /// Why no confirmation has come: librdkafka does not say.
     fn explained(&self, client: &Client, topic: &str, partition: i32, said: String) -> ProduceCause {
-        let metadata = match client.metadata(topic, LOOK) {
-            Ok(metadata) => metadata,
-            Err(_) => {
-                return self.behind(client).map_or_else(
-                    || ProduceCause::KafkaUnavailable(self.brokers.clone()),
-                    |trouble| ProduceCause::Kafka(KafkaError::Security(Box::new(trouble))),
-                );
-            }
+        let Ok(metadata) = client.metadata(topic, LOOK) else {
+            return self.behind(client).map_or_else(
+                || ProduceCause::KafkaUnavailable(self.brokers.clone()),
+                |trouble| ProduceCause::Kafka(KafkaError::Security(Box::new(trouble))),
+            );
         };
         let Some(topic) = metadata.topics().iter().find(|found| found.name() == topic) else {
             return ProduceCause::UnknownTopicOrPartition;
@@ -280,6 +266,16 @@ impl Producing {
         let partition = topic.partitions().iter().find(|found| found.id() == partition);
         let error = topic.error().or_else(|| partition.and_then(MetadataPartition::error)).map(Code::from);
         error.map_or(ProduceCause::FailedPayloads(said), |code| of_code(code, &self.brokers))
+    }
+}
+
+/// What an error comes of, where a client that has given up for good only says that it has.
+fn in_truth(client: &Client, error: ClientError) -> ClientError {
+    match error.rdkafka_error_code() {
+        Some(Code::Fatal | Code::PurgeQueue | Code::PurgeInflight) => {
+            client.fatal().map_or(error, ClientError::MessageProduction)
+        }
+        Some(_) | None => error,
     }
 }
 
