@@ -21,7 +21,9 @@
 //! | [`protocol`] | codecs of the handler protocols, both directions |
 //! | [`handler`] | a small typed helper for handlers written in Rust |
 //! | `metrics` | figures of producers and groups, and of a program's own (features `consumer`, `producer`; sent to SignalFx: `metrics`) |
-//! | `testing` | a stand-in for the discovery service, for tests (feature `testing`) |
+//! | [`runtime_directory`] | where instances keep socket, lock and pages |
+//! | `multiprocessing` | a consumer group with a process for each partition: `MultiprocessingConsumerGroup` (feature `multiprocessing`) |
+//! | `testing` | producers and consumers in memory, a stand-in for the discovery service (feature `testing`), a Kafka inside the test (feature `mock`) |
 
 #[cfg(feature = "offsets")]
 mod async_thread;
@@ -38,6 +40,8 @@ pub mod handler;
 pub mod membership;
 #[cfg(any(feature = "consumer", feature = "metrics", feature = "producer"))]
 pub mod metrics;
+#[cfg(feature = "multiprocessing")]
+pub mod multiprocessing;
 pub mod offset_storage;
 #[cfg(feature = "offsets")]
 pub mod offsets;
@@ -45,6 +49,7 @@ pub mod partitioner;
 #[cfg(feature = "producer")]
 pub mod producer;
 pub mod protocol;
+pub mod runtime_directory;
 #[cfg(feature = "testing")]
 pub mod testing;
 

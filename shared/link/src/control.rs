@@ -124,6 +124,39 @@ pub enum Request {
         #[serde(deserialize_with = "from_zero")]
         offset: Offset,
     },
+    /// Attend the rebalances, until the conversation ends: a [`Rebalance`] a line is told, and what is about to be revoked waits until
+    /// whoever attends has said [`Done`].
+    Rebalances {},
+}
+
+/// What is told of a rebalance, one object a line. Partitions are written `TOPIC:PARTITION`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Rebalance {
+    /// These are to be given to others. Their handlers work on until every attendant has said that this is done, or is gone, or
+    /// `within_seconds` are over; then they are drained, and released.
+    Revoking {
+        /// Which.
+        revoking: Vec<String>,
+        /// Its running number, for [`Done`].
+        id: u64,
+        /// How long it waits at most.
+        within_seconds: f64,
+    },
+    /// The group has settled, and all these are this instance's; also told at once to whoever comes when it has.
+    Assigned {
+        /// Which.
+        assigned: Vec<String>,
+        /// Members of the group, this one included.
+        members: usize,
+    },
+}
+
+/// The answer of whoever attends: what was to be done before is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// As it was told.
+    pub done: u64,
 }
 
 fn from_zero<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Offset, D::Error> {
@@ -171,6 +204,7 @@ mod tests {
             Request::Pause { partitions: vec!["orders".parse().unwrap(), partition.clone()] },
             Request::Seek { partition, offset: Offset(7) },
             Request::Stop { now: true },
+            Request::Rebalances {},
         ];
         for request in requests {
             let text = serde_json::to_string(&request).unwrap();
@@ -183,6 +217,7 @@ mod tests {
             // Whatever it is, doing the rest of it could be wrong.
             r#"{"command":"skip","partition":"a:0","dry_run":true}"#,
             r#"{"command":"stop","after":"5m"}"#,
+            r#"{"command":"rebalances","of":"orders"}"#,
             r#"{"command":"seek","partition":"a:0","offset":-1}"#,
             r#"{"command":"seek","partition":"a:0","offset":9223372036854775808}"#,
         ] {
@@ -227,6 +262,7 @@ mod tests {
                 r#"{"command":"seek","partition":"orders:3","offset":7}"#,
                 Request::Seek { partition: one.clone(), offset: Offset(7) },
             ),
+            (r#"{"command":"rebalances"}"#, Request::Rebalances {}),
         ];
         for (text, request) in written {
             assert_eq!(serde_json::from_str::<Request>(text).unwrap(), request, "{text}");
@@ -234,6 +270,22 @@ mod tests {
         }
         let before = r#"{"command":"stop","now":false}"#;
         assert_eq!(serde_json::from_str::<Request>(before).unwrap(), Request::Stop { now: false });
+    }
+
+    /// As the library's `MultiprocessingConsumerGroup` reads and writes it, of whichever version: keys are added and never changed.
+    #[test]
+    fn what_is_told_of_a_rebalance_keeps_its_keys() {
+        let one = "orders:3".to_owned();
+        let revoking = Rebalance::Revoking { revoking: vec![one.clone()], id: 7, within_seconds: 10.0 };
+        let assigned = Rebalance::Assigned { assigned: vec![one], members: 2 };
+        for (told, text) in [
+            (revoking, r#"{"revoking":["orders:3"],"id":7,"within_seconds":10.0}"#),
+            (assigned, r#"{"assigned":["orders:3"],"members":2}"#),
+        ] {
+            assert_eq!(serde_json::to_string(&told).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Rebalance>(text).unwrap(), told);
+        }
+        assert_eq!(serde_json::from_str::<Done>(r#"{"done":7}"#).unwrap(), Done { done: 7 });
     }
 
     #[test]

@@ -80,6 +80,9 @@ pub(crate) struct RunArgs {
     /// The worker's executable [default: kafkavisor-worker beside this one]
     #[arg(long, value_name = "PATH")]
     pub(crate) worker_binary: Option<PathBuf>,
+    /// Stop, as at TERM, when this process ends, which has started this one
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pub(crate) parent: Option<i32>,
 }
 
 /// `check`.

@@ -13,6 +13,7 @@ use crate::shell;
 
 pub(super) fn run(args: RunArgs) -> Result<Exit, Failure> {
     let signals = shell::listen_for_signals()?;
+    args.parent.map_or(Ok(()), shell::end_with)?;
     let (file, flags) = args.config.sources();
     let named = args.worker_binary;
     let look = move || checked(file.as_deref(), &flags, named.as_deref());

@@ -22,6 +22,7 @@ use nix::unistd::{Uid, geteuid};
 use serde_json::{Value, json};
 
 use super::asked::{Asked, CARRIED_OUT_WITHIN, End, Waiting};
+use super::attending::{Attending, attend};
 use super::silent::Silent;
 use crate::exit::Exit;
 use crate::observe::Looks;
@@ -67,7 +68,12 @@ impl Drop for Control {
 
 impl Control {
     /// Listens at `path`. What is there from an earlier life is removed: the instance's lock is ours.
-    pub(crate) fn listen(path: &Path, asked: Sender<Asked>, looks: Looks) -> io::Result<Self> {
+    pub(crate) fn listen(
+        path: &Path,
+        asked: Sender<Asked>,
+        attending: Sender<Attending>,
+        looks: Looks,
+    ) -> io::Result<Self> {
         match fs::symlink_metadata(path) {
             Ok(there) if there.file_type().is_socket() => fs::remove_file(path)?,
             Ok(_) => {
@@ -90,14 +96,14 @@ impl Control {
                 let stream = Arc::new(stream);
                 silent.comes(&stream);
                 let (asked, looks, silent) = (asked.clone(), looks.clone(), silent.clone());
-                let ended = ended.clone();
+                let (attending, ended) = (attending.clone(), ended.clone());
                 let conversations = Arc::clone(&conversations);
                 let converse = move || {
                     panics::end_alone();
                     let request = request_line(&stream);
                     silent.speaks(&stream);
                     let counted = Counted::new(conversations);
-                    let house = House { asked: &asked, looks: &looks, ended: &ended };
+                    let house = House { asked: &asked, attending: &attending, looks: &looks, ended: &ended };
                     let said = request.and_then(|request| converse(&stream, &request, &counted, &house));
                     if let Err(error) = said {
                         log::debug!("control socket: {error}");
@@ -133,6 +139,7 @@ impl Drop for Counted {
 /// Who answers: the loop, or what it has published.
 struct House<'a> {
     asked: &'a Sender<Asked>,
+    attending: &'a Sender<Attending>,
     looks: &'a Looks,
     ended: &'a End,
 }
@@ -163,6 +170,9 @@ fn converse(stream: &UnixStream, request: &[u8], counted: &Counted, house: &Hous
     // It may have come long ago: whoever asks gives up in time, and nothing is done behind their back.
     if has_gone(stream) {
         return Ok(());
+    }
+    if matches!(request, Request::Rebalances {}) {
+        return attend(stream, house.attending);
     }
     let stops = matches!(request, Request::Stop { .. });
     let (question, waiting) = Asked::new(request, &peer);

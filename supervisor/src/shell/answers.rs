@@ -23,7 +23,7 @@ impl EventLoop {
         }
         match asked.request.clone() {
             // Answered by those who ask, from what they have looked at.
-            Request::Status { .. } | Request::Events { .. } => {}
+            Request::Status { .. } | Request::Events { .. } | Request::Rebalances {} => {}
             Request::LogLevel { level } => self.set_log_level(&asked, level),
             Request::Stop { now } => {
                 let how = if now { "stop --now" } else { "stop" };

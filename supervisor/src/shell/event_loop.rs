@@ -17,12 +17,14 @@ use kafkavisor_supervisor_core::{Partition, Stop, Ticket};
 use nix::sys::signal::Signal;
 
 use super::publishing::Telling;
+use super::rebalances::Rebalances;
 use super::system::Real;
 use super::troubles::Troubles;
 use crate::kafka::{Ask, Author, Changes, Found, Heard as KafkaHeard, LogEnd, StartError, Unfetched};
 use crate::observe::Describe;
 use crate::observe::metrics::Pushing;
 use crate::operate::asked::Asked;
+use crate::operate::attending::Attending;
 use crate::operate::reload::{self, Load, Loaded, New, kept_line};
 use crate::operate::service::Service;
 use crate::processes::{Gone, Heard as WorkerHeard, News};
@@ -41,6 +43,8 @@ pub(crate) struct Sources {
     pub(crate) kafka: Receiver<KafkaHeard>,
     pub(crate) commits: Receiver<Vec<CommitAnswer>>,
     pub(crate) asked: Receiver<Asked>,
+    /// Those who attend the rebalances.
+    pub(crate) attending: Receiver<Attending>,
     pub(crate) loaded: Receiver<Loaded>,
     /// Brokers that discovery names now.
     pub(crate) brokers: Receiver<Vec<String>>,
@@ -73,6 +77,8 @@ pub(crate) struct EventLoop {
     pub(crate) pushing: Pushing,
     pub(crate) beat_at: Instant,
     pub(crate) troubles: Troubles,
+    /// What notices wait for.
+    pub(crate) rebalances: Rebalances,
 }
 
 enum Event {
@@ -82,6 +88,7 @@ enum Event {
     Kafka(KafkaHeard),
     Commits(Vec<CommitAnswer>),
     Asked(Asked),
+    Attending(Attending),
     Loaded(Loaded),
     Brokers(Vec<String>),
     Told(Told),
@@ -97,6 +104,7 @@ impl EventLoop {
             let event = wait(sources, self.deadline());
             let stopping = self.driver.core().stopping();
             self.take(event);
+            self.rebalance();
             let news = self.tell_of_workers();
             let time = now();
             self.service.beat(time);
@@ -114,6 +122,7 @@ impl EventLoop {
             if let Some(cut_short) = self.driver.exit() {
                 self.telling.looks.board.close();
                 self.telling.looks.events.close();
+                self.rebalances.close();
                 return cut_short;
             }
         }
@@ -126,10 +135,9 @@ impl EventLoop {
         let beat = busy.then_some(self.beat_at);
         let secrets = self.real.secrets_deadline();
         let publish = self.telling.publish_at;
-        [workers, beat, secrets, publish, self.driver.deadline(&self.real), self.service.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let (service, rebalances) = (self.service.deadline(), self.rebalances.deadline());
+        let driver = self.driver.deadline(&self.real);
+        [workers, beat, secrets, publish, driver, service, rebalances].into_iter().flatten().min()
     }
 
     /// A turn of the driver, and those that follow from it at once.
@@ -144,10 +152,16 @@ impl EventLoop {
         match event {
             Event::Signal(signal) => self.signalled(signal),
             Event::Worker(heard) => self.real.workers.hear(heard, now()),
-            Event::Notice(notice) => self.noticed(notice),
+            Event::Notice(notice) => {
+                let stopping = self.driver.core().stopping();
+                if let Some(notice) = self.rebalances.noticed(notice, now(), stopping) {
+                    self.noticed(notice);
+                }
+            }
             Event::Kafka(heard) => self.kafka_said(heard),
             Event::Commits(answers) => self.turn(Happened::Committed(answers)),
             Event::Asked(asked) => self.asked(asked),
+            Event::Attending(attending) => self.rebalances.attending(attending),
             Event::Loaded(loaded) => self.reloaded(loaded),
             Event::Brokers(brokers) => self.real.take_brokers(brokers),
             Event::Told(told) => self.token_told(told),
@@ -155,6 +169,13 @@ impl EventLoop {
             Event::Describe(describe) => self.describe(describe),
             Event::Time => self.turn(Happened::Time),
         }
+    }
+
+    /// What notices have waited for is done, or goes on without.
+    fn rebalance(&mut self) {
+        let within = self.real.config().stop.timeout;
+        let stopping = self.driver.core().stopping();
+        self.rebalances.due(now(), within, stopping).into_iter().for_each(|notice| self.noticed(notice));
     }
 
     /// Who commits from here on is known before what follows from it.
@@ -358,6 +379,7 @@ fn wait(sources: &Sources, until: Option<Instant>) -> Event {
         recv(sources.kafka) -> heard => heard.map_or(Event::Time, Event::Kafka),
         recv(sources.commits) -> answers => answers.map_or(Event::Time, Event::Commits),
         recv(sources.asked) -> asked => asked.map_or(Event::Time, Event::Asked),
+        recv(sources.attending) -> attending => attending.map_or(Event::Time, Event::Attending),
         recv(sources.loaded) -> loaded => loaded.map_or(Event::Time, Event::Loaded),
         recv(sources.brokers) -> brokers => brokers.map_or(Event::Time, Event::Brokers),
         recv(told) -> told => told.map_or(Event::Time, Event::Told),

@@ -25,6 +25,7 @@ use super::instance_id::instance_id;
 use super::pages::Pages;
 use super::publishing::Telling;
 use super::reach::{Reached, reach_all, start_runtime};
+use super::rebalances::Rebalances;
 use super::runtime_directory::RuntimeDirectory;
 use super::signals::unless_stopped;
 use super::system::{Parts, Real};
@@ -35,6 +36,7 @@ use crate::kafka::{Commits, SharedLease, Unfetched};
 use crate::observe::metrics::Pushing;
 use crate::observe::{Board, Events, Looks, http};
 use crate::operate::asked::Asked;
+use crate::operate::attending::Attending;
 use crate::operate::control::Control;
 use crate::operate::reload::Load;
 use crate::operate::service::Service;
@@ -72,14 +74,14 @@ pub(crate) fn run(
     limits::check(partitions.len()).map_err(Failure::configuration)?;
 
     let socket = config.admin.socket.clone().unwrap_or_else(|| directory.socket());
-    let (asked_in, asked) = unbounded();
+    let ((asked_in, asked), (attending_in, attending)) = (unbounded(), unbounded());
     let (board, woken) = Board::new();
     let (describe_in, describe) = unbounded();
     let looks = Looks::new(board, Arc::new(Events::default()), describe_in);
     if let Some(listener) = http {
         serve_http(listener, &config.admin, looks.clone())?;
     }
-    let control = control(&socket, asked_in, looks.clone())?;
+    let control = control(&socket, (asked_in, attending_in), looks.clone())?;
 
     let (workers_in, workers_out) = unbounded();
     let (commits_in, commits_out) = unbounded();
@@ -136,6 +138,7 @@ pub(crate) fn run(
         pushing,
         beat_at: now(),
         troubles: Troubles::default(),
+        rebalances: Rebalances::default(),
     });
     let sources = Sources {
         signals,
@@ -144,6 +147,7 @@ pub(crate) fn run(
         kafka,
         commits: commits_out,
         asked,
+        attending,
         loaded,
         brokers,
         told,
@@ -170,8 +174,12 @@ fn no_thread(error: io::Error) -> Failure {
     Failure::bug(format!("failed to start a thread: {error}"))
 }
 
-fn control(socket: &Path, asked: Sender<Asked>, looks: Looks) -> Result<Control, Failure> {
-    Control::listen(socket, asked, looks).map_err(|error| {
+fn control(
+    socket: &Path,
+    (asked, attending): (Sender<Asked>, Sender<Attending>),
+    looks: Looks,
+) -> Result<Control, Failure> {
+    Control::listen(socket, asked, attending, looks).map_err(|error| {
         let remedy = "set `admin.socket` to a path in a folder that exists and that this user may write to";
         Failure::configuration(format!("control socket {}: {error}: {remedy}", named(socket.display())))
     })

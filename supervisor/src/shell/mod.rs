@@ -13,6 +13,8 @@
 //! | `system` | what the driver works with |
 //! | `troubles` | what keeps it from Kafka, beside what workers say |
 //! | `replies` | who waits for an answer |
+//! | `rebalances` | who attends the rebalances, and what waits for them |
+//! | `parent` | the process to end with |
 //! | `deployments` | which handlers have ever worked |
 //! | `log_shares` | how much of handlers' logs is passed on |
 //! | `pages`, `page_name` | the status pages, and the file of each |
@@ -27,8 +29,10 @@ mod instance_id;
 mod log_shares;
 mod page_name;
 mod pages;
+mod parent;
 mod publishing;
 mod reach;
+mod rebalances;
 mod replies;
 mod rights;
 pub(crate) mod runtime_directory;
@@ -37,5 +41,6 @@ mod system;
 mod troubles;
 
 pub(crate) use instance::run;
+pub(crate) use parent::end_with;
 pub(crate) use reach::{reach, start_runtime};
 pub(crate) use signals::listen_for_signals;

@@ -1,13 +1,11 @@
-//! Where an instance keeps its socket, its lock and its status pages: `$RUNTIME_DIRECTORY`, else a folder of its name in
-//! `/run/kafkavisor` (root), `$XDG_RUNTIME_DIR/kafkavisor`, or `kafkavisor-UID` in the system's temporary folder.
+//! An instance's runtime directory, made, checked and locked; the library says where it is.
 
-use std::env;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+pub(crate) use kafkavisor::runtime_directory::{candidates, made_for, path_of, socket_in};
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::{Uid, geteuid};
 
@@ -35,45 +33,6 @@ pub(crate) enum DirectoryError {
 pub(crate) struct RuntimeDirectory {
     path: PathBuf,
     _lock: Flock<File>,
-}
-
-/// The folder that systemd or another supervisor gives us.
-fn given() -> Option<PathBuf> {
-    let list = env::var_os("RUNTIME_DIRECTORY")?;
-    let first = list.as_bytes().split(|b| *b == b':').next()?;
-    (!first.is_empty()).then(|| PathBuf::from(std::ffi::OsStr::from_bytes(first)))
-}
-
-/// The folder that holds the folders of all instances of this user.
-fn base() -> PathBuf {
-    if geteuid().is_root() {
-        return PathBuf::from("/run/kafkavisor");
-    }
-    match env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty()) {
-        Some(dir) => PathBuf::from(dir).join("kafkavisor"),
-        None => env::temp_dir().join(format!("kafkavisor-{}", geteuid())),
-    }
-}
-
-/// The folder of the instance `name`.
-pub(crate) fn path_of(name: &str) -> PathBuf {
-    given().unwrap_or_else(|| base().join(name))
-}
-
-/// The folders that are made for the instance `name`, the outer one first.
-pub(crate) fn made_for(name: &str) -> Vec<PathBuf> {
-    given().map_or_else(|| vec![base(), base().join(name)], |given| vec![given])
-}
-
-/// The folders in which instances may be running.
-pub(crate) fn candidates() -> Vec<PathBuf> {
-    if let Some(given) = given() {
-        return vec![given];
-    }
-    let Ok(entries) = fs::read_dir(base()) else { return Vec::new() };
-    let mut folders: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    folders.sort();
-    folders
 }
 
 fn make_private(path: &Path) -> Result<(), DirectoryError> {
@@ -119,9 +78,4 @@ impl RuntimeDirectory {
     pub(crate) fn socket(&self) -> PathBuf {
         socket_in(&self.path)
     }
-}
-
-/// The control socket in an instance's folder.
-pub(crate) fn socket_in(folder: &Path) -> PathBuf {
-    folder.join("control.sock")
 }

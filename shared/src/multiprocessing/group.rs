@@ -1,0 +1,258 @@
+//! A group whose consumers are processes.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::callbacks::Callbacks;
+use super::consumer::{Consumer, Status};
+use super::conversation::Question;
+use super::said::Sink;
+use super::supervisor::{Launch, Supervisor};
+use super::{Builder, ConsumerGroupError, Ending, attending};
+use crate::clock::now;
+use crate::consumer_config::KafkaConsumerConfig;
+
+/// A consumer group with a process for each partition, for topics of high volume. From yelp_kafka:
+/// `yelp_kafka.consumer_group.MultiprocessingConsumerGroup`.
+///
+/// The consumers are processes of a *handler*, any program that speaks one of the protocols ([`crate::protocol`]; in Rust with
+/// [`crate::handler`]). What was a subclass of `KafkaConsumerBase` is such a program:
+///
+/// | `KafkaConsumerBase` | a handler |
+/// |---|---|
+/// | the class, given as `consumer_factory` | the command |
+/// | `initialize()`, once per process, before the first message | the line `init`, with group, topic, partition and offset: in Rust, the beginning of `main` |
+/// | `process(message)` | a line `message`; it is done when the handler has acknowledged it |
+/// | an exception in `process` ends the process, which is started again | so does any exit: at once after a healthy run, else with growing pauses |
+/// | `dispose()`, after the commit | after the line `stop`: finish, acknowledge, exit 0 |
+/// | `terminate()` | the line `stop`, sent by `kafkavisor` |
+///
+/// A message that kills its handler again and again is not delivered for ever, as it was: see `handler.poison`.
+///
+/// It starts `kafkavisor` as a child process, which is a member of the group like any other: with the partitions, offsets and rights that
+/// `kafkavisor run` would have. `kafkavisor status`, `pause` and the other commands find it by its name. It is in a process group of its
+/// own: a terminal's Ctrl-C reaches this program alone. It ends with this one, however that ends: dropped, the group is stopped; and
+/// where this process is killed, or ends without having dropped the group, the child stops by itself, as at TERM. A program that
+/// puts itself into the background by a fork starts its group after that.
+///
+/// All calls block, and none needs an async runtime; within one, call them by its `spawn_blocking`.
+///
+/// ```no_run
+/// use kafkavisor::cluster_config::ClusterConfig;
+/// use kafkavisor::consumer_config::KafkaConsumerConfig;
+/// use kafkavisor::multiprocessing::MultiprocessingConsumerGroup;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let cluster = ClusterConfig::new("standard", "uswest2-prod", "k1:9092,k2:9092", "zk1:2181/kafka");
+/// let config = KafkaConsumerConfig::builder("services.billing", cluster).build()?;
+/// let mut group = MultiprocessingConsumerGroup::builder(["orders"], config, ["./handler", "--verbose"])
+///     .before_rebalance(|partitions| println!("about to lose {partitions:?}"))
+///     .after_rebalance(|partitions| println!("now at {partitions:?}"))
+///     .setting("handler.timeout", "30s")
+///     .build()?;
+/// group.start_group()?;
+/// for consumer in group.consumers()? {
+///     println!("{}:{} {:?}, process {:?}", consumer.topic, consumer.partition, consumer.state, consumer.handler_pid);
+/// }
+/// let ending = group.stop_group()?;
+/// println!("stopped: {ending}");
+/// # Ok(())
+/// # }
+/// ```
+pub struct MultiprocessingConsumerGroup {
+    settings: Settings,
+    running: Option<Supervisor>,
+}
+
+/// What it is made of, checked.
+pub(super) struct Settings {
+    /// The child's configuration file.
+    pub(super) text: String,
+    pub(super) name: String,
+    pub(super) socket: PathBuf,
+    pub(super) stop_timeout: Duration,
+    pub(super) binary: PathBuf,
+    pub(super) worker_binary: Option<PathBuf>,
+    pub(super) runtime_directory: Option<PathBuf>,
+    pub(super) environment: Vec<(OsString, OsString)>,
+    pub(super) callbacks: Arc<Callbacks>,
+    pub(super) log: Arc<Mutex<Sink>>,
+}
+
+impl MultiprocessingConsumerGroup {
+    /// A group that consumes `topics` with `command`, the handler and its arguments, as the [`builder`](Self::builder) makes it.
+    pub fn new<T: Into<String>, C: Into<String>>(
+        topics: impl IntoIterator<Item = T>,
+        config: KafkaConsumerConfig,
+        command: impl IntoIterator<Item = C>,
+    ) -> Result<Self, ConsumerGroupError> {
+        Self::builder(topics, config, command).build()
+    }
+
+    /// Begins with what every group needs. Of the `config`, `consumer_timeout` and what concerns metrics mean nothing here;
+    /// `auto_commit_enable` has to be true.
+    pub fn builder<T: Into<String>, C: Into<String>>(
+        topics: impl IntoIterator<Item = T>,
+        config: KafkaConsumerConfig,
+        command: impl IntoIterator<Item = C>,
+    ) -> Builder {
+        let topics = topics.into_iter().map(Into::into).collect();
+        Builder::new(topics, config, command.into_iter().map(Into::into).collect())
+    }
+
+    pub(super) fn of(settings: Settings) -> Self {
+        Self { settings, running: None }
+    }
+
+    /// Starts the child and returns when it is up: it has reached Kafka and ZooKeeper and joins the group. Partitions come when the
+    /// group has settled, after `partitioner_cooldown` at the earliest.
+    ///
+    /// Fails with what the child said where that does not become true, within `cluster.connect_timeout` (10 s) if Kafka or ZooKeeper is
+    /// not reached. Nothing is left behind then. After [`stop_group`](Self::stop_group), or an end of the child's own, it may be started
+    /// again.
+    pub fn start_group(&mut self) -> Result<(), ConsumerGroupError> {
+        if self.running.as_mut().is_some_and(|running| running.ended().is_none()) {
+            return Err(ConsumerGroupError::Started);
+        }
+        self.running = None;
+        let settings = &self.settings;
+        let launch = Launch {
+            binary: &settings.binary,
+            worker_binary: settings.worker_binary.as_deref(),
+            text: &settings.text,
+            runtime_directory: settings.runtime_directory.as_deref(),
+            environment: &settings.environment,
+            socket: settings.socket.clone(),
+            stop_timeout: settings.stop_timeout,
+        };
+        let mut running = launch.start(Arc::clone(&settings.log))?;
+        running.wait_up()?;
+        if !settings.callbacks.are_none() {
+            attending::begin(running.socket(), running.pid(), &settings.callbacks)
+                .map_err(|error| ConsumerGroupError::NoAnswer(error.to_string()))?;
+        }
+        self.running = Some(running);
+        Ok(())
+    }
+
+    /// Stops it: the [callback](Builder::before_rebalance) is called with all partitions that there are, then handlers finish what they
+    /// have, for up to `max_termination_timeout`, what they acknowledged is committed, and the member leaves the group. Says how it
+    /// ended. What does not end in time is killed.
+    pub fn stop_group(&mut self) -> Result<Ending, ConsumerGroupError> {
+        let running = self.running.as_mut().ok_or(ConsumerGroupError::NotStartedYet)?;
+        if running.ended().is_none() {
+            self.settings.callbacks.stop();
+        }
+        self.settings.callbacks.end();
+        let ending = running.stop();
+        self.running = None;
+        Ok(ending)
+    }
+
+    /// The partitions that this member has, with the processes that consume them. From yelp_kafka: `get_consumers`.
+    #[doc(alias = "get_consumers")]
+    pub fn consumers(&self) -> Result<Vec<Consumer>, ConsumerGroupError> {
+        let running = self.running.as_ref().ok_or(ConsumerGroupError::NotStartedYet)?;
+        let status: Status = running.ask(Question::Status)?;
+        Ok(status.partitions.into_iter().map(Into::into).collect())
+    }
+
+    /// Waits up to `timeout` for the end of the child, and says how it ended, if it did. Consumers that end need nobody to look after
+    /// them: the child starts them again. From yelp_kafka: `monitor`.
+    pub fn monitor(&mut self, timeout: Duration) -> Result<Option<Ending>, ConsumerGroupError> {
+        let running = self.running.as_mut().ok_or(ConsumerGroupError::NotStartedYet)?;
+        Ok(running.wait(now() + timeout))
+    }
+
+    /// The child's process, while there is one.
+    pub fn pid(&self) -> Option<u32> {
+        self.running.as_ref().map(Supervisor::pid)
+    }
+
+    /// This member's name on this host.
+    pub fn name(&self) -> &str {
+        &self.settings.name
+    }
+}
+
+/// The callbacks are the program's, and not called by a drop.
+impl Drop for MultiprocessingConsumerGroup {
+    fn drop(&mut self) {
+        self.settings.callbacks.end();
+    }
+}
+
+/// The configuration may hold secrets.
+impl fmt::Debug for MultiprocessingConsumerGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MultiprocessingConsumerGroup")
+            .field("name", &self.settings.name)
+            .field("socket", &self.settings.socket)
+            .field("running", &self.running)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster_config::ClusterConfig;
+
+    fn group(binary: &str) -> MultiprocessingConsumerGroup {
+        let cluster = ClusterConfig::new("standard", "local", "127.0.0.1:1", "127.0.0.1:1");
+        let config = KafkaConsumerConfig::builder("services.billing", cluster).build().unwrap();
+        MultiprocessingConsumerGroup::builder(["orders"], config, ["true"])
+            .binary(binary)
+            .setting("kafka.security.protocol", "SASL_PLAINTEXT")
+            .setting("kafka.sasl.mechanism", "PLAIN")
+            .setting("kafka.sasl.username", "svc")
+            .setting("kafka.sasl.password", "not for everybody")
+            .on_log_line(|_| ())
+            .build()
+            .unwrap()
+    }
+
+    #[test]
+    fn it_may_go_from_thread_to_thread_and_be_shared() {
+        fn is_sent_and_shared<T: Send + Sync>() {}
+        is_sent_and_shared::<MultiprocessingConsumerGroup>();
+        is_sent_and_shared::<Consumer>();
+        is_sent_and_shared::<ConsumerGroupError>();
+        fn is_sent<T: Send>() {}
+        is_sent::<Builder>();
+    }
+
+    #[test]
+    fn what_is_not_started_is_neither_asked_nor_stopped() {
+        let mut group = group("true");
+        assert!(matches!(group.consumers(), Err(ConsumerGroupError::NotStartedYet)));
+        assert!(matches!(group.stop_group(), Err(ConsumerGroupError::NotStartedYet)));
+        assert!(matches!(group.monitor(Duration::ZERO), Err(ConsumerGroupError::NotStartedYet)));
+        assert_eq!((group.pid(), group.name()), (None, "services.billing"));
+        assert!(!format!("{group:?}").contains("not for everybody"));
+    }
+
+    #[test]
+    fn who_can_not_be_started_is_named() {
+        let error = group("/nowhere/kafkavisor").start_group().unwrap_err().to_string();
+        assert!(error.contains("start /nowhere/kafkavisor"), "{error}");
+    }
+
+    #[test]
+    fn what_ends_at_once_tells_how_and_what_it_has_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let binary = folder.path().join("kafkavisor");
+        let script = "#!/bin/sh\necho \"it is told: $*\" >&2\ncat >&2\nexit 78\n";
+        std::fs::write(&binary, script).unwrap();
+        std::fs::set_permissions(&binary, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let mut group = group(binary.to_str().unwrap());
+        let error = group.start_group().unwrap_err().to_string();
+        let us = std::process::id();
+        assert!(error.contains("it can't work as it is configured"), "{error}");
+        assert!(error.contains(&format!("it is told: run -c /dev/stdin --parent {us}\n")), "{error}");
+        assert!(matches!(group.stop_group(), Err(ConsumerGroupError::NotStartedYet)));
+    }
+}
