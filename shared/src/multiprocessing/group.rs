@@ -114,7 +114,7 @@ impl MultiprocessingConsumerGroup {
     /// not reached. Nothing is left behind then. After [`stop_group`](Self::stop_group), or an end of the child's own, it may be started
     /// again.
     pub fn start_group(&mut self) -> Result<(), ConsumerGroupError> {
-        if self.running.as_mut().is_some_and(|running| running.ended().is_none()) {
+        if self.running.as_ref().is_some_and(|running| running.ended().is_none()) {
             return Err(ConsumerGroupError::Started);
         }
         self.running = None;
@@ -128,7 +128,7 @@ impl MultiprocessingConsumerGroup {
             socket: settings.socket.clone(),
             stop_timeout: settings.stop_timeout,
         };
-        let mut running = launch.start(Arc::clone(&settings.log))?;
+        let running = launch.start(Arc::clone(&settings.log))?;
         running.wait_up()?;
         if !settings.callbacks.are_none() {
             attending::begin(running.socket(), running.pid(), &settings.callbacks)
@@ -142,7 +142,7 @@ impl MultiprocessingConsumerGroup {
     /// have, for up to `max_termination_timeout`, what they acknowledged is committed, and the member leaves the group. Says how it
     /// ended. What does not end in time is killed.
     pub fn stop_group(&mut self) -> Result<Ending, ConsumerGroupError> {
-        let running = self.running.as_mut().ok_or(ConsumerGroupError::NotStartedYet)?;
+        let running = self.running.as_ref().ok_or(ConsumerGroupError::NotStartedYet)?;
         if running.ended().is_none() {
             self.settings.callbacks.stop();
         }
@@ -162,8 +162,8 @@ impl MultiprocessingConsumerGroup {
 
     /// Waits up to `timeout` for the end of the child, and says how it ended, if it did. Consumers that end need nobody to look after
     /// them: the child starts them again. From yelp_kafka: `monitor`.
-    pub fn monitor(&mut self, timeout: Duration) -> Result<Option<Ending>, ConsumerGroupError> {
-        let running = self.running.as_mut().ok_or(ConsumerGroupError::NotStartedYet)?;
+    pub fn monitor(&self, timeout: Duration) -> Result<Option<Ending>, ConsumerGroupError> {
+        let running = self.running.as_ref().ok_or(ConsumerGroupError::NotStartedYet)?;
         Ok(running.wait(now() + timeout))
     }
 
@@ -218,10 +218,10 @@ mod tests {
     #[test]
     fn it_may_go_from_thread_to_thread_and_be_shared() {
         fn is_sent_and_shared<T: Send + Sync>() {}
+        fn is_sent<T: Send>() {}
         is_sent_and_shared::<MultiprocessingConsumerGroup>();
         is_sent_and_shared::<Consumer>();
         is_sent_and_shared::<ConsumerGroupError>();
-        fn is_sent<T: Send>() {}
         is_sent::<Builder>();
     }
 

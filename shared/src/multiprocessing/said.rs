@@ -104,7 +104,8 @@ mod tests {
 
     #[test]
     fn every_line_is_handed_on_and_the_last_are_kept() {
-        let text: String = (0..60).map(|number| format!("line {number}\n")).collect::<String>() + "no end";
+        let numbered: Vec<_> = (0..60).map(|number| format!("line {number}")).collect();
+        let text = numbered.join("\n") + "\nno end";
         let (lines_in, lines) = channel();
         let sink: Sink = Box::new(move |line| lines_in.send(line.to_owned()).unwrap());
         let said = Said::read(std::io::Cursor::new(text.into_bytes()), Arc::new(Mutex::new(sink))).unwrap();

@@ -6,7 +6,7 @@ use std::io::{self, Seek as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -51,10 +51,16 @@ pub(super) struct Launch<'a> {
 /// The child. When it goes out of scope, it is stopped: asked, then told to hurry, then killed.
 #[derive(Debug)]
 pub(super) struct Supervisor {
-    child: Child,
+    pid: u32,
+    life: Mutex<Life>,
     said: Said,
     socket: PathBuf,
     stop_timeout: Duration,
+}
+
+#[derive(Debug)]
+struct Life {
+    child: Child,
     ended: Option<Ending>,
 }
 
@@ -64,13 +70,13 @@ impl Launch<'_> {
         let failed =
             |error: io::Error| ConsumerGroupError::system(format!("start {}", self.binary.display()), error);
         let mut child = self.command().map_err(failed)?.spawn().map_err(failed)?;
-        let stderr = child.stderr.take();
+        let (pid, stderr) = (child.id(), child.stderr.take());
         let mut supervisor = Supervisor {
-            child,
+            pid,
+            life: Mutex::new(Life { child, ended: None }),
             said: Said::default(),
             socket: self.socket.clone(),
             stop_timeout: self.stop_timeout,
-            ended: None,
         };
         if let Some(stderr) = stderr {
             supervisor.said = Said::read(stderr, sink).map_err(failed)?;
@@ -102,7 +108,7 @@ impl Launch<'_> {
 impl Supervisor {
     /// Its process.
     pub(super) fn pid(&self) -> u32 {
-        self.child.id()
+        self.pid
     }
 
     pub(super) fn socket(&self) -> &Path {
@@ -110,7 +116,7 @@ impl Supervisor {
     }
 
     /// Waits until it is up: everything that can be wrong at a start is not, and it answers.
-    pub(super) fn wait_up(&mut self) -> Result<(), ConsumerGroupError> {
+    pub(super) fn wait_up(&self) -> Result<(), ConsumerGroupError> {
         let deadline = now() + UP_WITHIN;
         while now() < deadline {
             if let Some(ending) = self.ended() {
@@ -127,25 +133,19 @@ impl Supervisor {
 
     /// Asks it something.
     pub(super) fn ask<T: DeserializeOwned>(&self, question: Question) -> Result<T, ConsumerGroupError> {
-        ask(&self.socket, self.pid(), question)
-            .map_err(|error| ConsumerGroupError::NoAnswer(error.to_string()))
+        ask(&self.socket, self.pid(), question).map_err(|error| {
+            let silent = || ConsumerGroupError::NoAnswer(error.to_string());
+            self.ended().map_or_else(silent, ConsumerGroupError::Ended)
+        })
     }
 
     /// How it has ended, if it has.
-    pub(super) fn ended(&mut self) -> Option<Ending> {
-        if self.ended.is_none() {
-            self.ended = match self.child.try_wait() {
-                Ok(None) => None,
-                Ok(Some(status)) => Some(Ending::of(status)),
-                // Somebody else has waited for it.
-                Err(_) => Some(Ending::Unknown),
-            };
-        }
-        self.ended
+    pub(super) fn ended(&self) -> Option<Ending> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner).look()
     }
 
     /// Waits for its end, until then.
-    pub(super) fn wait(&mut self, deadline: Instant) -> Option<Ending> {
+    pub(super) fn wait(&self, deadline: Instant) -> Option<Ending> {
         loop {
             let ended = self.ended();
             if ended.is_some() || now() >= deadline {
@@ -156,7 +156,7 @@ impl Supervisor {
     }
 
     /// Asks it to stop, and waits: for its drains, then for one that hurries; then it is killed.
-    pub(super) fn stop(&mut self) -> Ending {
+    pub(super) fn stop(&self) -> Ending {
         if let Some(ended) = self.ended() {
             return ended;
         }
@@ -174,18 +174,34 @@ impl Supervisor {
     }
 
     /// What it leaves is ended by its guardian.
-    fn kill(&mut self) -> Ending {
+    fn kill(&self) -> Ending {
         log::error!("kafkavisor (process {}) is killed", self.pid());
         self.signal(Signal::SIGKILL);
-        let waited = self.child.wait().map_or(Ending::Unknown, Ending::of);
-        *self.ended.get_or_insert(waited)
+        let mut life = self.life.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = life.child.wait().map_or(Ending::Unknown, Ending::of);
+        *life.ended.get_or_insert(waited)
     }
 
-    /// It is our child, and not waited for yet: no other process has its number.
+    /// As long as it is our child and not waited for, no other process has its number.
     fn signal(&self, signal: Signal) {
-        if let Ok(pid) = i32::try_from(self.pid()) {
+        let mut life = self.life.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (None, Ok(pid)) = (life.look(), i32::try_from(self.pid)) {
             let _ended_meanwhile = kill(Pid::from_raw(pid), signal);
         }
+    }
+}
+
+impl Life {
+    fn look(&mut self) -> Option<Ending> {
+        if self.ended.is_none() {
+            self.ended = match self.child.try_wait() {
+                Ok(None) => None,
+                Ok(Some(status)) => Some(Ending::of(status)),
+                // Somebody else has waited for it.
+                Err(_) => Some(Ending::Unknown),
+            };
+        }
+        self.ended
     }
 }
 

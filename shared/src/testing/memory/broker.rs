@@ -1,6 +1,8 @@
 //! What is in a Kafka in memory: logs, committed offsets, and what is to fail.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+#[cfg(any(feature = "consumer", feature = "producer"))]
+use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::MemoryMessage;
@@ -54,14 +56,13 @@ impl Broker {
             self.create(topic, 1);
         }
         let count = self.partitions(topic).count();
-        let number = match key {
-            Some(key) => hash(key) % u64::try_from(count).unwrap_or(1),
-            None => {
-                let turn = self.turns.entry(topic.clone()).or_default();
-                let number = *turn % count;
-                *turn = turn.wrapping_add(1);
-                u64::try_from(number).unwrap_or(0)
-            }
+        let number = if let Some(key) = key {
+            hash(key) % u64::try_from(count).unwrap_or(1)
+        } else {
+            let turn = self.turns.entry(topic.clone()).or_default();
+            let number = *turn % count;
+            *turn = turn.wrapping_add(1);
+            u64::try_from(number).unwrap_or(0)
         };
         let partition = Partition(i32::try_from(number).unwrap_or(0));
         let log = self.logs.entry(TopicPartition { topic: topic.clone(), partition }).or_default();

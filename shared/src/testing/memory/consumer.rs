@@ -129,13 +129,11 @@ impl Consume for MemoryConsumer {
     fn commit(&mut self) -> Result<(), ConsumerError> {
         let kafka = self.kafka.clone();
         let mut broker = kafka.broker();
-        match broker.consume_failures.pop_front() {
-            Some(error) => Err(error),
-            None => {
-                self.commit_to(&mut broker);
-                Ok(())
-            }
+        if let Some(error) = broker.consume_failures.pop_front() {
+            return Err(error);
         }
+        self.commit_to(&mut broker);
+        Ok(())
     }
 }
 
@@ -147,7 +145,9 @@ mod tests {
     use crate::consumer::PartitionerError;
 
     fn produce(kafka: &MemoryKafka, values: &[&str]) {
-        values.iter().for_each(|value| drop(kafka.append("t", None, Some(value.as_bytes()), &[]).unwrap()));
+        for value in values {
+            kafka.append("t", None, Some(value.as_bytes()), &[]).unwrap();
+        }
     }
 
     fn text(message: &Message) -> &str {

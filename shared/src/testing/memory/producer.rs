@@ -32,11 +32,11 @@ impl MemoryProducer {
         if let Some(cause) = broker.produce_failures.pop_front() {
             return failed(cause);
         }
-        let mut append = |value: &Option<&[u8]>| {
-            let (partition, offset) = broker.append(&name, key, *value, Vec::new());
+        let mut append = |value: Option<&[u8]>| {
+            let (partition, offset) = broker.append(&name, key, value, Vec::new());
             Produced { partition, offset }
         };
-        let produced = values.iter().map(&mut append).collect();
+        let produced = values.iter().copied().map(&mut append).collect();
         drop(broker);
         self.kafka.changed();
         Ok(produced)

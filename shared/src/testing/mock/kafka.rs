@@ -195,7 +195,9 @@ mod tests {
         let (confirms_in, confirms) = channel();
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", kafka.brokers());
-        properties.iter().for_each(|(name, value)| drop(config.set(*name, *value)));
+        for (name, value) in properties {
+            config.set(*name, *value);
+        }
         let producer: ThreadedProducer<Confirms> = config.create_with_context(Confirms(confirms_in)).unwrap();
         producer.send(BaseRecord::to("t").key("k").payload("x")).map_err(drop).unwrap();
         let confirmed = confirms.recv_timeout(WITHIN).unwrap();
@@ -240,7 +242,7 @@ mod tests {
         assert_eq!(produce(&kafka, &soon), Err(RDKafkaErrorCode::MessageTimedOut));
         kafka.broker_up(None).unwrap();
         assert_eq!(produce(&kafka, &[]), Ok(()));
-        kafka.round_trip_time(Some(1), Duration::from_millis(2000)).unwrap();
+        kafka.round_trip_time(Some(1), Duration::from_secs(2)).unwrap();
         assert_eq!(produce(&kafka, &soon), Err(RDKafkaErrorCode::MessageTimedOut));
         kafka.round_trip_time(None, Duration::ZERO).unwrap();
         kafka.partition_leader("t", 0, None).unwrap();
@@ -249,11 +251,11 @@ mod tests {
 
     #[test]
     fn what_can_not_be_done_is_an_error_and_it_may_be_shared() {
+        fn is_sent_and_shared<T: Send + Sync>() {}
+        is_sent_and_shared::<MockKafka>();
         let kafka = MockKafka::start(1).unwrap();
         kafka.create_topic("t", 1).unwrap();
         let error = kafka.create_topic("t", 1).unwrap_err().to_string();
         assert!(error.contains("failed to create a topic"), "{error}");
-        fn is_sent_and_shared<T: Send + Sync>() {}
-        is_sent_and_shared::<MockKafka>();
     }
 }
