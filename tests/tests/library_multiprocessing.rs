@@ -104,6 +104,8 @@ fn it_consumes_restarts_what_dies_and_stops_clean() {
     let numbers: Vec<_> = before.iter().map(|one| (one.topic.to_string(), one.partition.0)).collect();
     assert_eq!(numbers, [(topic.name.clone(), 0), (topic.name.clone(), 1)]);
     assert!(before.iter().all(|one| one.worker_pid.is_some() && one.restarts == 0), "{before:?}");
+    let title = std::fs::read_to_string(format!("/proc/{}/cmdline", pid(before[0].worker_pid))).unwrap();
+    assert_eq!(title.trim_end_matches('\0'), format!("kafkavisor-worker: {}:0", topic.name));
     deliveries(&records, 40);
     until("all is committed", || {
         (all_committed(&topic, &group, 2).values().sum::<i64>() == 40).then_some(())

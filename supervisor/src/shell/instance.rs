@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, Sender, never, unbounded};
+use crossbeam_channel::{Receiver, never, unbounded};
 use kafkavisor::clock::now;
 use kafkavisor::config::{Admin, Config};
 use kafkavisor::membership::{ListedMember, Member, ZookeeperMember};
@@ -74,14 +74,13 @@ pub(crate) fn run(
     limits::check(partitions.len()).map_err(Failure::configuration)?;
 
     let socket = config.admin.socket.clone().unwrap_or_else(|| directory.socket());
-    let ((asked_in, asked), (attending_in, attending)) = (unbounded(), unbounded());
     let (board, woken) = Board::new();
     let (describe_in, describe) = unbounded();
     let looks = Looks::new(board, Arc::new(Events::default()), describe_in);
     if let Some(listener) = http {
         serve_http(listener, &config.admin, looks.clone())?;
     }
-    let control = control(&socket, (asked_in, attending_in), looks.clone())?;
+    let (control, asked, attending) = control(&socket, looks.clone())?;
 
     let (workers_in, workers_out) = unbounded();
     let (commits_in, commits_out) = unbounded();
@@ -89,7 +88,6 @@ pub(crate) fn run(
     let (loaded_in, loaded) = unbounded();
     let workers = Workers::new(worker, runtime.clone(), workers_in)
         .map_err(|e| Failure::configuration(format!("worker binary {}: {e}", named(worker.display()))))?;
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let commits = Commits::start(store, lease.clone(), sink(commits_in)).map_err(no_thread)?;
     let (keeper, told) = keep_asking(&config, token.as_ref()).map_err(no_thread)?;
     let followed = Followed { servers: servers.clone(), cluster_id: cluster_id.clone(), clients };
@@ -109,7 +107,7 @@ pub(crate) fn run(
     let (real, settings) = Real::new(Parts {
         instance_id,
         deployments: Deployments::read(directory.path()).map_err(no_thread)?,
-        pages: Pages::new(directory.path(), boot.trim(), &cluster_id, &config.group),
+        pages: Pages::new(directory.path(), boot_id().trim(), &cluster_id, &config.group),
         shared_lease: lease,
         files: Files::of(&config),
         brokers: servers.brokers,
@@ -174,15 +172,19 @@ fn no_thread(error: io::Error) -> Failure {
     Failure::bug(format!("failed to start a thread: {error}"))
 }
 
-fn control(
-    socket: &Path,
-    (asked, attending): (Sender<Asked>, Sender<Attending>),
-    looks: Looks,
-) -> Result<Control, Failure> {
-    Control::listen(socket, asked, attending, looks).map_err(|error| {
+/// The control socket, what is asked over it, and those who attend the rebalances there.
+fn control(socket: &Path, looks: Looks) -> Result<(Control, Receiver<Asked>, Receiver<Attending>), Failure> {
+    let ((asked_in, asked), (attending_in, attending)) = (unbounded(), unbounded());
+    let control = Control::listen(socket, asked_in, attending_in, looks).map_err(|error| {
         let remedy = "set `admin.socket` to a path in a folder that exists and that this user may write to";
         Failure::configuration(format!("control socket {}: {error}: {remedy}", named(socket.display())))
-    })
+    })?;
+    Ok((control, asked, attending))
+}
+
+/// Of this life of the machine; empty where the system does not tell.
+fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
 }
 
 /// A busy port is found before anybody is asked.

@@ -80,14 +80,12 @@ fn where_nobody_attends_nothing_waits() {
 fn what_is_revoked_waits_until_it_is_done_and_what_one_rebalance_takes_is_told_together() {
     let mut fixture = Fixture::new();
     assert!(fixture.notice(Notice::Unsettled));
+    let told_at = fixture.time + GATHERED_WITHIN;
     assert!(!fixture.notice(revoked("t:1")) && !fixture.notice(revoked("t:0")));
     assert!(fixture.notice(Notice::Settled { members: 2 }));
     assert_eq!(fixture.due(1), []);
     assert_eq!(fixture.told(), [""; 0], "more may follow");
-    assert_eq!(
-        fixture.rebalances.deadline(),
-        Some(fixture.time - Duration::from_millis(1) + GATHERED_WITHIN)
-    );
+    assert_eq!(fixture.rebalances.deadline(), Some(told_at));
     assert_eq!(fixture.due(20), []);
     assert_eq!(fixture.told(), ["revoking t:0 t:1 (1)", "assigned "], "in this order");
     fixture.done(7);
