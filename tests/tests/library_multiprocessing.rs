@@ -29,8 +29,25 @@ use tempfile::TempDir;
 /// Set in a process that a test has started of itself, to the words that it needs.
 const PROGRAM: &str = "KAFKAVISOR_TEST_PROGRAM";
 
-fn folder() -> TempDir {
-    tempfile::Builder::new().prefix("kv-").tempdir().expect("a temporary folder")
+/// A member's folder. Where a test fails, what is left of the member ends with it.
+struct Folder(TempDir);
+
+fn folder() -> Folder {
+    Folder(tempfile::Builder::new().prefix("kv-").tempdir().expect("a temporary folder"))
+}
+
+impl Folder {
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        for pid in processes::marked_with(self.path()) {
+            processes::try_signal(pid, Signal::SIGKILL);
+        }
+    }
 }
 
 fn config(brokers: &str, group: &str, termination: Duration) -> KafkaConsumerConfig {
