@@ -1,43 +1,33 @@
-//! The library of Kafkavisor: what the supervisor and its workers share, and what Rust programs build on.
+//! The library of Kafkavisor: Kafka consumers, alone, in groups balanced through ZooKeeper, or in a process for each partition; producers;
+//! discovery; offsets; metrics. The Rust successor of the Python package yelp_kafka.
 //!
-//! | module | for |
-//! |---|---|
-//! | [`ids`] | the words of the field as types: topic, partition, offset, generation, fencing token |
-//! | [`clock`] | the one place where clocks are read |
-//! | [`rfc3339`] | times as people write them |
-//! | [`text`] | texts from outside: bounded, and without raw control characters |
-//! | [`token`] | tokens for OAUTHBEARER |
-//! | [`cluster_config`] | a Kafka cluster as discovery and consumer configurations name it |
-//! | [`config`] | the configuration file: parsed once, every error at once with line and column |
-//! | [`discovery`] | finding clusters, topics and logs (feature `discovery`) |
-//! | `consumer` | consumers in this process (feature `consumer`) |
-//! | [`consumer_config`] | a consumer's configuration as in yelp_kafka: `KafkaConsumerConfig` |
-//! | [`partitioner`] | who owns which partition: kazoo's `SetPartitioner` as a pure state machine |
-//! | [`membership`] | who owns what, behind one trait: static lists, the partitioner on a real ZooKeeper (feature `zookeeper`) |
-//! | `ensemble` | ZooKeeper as the configuration names it (features `offsets`, `zookeeper`) |
-//! | [`offset_storage`] | where a group's offsets are kept, by name |
-//! | `offsets` | a group's offsets and lag from outside, in Kafka and in ZooKeeper (feature `offsets`) |
-//! | `producer` | producers (feature `producer`) |
-//! | [`protocol`] | codecs of the handler protocols, both directions |
-//! | [`handler`] | a small typed helper for handlers written in Rust |
-//! | `metrics` | figures of producers and groups, and of a program's own (features `consumer`, `producer`; sent to SignalFx: `metrics`) |
-//! | [`runtime_directory`] | where instances keep socket, lock and pages |
-//! | `multiprocessing` | a consumer group with a process for each partition: `MultiprocessingConsumerGroup` (feature `multiprocessing`) |
-//! | `testing` | producers and consumers in memory, a stand-in for the discovery service (feature `testing`), a Kafka inside the test (feature `mock`) |
+//! | module | for | feature |
+//! |---|---|---|
+//! | [`consumer`] | consumers in this process: `KafkaConsumerGroup`, `KafkaSimpleConsumer` | `consumer` |
+//! | [`multiprocessing`] | a process for each partition: `MultiprocessingConsumerGroup` | `multiprocessing` |
+//! | [`producer`] | producers | `producer` |
+//! | [`discovery`] | finding clusters, topics and logs | `discovery` |
+//! | [`offsets`] | a group's offsets and lag, from outside | `offsets` |
+//! | [`metrics`] | figures of producers and groups, and where they go | `consumer`, `producer`; to SignalFx: `metrics` |
+//! | [`testing`] | producers and consumers in memory; a Kafka inside the test; a stand-in for the discovery service | `testing`, `mock` |
+//! | [`handler`] | handlers of the command `kafkavisor`, written in Rust | |
+//! | [`protocol`] | its handler protocols, both ends | |
+//! | [`cluster_config`], [`consumer_config`], [`offset_storage`] | a cluster, a consumer's options, where offsets are kept | |
+//! | [`ids`] | the words of the field as types: topic, partition, offset, fencing token | |
+//!
+//! What is public is listed in `docs/public-surface.txt`.
+//!
+#![cfg_attr(all(doc, not(doctest)), doc = include_str!("getting-started.md"))]
 
 #[cfg(feature = "offsets")]
 mod async_thread;
 pub mod cluster_config;
-pub mod config;
 #[cfg(feature = "consumer")]
 pub mod consumer;
 pub mod consumer_config;
 #[cfg(feature = "discovery")]
 pub mod discovery;
-#[cfg(any(feature = "offsets", feature = "zookeeper"))]
-pub mod ensemble;
 pub mod handler;
-pub mod membership;
 #[cfg(any(feature = "consumer", feature = "metrics", feature = "producer"))]
 pub mod metrics;
 #[cfg(feature = "multiprocessing")]
@@ -45,13 +35,30 @@ pub mod multiprocessing;
 pub mod offset_storage;
 #[cfg(feature = "offsets")]
 pub mod offsets;
-pub mod partitioner;
 #[cfg(feature = "producer")]
 pub mod producer;
 pub mod protocol;
-pub mod runtime_directory;
 #[cfg(feature = "testing")]
 pub mod testing;
 
 #[doc(inline)]
-pub use kafkavisor_types::{clock, ids, rfc3339, text, token};
+pub use kafkavisor_types::ids;
+
+// What supervisor, worker and tests of this workspace share beside that, and nobody else builds on:
+// - `config`: the configuration file, parsed once, every error at once with line and column;
+// - `partitioner`: kazoo's `SetPartitioner` as a pure state machine; `membership`: who owns what, behind one trait;
+// - `ensemble`: ZooKeeper as the configuration names it; `runtime_directory`: where instances keep socket, lock and pages;
+// - clocks, times and texts.
+#[doc(hidden)]
+pub mod config;
+#[cfg(any(feature = "offsets", feature = "zookeeper"))]
+#[doc(hidden)]
+pub mod ensemble;
+#[doc(hidden)]
+pub mod membership;
+#[doc(hidden)]
+pub mod partitioner;
+#[doc(hidden)]
+pub mod runtime_directory;
+#[doc(hidden)]
+pub use kafkavisor_types::{clock, rfc3339, text, token};

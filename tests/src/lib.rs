@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod command;
 pub mod environment;
 pub mod forwarder;
+pub mod guide;
 pub mod handlers;
 pub mod ingest;
 pub mod instance;
@@ -35,3 +36,8 @@ pub mod trouble;
 pub mod waiting;
 pub mod web;
 pub mod zookeeper;
+
+/// The examples of the library's guide, run.
+#[cfg(doctest)]
+#[doc = include_str!("../../shared/src/getting-started.md")]
+pub mod getting_started {}

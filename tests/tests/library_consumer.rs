@@ -13,6 +13,7 @@ use kafkavisor::consumer::{
 };
 use kafkavisor::consumer_config::{Builder, KafkaConsumerConfig};
 use kafkavisor::ids::TopicPartition;
+use kafkavisor::metrics::{Emitter, MetricsResponder};
 use kafkavisor::offset_storage::OffsetStorage;
 use kafkavisor_tests::environment::{brokers, unique, zookeeper};
 use kafkavisor_tests::forwarder::Forwarder;
@@ -443,4 +444,54 @@ fn a_callback_is_called_for_each_message_until_it_fails() {
     assert_eq!((error.message.offset.0, error.to_string().contains("no more")), (2, true));
     assert_eq!(seen, [0, 1, 2]);
     assert_eq!(committed(&topic, &name, 0), Some(2), "what has failed comes again");
+}
+
+#[derive(Default)]
+struct Recorded(Mutex<Vec<(String, String, f64)>>);
+
+impl MetricsResponder for Recorded {
+    fn record(&self, emitter: &Emitter, value: f64, _timestamp: Option<i64>) {
+        let group = emitter.dimensions.get("group_id").cloned().unwrap_or_default();
+        self.0.lock().unwrap().push((emitter.metric.clone(), group, value));
+    }
+}
+
+#[test]
+fn a_group_reports_how_long_its_requests_take() {
+    let (topic, name) = (Topic::new(1), unique("group"));
+    topic.produce(&numbered(1, 3));
+    let (told, untold) = (Arc::<Recorded>::default(), Arc::<Recorded>::default());
+    let dual = config(&name).offset_storage(OffsetStorage::Dual);
+    let reporting = group(&topic, dual)
+        .property("statistics.interval.ms", "500")
+        .metrics_responder(Arc::clone(&told) as Arc<dyn MetricsResponder>);
+    let mut consumer = reporting.start().unwrap();
+    take(&mut consumer, 3);
+    let names = [
+        "metadata_request_timer",
+        "offset_request_timer",
+        "offset_fetch_request_timer",
+        "offset_fetch_request_timer_kafka",
+        "offset_commit_request_timer",
+        "offset_commit_request_timer_kafka",
+        "fetch_request_timer",
+    ];
+    until("all have come", || {
+        // Statistics are taken with messages, and tell of the fetches between two of them.
+        topic.produce(&numbered(1, 1));
+        take(&mut consumer, 1);
+        let told = told.0.lock().unwrap();
+        let came = |name: &&str| {
+            told.iter().any(|(metric, of, value)| {
+                *metric == format!("yelp_kafka.KafkaConsumerGroup.{name}") && !of.is_empty() && *value > 0.0
+            })
+        };
+        names.iter().all(came).then_some(())
+    });
+    assert!(told.0.lock().unwrap().iter().all(|(_, of, _)| *of == name));
+    drop(consumer);
+    let silent =
+        reporting.metrics_responder(Arc::clone(&untold) as Arc<dyn MetricsResponder>).report_metrics(false);
+    drop(silent.start().unwrap());
+    assert!(untold.0.lock().unwrap().is_empty());
 }

@@ -5,6 +5,7 @@
 //! members that get the others later don't think them new.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{Debug, Formatter};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -83,6 +84,17 @@ pub struct Starts {
     /// As this instance signs its commits.
     pub instance: String,
     pub reset: Reset,
+    pub timed: Timed,
+}
+
+/// Told how long it took to hear where logs begin and end, where anybody wants to know.
+#[derive(Default)]
+pub struct Timed(pub Option<Box<dyn Fn(Duration) + Send + Sync>>);
+
+impl Debug for Timed {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Timed").finish_non_exhaustive()
+    }
 }
 
 /// What was gathered.
@@ -146,7 +158,11 @@ impl Starts {
             .elsewhere
             .as_ref()
             .map_or_else(Answers::new, |(_, place)| place.read(&without, within()));
+        let begun = now();
         let logs = self.clients.logs(&asked);
+        if let Some(told) = &self.timed.0 {
+            told(now().saturating_duration_since(begun));
+        }
         Gathered { undescribed, committed, complete, elsewhere, logs }
     }
 

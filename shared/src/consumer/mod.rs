@@ -14,6 +14,7 @@ mod group;
 mod message;
 mod progress;
 mod reach;
+mod reports;
 mod simple;
 
 pub use self::consume::Consume;
@@ -23,3 +24,5 @@ pub use self::error::{ConsumerError, PartitionerError};
 pub use self::group::{KafkaConsumerGroup, Messages, StartedConsumerGroup};
 pub use self::message::Message;
 pub use self::simple::KafkaSimpleConsumer;
+#[doc(inline)]
+pub use crate::partitioner::group_path::TopicsRepr;

@@ -15,6 +15,7 @@ use kafkavisor_kafka::properties::client_properties;
 use nix::unistd::gethostname;
 use uuid::Uuid;
 
+use super::reports::{Measured, Reports, timed};
 use super::{ConsumerError, PartitionerError};
 use crate::async_thread::AsyncThread;
 use crate::clock::now;
@@ -23,11 +24,14 @@ use crate::consumer_config::KafkaConsumerConfig;
 use crate::ensemble::ensemble;
 use crate::ids::Topic;
 use crate::membership::{Connection, Identity, Options};
+use crate::metrics::Reporter;
 use crate::offset_storage::OffsetStorage;
 use crate::partitioner::group_path::TopicsRepr;
 
 /// Longest that all of it may take.
 const WITHIN: Duration = Duration::from_secs(10);
+/// How often librdkafka tells figures, where somebody is told.
+const STATISTICS_MS: &str = "10000";
 /// As kazoo's default.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -39,15 +43,16 @@ pub(super) struct Setup {
     /// librdkafka's, for security and the like.
     pub(super) properties: BTreeMap<String, String>,
     pub(super) repr: TopicsRepr,
+    pub(super) reports: Reports,
 }
 
 /// Without the properties' values, among which are secrets.
 impl Debug for Setup {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        let Self { topics, config, properties, repr } = self;
+        let Self { topics, config, properties, repr, reports } = self;
         let mut shown = f.debug_struct("Setup");
         shown.field("topics", topics).field("config", config).field("properties", &properties.keys());
-        shown.field("repr", repr).finish()
+        shown.field("repr", repr).field("reports", reports).finish()
     }
 }
 
@@ -90,11 +95,15 @@ impl Setup {
     }
 
     /// Reaches Kafka, and the place where the group's offsets are.
-    pub(super) fn reach(&self) -> Result<Reached, ConsumerError> {
+    pub(super) fn reach(&self, reporter: Option<&Arc<Reporter>>) -> Result<Reached, ConsumerError> {
         let until = now() + WITHIN;
         let config = &self.config;
         let group = config.group_id();
-        let properties = self.client_properties();
+        let mut properties = self.client_properties();
+        if reporter.is_some() {
+            let statistics = properties.entry("statistics.interval.ms".to_owned());
+            statistics.or_insert_with(|| STATISTICS_MS.to_owned());
+        }
         let clients = Arc::new(Clients::new(&properties, group)?);
         clients.reach(until)?;
         let topics = Topics::first_look(Arc::clone(&clients), self.topics.clone(), until)
@@ -108,7 +117,8 @@ impl Setup {
             let ensemble = ensemble(address, None, None);
             ZookeeperOffsets::new(thread.handle(), ensemble, &address.chroot, group)
         };
-        let in_kafka: Arc<dyn OffsetStore> = Arc::new(KafkaOffsets::new(Arc::clone(&clients), group)?);
+        let in_kafka = Arc::new(KafkaOffsets::new(Arc::clone(&clients), group)?);
+        let in_kafka = Measured::in_kafka(in_kafka, reporter);
         let places = match (config.offset_storage(), &zookeeper, &thread) {
             (OffsetStorage::Kafka, Some(address), Some(thread)) => {
                 let classic = Arc::new(in_zookeeper(address, thread));
@@ -118,7 +128,7 @@ impl Setup {
             (storage, Some(address), Some(thread)) => {
                 let offsets = in_zookeeper(address, thread).signed();
                 offsets.reach(until).map_err(|error| unreached(&zookeeper_servers(address), &error))?;
-                let offsets: Arc<dyn OffsetStore> = Arc::new(offsets);
+                let offsets = Measured::in_zookeeper(Arc::new(offsets), reporter);
                 if storage == OffsetStorage::Dual {
                     Places { store: Arc::new(DualOffsets::new(in_kafka, offsets)), elsewhere: None }
                 } else {
@@ -136,8 +146,8 @@ impl Setup {
         };
         let instance = Uuid::new_v4().simple().to_string();
         let store = Arc::clone(&places.store);
-        let starts =
-            Starts { clients, places, instance: instance.clone(), reset: config.auto_offset_reset() };
+        let reset = config.auto_offset_reset();
+        let starts = Starts { clients, places, instance: instance.clone(), reset, timed: timed(reporter) };
         Ok(Reached { store, starts, topics, instance, properties, _offsets: thread })
     }
 

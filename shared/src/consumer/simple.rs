@@ -15,6 +15,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::group::begin::cannot_fetch;
 use super::progress::Progress;
 use super::reach::{Reached, Setup};
+use super::reports::Reports;
 use super::{ConsumerError, Message, PartitionerError};
 use crate::async_thread::apart;
 use crate::clock::{Boottime, now};
@@ -68,8 +69,10 @@ impl KafkaSimpleConsumer {
         properties: BTreeMap<String, String>,
     ) -> Result<Self, ConsumerError> {
         let topic = Topic::new(topic).map_err(|error| PartitionerError::Configuration(error.to_string()))?;
-        let setup = Setup { topics: vec![topic.clone()], config, properties, repr: TopicsRepr::Python3 };
-        let reached = apart(|| setup.reach())?;
+        let reports = Reports::default();
+        let repr = TopicsRepr::Python3;
+        let setup = Setup { topics: vec![topic.clone()], config, properties, repr, reports };
+        let reached = apart(|| setup.reach(None))?;
         let there = reached.topics.partitions();
         let wanted: BTreeSet<_> = match partitions {
             None => there.clone(),

@@ -21,6 +21,8 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+#[doc(inline)]
+pub use crate::config::Reset;
 pub use builder::Builder;
 pub use config::{KafkaConsumerConfig, follows_naming_convention};
 pub use error::{ConfigurationError, Deprecated};

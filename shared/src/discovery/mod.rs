@@ -37,6 +37,8 @@ mod yaml;
 use serde::Serialize;
 
 pub use crate::cluster_config::ClusterConfig;
+#[doc(inline)]
+pub use crate::config::KafkaProperties;
 pub use client::Discovery;
 pub use errors::{ConfigurationError, DiscoveryError, InvalidRegex};
 pub use pattern::Pattern;

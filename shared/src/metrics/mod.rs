@@ -30,6 +30,9 @@ mod signalfx;
 mod statistics;
 
 #[cfg(feature = "metrics")]
+#[doc(inline)]
+pub use crate::config::Secret;
+#[cfg(feature = "metrics")]
 pub use datapoint::{Datapoint, Kind, Number};
 pub use names::{Metric, Role};
 #[cfg(any(feature = "consumer", feature = "producer"))]

@@ -32,6 +32,8 @@ pub use self::reading::{PartitionOffsets, current_consumer_offsets, topics_water
 pub use self::saved::SavedOffsets;
 pub use self::topics::Topics;
 #[doc(inline)]
+pub use crate::config::{InvalidAddress, ZookeeperAuth, ZookeeperTls};
+#[doc(inline)]
 pub use crate::offset_storage::{InvalidOffsetStorageError, OffsetStorage};
 #[doc(inline)]
 pub use kafkavisor_kafka::{GroupMember, error::KafkaError, logs::Log, offsets::OffsetError};

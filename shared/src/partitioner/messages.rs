@@ -1,4 +1,4 @@
-//! What goes into a [`SetPartitioner`](super::set_partitioner::Member) and what comes out of it.
+//! What goes into a [`SetPartitioner`](super::set_partitioner::SetPartitioner) and what comes out of it.
 //!
 //! Everything from ZooKeeper carries the [`Epoch`] of the session it belongs to, and answers the [`RequestId`] they
 //! answer, so that what is late can be told from what is awaited. The shell owes every [`Request`] exactly one

@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use kafkavisor::clock::now;
 use kafkavisor::config::Reset;
 use kafkavisor::ids::{Topic, TopicPartition};
-use kafkavisor_group::starts::{Asked, Found, Places, Starts};
+use kafkavisor_group::starts::{Asked, Found, Places, Starts, Timed};
 use kafkavisor_group::topics::{Changes, Topics};
 use kafkavisor_kafka::clients::Clients;
 use kafkavisor_kafka::error::KafkaError;
@@ -104,8 +104,13 @@ impl Lookups {
         let ends_answer = answer.clone();
         let log_ends =
             LogEnds::start(Arc::clone(&clients), scope.reader, move |ends| ends_answer(Heard::Ends(ends)))?;
-        let starts =
-            Starts { clients: Arc::clone(&clients), places, instance: scope.instance_id, reset: scope.reset };
+        let starts = Starts {
+            clients: Arc::clone(&clients),
+            places,
+            instance: scope.instance_id,
+            reset: scope.reset,
+            timed: Timed::default(),
+        };
         let worker = Worker { clients: Arc::clone(&clients), topics, starts, troubled: false };
         let (asks, received) = unbounded();
         thread::Builder::new().name("lookups".to_owned()).spawn(move || worker.run(&received, answer))?;

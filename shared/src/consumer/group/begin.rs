@@ -18,6 +18,7 @@ use super::state::Shared;
 use crate::async_thread::AsyncThread;
 use crate::clock::{Boottime, now};
 use crate::consumer::reach::{Setup, connect, no_thread};
+use crate::consumer::reports::statistics;
 use crate::consumer::{ConsumerError, PartitionerError};
 use crate::membership::{Notice, ZookeeperMember};
 
@@ -89,7 +90,8 @@ fn engine(
     callbacks: Callbacks,
     inputs: Sender<Input>,
 ) -> Result<(Engine, AsyncThread, Receiver<Infallible>), ConsumerError> {
-    let reached = setup.reach()?;
+    let reporter = setup.reports.start(&setup.config)?;
+    let reached = setup.reach(reporter.as_ref())?;
     let partitions = reached.topics.partitions();
     if partitions.is_empty() {
         let topics = setup.topics.iter().map(ToString::to_string).collect();
@@ -99,7 +101,8 @@ fn engine(
     let membership = AsyncThread::start("membership").map_err(no_thread)?;
     let connection = connect(&membership, &options)?;
     let lease = SharedLease::default();
-    let fetching = Several::new(&reached.properties, None).map_err(cannot_fetch)?;
+    let fetching =
+        Several::new(&reached.properties, reporter.as_ref().map(statistics)).map_err(cannot_fetch)?;
     let shared = Arc::new(Shared::new(fetching, lease.clone(), options.ensemble.servers()));
     let (membership_lives, left) = bounded(0);
     let sink = move |notice: Notice| {
@@ -123,6 +126,7 @@ fn engine(
         options,
         author: Author::Nobody,
         callbacks,
+        reporter,
         revoked: BTreeSet::new(),
         turns: 0,
     };

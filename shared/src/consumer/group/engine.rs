@@ -16,6 +16,7 @@ use crate::consumer::reach::{Reached, Setup};
 use crate::consumer::{ConsumerError, PartitionerError};
 use crate::ids::{FencingToken, Offset, TopicPartition};
 use crate::membership::{Member, Notice, Options, ZookeeperMember};
+use crate::metrics::{Metric, Reporter};
 
 /// The topics are looked at this often: what grows is noticed (yelp_kafka: every 120 s).
 const TOPICS_EVERY: Duration = Duration::from_secs(5);
@@ -44,6 +45,7 @@ pub(super) struct Engine {
     pub(super) options: Options,
     pub(super) author: Author,
     pub(super) callbacks: Callbacks,
+    pub(super) reporter: Option<Arc<Reporter>>,
     /// To be told of before they are released.
     pub(super) revoked: BTreeSet<TopicPartition>,
     pub(super) turns: u64,
@@ -65,7 +67,10 @@ impl Engine {
                 match input {
                     Input::Notice(notice) => self.noticed(notice),
                     Input::Done => {}
-                    Input::Lost(partition, turn) => self.locate_again(&partition, turn),
+                    Input::Lost(partition, turn) => {
+                        self.report(|reporter| reporter.counted(Metric::OutOfRange, 1));
+                        self.locate_again(&partition, turn);
+                    }
                     Input::Commit(reply) => {
                         // Whoever has asked may have gone meanwhile.
                         let _nobody = reply.send(self.commit_all());
@@ -216,7 +221,12 @@ impl Engine {
     }
 
     fn look_at_topics(&mut self) {
-        let Some(changes) = self.reached.topics.look() else { return };
+        let begun = now();
+        let changes = self.reached.topics.look();
+        self.report(|reporter| {
+            reporter.took(Metric::MetadataRequest, now().saturating_duration_since(begun));
+        });
+        let Some(changes) = changes else { return };
         let mut state = self.shared.state();
         for (partition, id) in changes.made_again {
             let Some(tenure) = state.tenures.get_mut(&partition) else { continue };
@@ -230,6 +240,12 @@ impl Engine {
         drop(state);
         if !changes.partitions.is_empty() {
             self.member.partitions_changed(changes.partitions);
+        }
+    }
+
+    fn report(&self, report: impl FnOnce(&Reporter)) {
+        if let Some(reporter) = &self.reporter {
+            report(reporter);
         }
     }
 

@@ -7,9 +7,11 @@ use super::begin::begin;
 use super::callbacks::Callbacks;
 use super::started::StartedConsumerGroup;
 use crate::consumer::reach::Setup;
+use crate::consumer::reports::Reports;
 use crate::consumer::{ConsumerError, PartitionerError};
 use crate::consumer_config::KafkaConsumerConfig;
 use crate::ids::{Topic, TopicPartition};
+use crate::metrics::MetricsResponder;
 use crate::partitioner::group_path::TopicsRepr;
 
 /// Consumes its share of some topics' partitions, balanced over all members of the group by way of ZooKeeper, Python's among them.
@@ -67,7 +69,13 @@ impl KafkaConsumerGroup {
             return Err(PartitionerError::Configuration("no topics: name at least one".to_owned()).into());
         }
         let topics = topics.into_iter().collect();
-        let setup = Setup { topics, config, properties: BTreeMap::new(), repr: TopicsRepr::Python3 };
+        let setup = Setup {
+            topics,
+            config,
+            properties: BTreeMap::new(),
+            repr: TopicsRepr::Python3,
+            reports: Reports::default(),
+        };
         Ok(Self { setup, callbacks: Callbacks::default() })
     }
 
@@ -105,6 +113,21 @@ impl KafkaConsumerGroup {
         callback: impl Fn(&BTreeSet<TopicPartition>) + Send + Sync + 'static,
     ) -> Self {
         self.callbacks.after = Some(Arc::new(callback));
+        self
+    }
+
+    /// Whether the group reports how long its requests take and how many fail; it does by default. Names:
+    /// [`Metric`](crate::metrics::Metric), dimensions: [`KafkaConsumerConfig::metrics_dimensions`].
+    #[must_use]
+    pub fn report_metrics(mut self, report: bool) -> Self {
+        self.setup.reports.off = !report;
+        self
+    }
+
+    /// Whom it reports to, instead of [the default](crate::metrics::set_default_responder). Where there is neither it does not report.
+    #[must_use]
+    pub fn metrics_responder(mut self, responder: Arc<dyn MetricsResponder>) -> Self {
+        self.setup.reports.responder = Some(responder);
         self
     }
 

@@ -12,7 +12,8 @@ pub(super) fn request(data: &[u8]) {
     assert_eq!(serde_json::from_slice::<Request>(&line).expect("it was written by us"), request);
     match request {
         Request::Status { partition } => partition.iter().for_each(selector),
-        Request::Stop { .. } | Request::Events { .. } | Request::LogLevel { .. } => {}
+        Request::Stop { .. } | Request::Events { .. } | Request::LogLevel { .. } | Request::Rebalances {} => {
+        }
         Request::Pause { partitions } | Request::Resume { partitions } | Request::Restart { partitions } => {
             partitions.iter().for_each(selector);
         }

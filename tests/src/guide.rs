@@ -1,0 +1,102 @@
+//! What the examples of `getting-started.md` need beside what they show: a stand-in for the discovery service with the shared Kafka and
+//! ZooKeeper behind it, and topics of their own.
+
+use kafkavisor::config::Reset;
+use kafkavisor::consumer::{ConsumerError, Message, StartedConsumerGroup};
+use kafkavisor::consumer_config::Builder;
+use kafkavisor::discovery::{Discovery, Settings};
+use kafkavisor::testing::{DiscoveryService, Served};
+use tempfile::TempDir;
+
+use crate::environment::{brokers, unique, zookeeper};
+use crate::message::numbered;
+use crate::topic::Topic;
+use crate::waiting::until;
+
+/// A machine that yelp_kafka would be at home on.
+#[derive(Debug)]
+pub struct Machine {
+    service: DiscoveryService,
+    files: TempDir,
+    stream: String,
+}
+
+impl Machine {
+    /// One whose region has logs of one stream, with so many messages in its topic.
+    pub fn with_stream(messages: usize) -> Self {
+        let stream = unique("ranger");
+        let served = Served {
+            broker_list: brokers().split(',').map(str::to_owned).collect(),
+            zookeeper: zookeeper(),
+            streams: vec![stream.clone()],
+            ..Served::default()
+        };
+        let topic = Topic::named(&brokers(), &format!("scribe.{}.{stream}", served.region));
+        topic.create(1, &[]);
+        topic.produce(&numbered(1, messages));
+        let files = tempfile::tempdir().expect("a folder");
+        for (file, name) in [("region", &served.region), ("superregion", &served.superregion)] {
+            std::fs::write(files.path().join(file), name).expect("a file");
+        }
+        let service = DiscoveryService::start(served).expect("the stand-in starts");
+        Self { service, files, stream }
+    }
+
+    /// One like any other.
+    pub fn new() -> Self {
+        Self::with_stream(0)
+    }
+
+    /// Its stream.
+    pub fn stream(&self) -> &str {
+        &self.stream
+    }
+
+    /// Discovery as on this machine.
+    pub fn discovery(&self, client_id: &str) -> Discovery {
+        let settings = Settings {
+            url: Some(self.service.url()),
+            region: self.files.path().join("region"),
+            superregion: self.files.path().join("superregion"),
+            ..Settings::default()
+        };
+        Discovery::with(settings, client_id)
+    }
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The name of a topic with so many messages.
+pub fn topic_with(messages: usize) -> String {
+    let topic = Topic::new(2);
+    topic.produce(&numbered(2, messages));
+    topic.name
+}
+
+/// As quick as a test wants it, from the beginning.
+pub fn quick(config: Builder) -> Builder {
+    config.auto_offset_reset(Reset::Earliest).partitioner_cooldown(std::time::Duration::from_millis(200))
+}
+
+/// Consumes so many messages.
+pub fn consume(consumer: &mut StartedConsumerGroup, count: usize) -> Vec<Message> {
+    let mut messages = Vec::new();
+    until("the messages have come", || {
+        while messages.len() < count {
+            match consumer.next() {
+                Ok(message) => {
+                    consumer.task_done(&message).expect("it is ours");
+                    messages.push(message);
+                }
+                Err(ConsumerError::Timeout(_)) => return None,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        Some(())
+    });
+    messages
+}
