@@ -48,6 +48,7 @@ pub use kafkavisor_types::ids;
 // - `config`: the configuration file, parsed once, every error at once with line and column;
 // - `partitioner`: kazoo's `SetPartitioner` as a pure state machine; `membership`: who owns what, behind one trait;
 // - `ensemble`: ZooKeeper as the configuration names it; `runtime_directory`: where instances keep socket, lock and pages;
+// - `service_manager`: what children don't hear of;
 // - clocks, times and texts.
 #[doc(hidden)]
 pub mod config;
@@ -60,5 +61,7 @@ pub mod membership;
 pub mod partitioner;
 #[doc(hidden)]
 pub mod runtime_directory;
+#[doc(hidden)]
+pub mod service_manager;
 #[doc(hidden)]
 pub use kafkavisor_types::{clock, rfc3339, text, token};

@@ -14,6 +14,8 @@ use rdkafka::error::RDKafkaErrorCode as Code;
 
 /// A look that failed at start is made again after this.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// So many silent looks in a row make a client anew.
+const ANEW: u32 = 3;
 /// Longest that a look may take while this runs.
 const WITHIN: Duration = Duration::from_secs(5);
 
@@ -53,6 +55,8 @@ pub struct Topics {
     clients: Arc<Clients>,
     names: Vec<Topic>,
     known: BTreeMap<Topic, Known>,
+    /// So many looks in a row have heard of nobody.
+    silent: u32,
 }
 
 fn partitions_of(topic: &Topic, count: i32) -> impl Iterator<Item = TopicPartition> {
@@ -68,7 +72,7 @@ impl Topics {
         until: Instant,
     ) -> Result<Self, (Topic, KafkaError)> {
         let known = names.iter().map(|topic| (topic.clone(), Known::default())).collect();
-        let mut topics = Self { clients, names, known };
+        let mut topics = Self { clients, names, known, silent: 0 };
         loop {
             let left = until.saturating_duration_since(now());
             for (topic, described) in topics.clients.describe(&topics.names, left) {
@@ -163,14 +167,29 @@ impl Topics {
                 }
             }
         }
+        self.note_silence();
         let partitions = self.partitions();
         (partitions != before || !made_again.is_empty()).then_some(Changes { partitions, made_again })
     }
 
+    /// After an outage librdkafka's client was seen to stay without a connection for good, while others of the same process had theirs
+    /// back at once: one that hears of nobody for long is made anew.
+    fn note_silence(&mut self) {
+        self.silent = if self.is_silent() { self.silent.saturating_add(1) } else { 0 };
+        if self.silent >= ANEW {
+            self.silent = 0;
+            self.clients.make_anew();
+        }
+    }
+
+    /// Whether the last look has heard of nobody.
+    fn is_silent(&self) -> bool {
+        self.known.values().all(|known| known.failing.as_ref().is_some_and(is_silence))
+    }
+
     /// What the last look lacked that somebody must do something about, or that nobody has answered.
     pub fn troubles(&self) -> BTreeSet<String> {
-        let silence = |known: &Known| known.failing.as_ref().is_some_and(is_silence);
-        if self.known.values().all(silence)
+        if self.is_silent()
             && let Some(error) = self.known.values().find_map(|known| known.failing.as_ref())
         {
             return BTreeSet::from([unreached(error)]);

@@ -140,6 +140,11 @@ impl Clients {
         }
     }
 
+    /// The next request makes a client anew; whoever has this one goes on with it.
+    pub fn make_anew(&self) {
+        self.outdated.store(true, Ordering::Release);
+    }
+
     /// What is wrong between us and the brokers, as far as this client has heard that something is.
     pub fn trouble(&self, until: Instant) -> Option<Trouble> {
         let live = self.live();

@@ -41,17 +41,6 @@ pub fn set_right() -> io::Result<()> {
     Ok(close_on_exec()?)
 }
 
-/// What a service manager has told the supervisor, and nobody else is to answer.
-const OF_SERVICE_MANAGER: [&str; 6] =
-    ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"];
-
-/// Whoever is started so hears nothing of the service manager.
-pub fn without_service_manager(command: &mut Command) {
-    for name in OF_SERVICE_MANAGER {
-        command.env_remove(name);
-    }
-}
-
 /// How a child begins: no signal blocked, none ignored, and no descriptor of ours besides standard input, output and error.
 #[derive(Debug, Clone, Copy)]
 pub struct Birth {

@@ -50,7 +50,11 @@ where
         loop {
             match consumer.next() {
                 Ok(message) => match (self.process)(&message) {
-                    Ok(()) => consumer.task_done(&message)?,
+                    Ok(()) => match consumer.task_done(&message) {
+                        // The partition is somebody else's by now, and the message comes again there.
+                        Ok(()) | Err(ConsumerError::NotOurs { .. }) => {}
+                        Err(error) => return Err(error.into()),
+                    },
                     Err(error) => return Err(ProcessMessageError { message, error }.into()),
                 },
                 Err(error) if error.is_retriable() => {}

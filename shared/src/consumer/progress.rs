@@ -1,8 +1,12 @@
 //! How far a consumer is in one partition: what was handed over, what of it is done, and up to where that may be committed. Pure.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use crate::ids::Offset;
+
+/// Offsets are committed again this often, changed or not, so that a quiet partition's offset never expires.
+const COMMIT_AGAIN: Duration = Duration::from_secs(300);
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,12 +16,14 @@ pub(super) struct Progress {
     /// Behind the last one that was handed over, or that is known not to be a message.
     end: i64,
     committed: Option<i64>,
+    /// Since when that is so, as far as anybody has looked.
+    since: Option<Instant>,
 }
 
 impl Progress {
     /// Begins at `start`, which is committed or is not.
     pub(super) fn at(start: Offset, committed: bool) -> Self {
-        Self { open: BTreeSet::new(), end: start.0, committed: committed.then_some(start.0) }
+        Self { open: BTreeSet::new(), end: start.0, committed: committed.then_some(start.0), since: None }
     }
 
     /// A message is handed over. What comes a second time is nobody's.
@@ -56,7 +62,17 @@ impl Progress {
         self.committed.is_none_or(|committed| committed < reached.0).then_some(reached)
     }
 
+    /// What is to be committed now: also what is committed, once that is long ago.
+    pub(super) fn due(&mut self, now: Instant) -> Option<Offset> {
+        if let Some(offset) = self.uncommitted() {
+            return Some(offset);
+        }
+        let since = *self.since.get_or_insert(now);
+        (now.saturating_duration_since(since) >= COMMIT_AGAIN).then(|| self.reached())
+    }
+
     pub(super) fn committed(&mut self, offset: Offset) {
+        self.since = None;
         self.committed = self.committed.max(Some(offset.0));
     }
 }
@@ -92,6 +108,17 @@ mod tests {
     #[test]
     fn a_start_that_is_not_committed_is_to_be() {
         assert_eq!(Progress::at(Offset(0), false).uncommitted(), Some(Offset(0)));
+    }
+
+    #[test]
+    fn what_is_committed_is_committed_again_before_it_expires() {
+        let begun = crate::clock::now();
+        let mut progress = Progress::at(Offset(7), true);
+        assert_eq!((progress.due(begun), progress.due(begun + COMMIT_AGAIN / 2)), (None, None));
+        assert_eq!(progress.due(begun + COMMIT_AGAIN), Some(Offset(7)));
+        progress.committed(Offset(7));
+        assert_eq!(progress.due(begun + COMMIT_AGAIN), None);
+        assert_eq!(progress.due(begun + COMMIT_AGAIN * 2), Some(Offset(7)));
     }
 
     proptest! {

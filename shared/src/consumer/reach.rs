@@ -30,6 +30,7 @@ use crate::partitioner::group_path::TopicsRepr;
 
 /// Longest that all of it may take.
 const WITHIN: Duration = Duration::from_secs(10);
+const STATISTICS: &str = "statistics.interval.ms";
 /// How often librdkafka tells figures, where somebody is told.
 const STATISTICS_MS: &str = "10000";
 /// As kazoo's default.
@@ -63,7 +64,7 @@ pub(super) struct Reached {
     pub(super) topics: Topics,
     /// Signs commits.
     pub(super) instance: String,
-    /// What clients are made with.
+    /// What a client that fetches is made with.
     pub(super) properties: BTreeMap<String, String>,
     /// Where ZooKeeper's clients for offsets live.
     pub(super) _offsets: Option<AsyncThread>,
@@ -100,9 +101,11 @@ impl Setup {
         let config = &self.config;
         let group = config.group_id();
         let mut properties = self.client_properties();
+        let wanted = properties.insert(STATISTICS.to_owned(), "0".to_owned());
+        let mut fetching = properties.clone();
         if reporter.is_some() {
-            let statistics = properties.entry("statistics.interval.ms".to_owned());
-            statistics.or_insert_with(|| STATISTICS_MS.to_owned());
+            // Of the others nobody takes them, and they would pile up.
+            fetching.insert(STATISTICS.to_owned(), wanted.unwrap_or_else(|| STATISTICS_MS.to_owned()));
         }
         let clients = Arc::new(Clients::new(&properties, group)?);
         clients.reach(until)?;
@@ -148,7 +151,7 @@ impl Setup {
         let store = Arc::clone(&places.store);
         let reset = config.auto_offset_reset();
         let starts = Starts { clients, places, instance: instance.clone(), reset, timed: timed(reporter) };
-        Ok(Reached { store, starts, topics, instance, properties, _offsets: thread })
+        Ok(Reached { store, starts, topics, instance, properties: fetching, _offsets: thread })
     }
 
     /// How the group is joined.

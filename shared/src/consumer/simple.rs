@@ -41,6 +41,8 @@ pub struct KafkaSimpleConsumer {
     /// Handed over last.
     last: Option<(TopicPartition, Offset)>,
     done: u64,
+    /// How often fetching a partition was begun.
+    turns: u64,
     commit_at: Instant,
     closed: bool,
 }
@@ -99,6 +101,7 @@ impl KafkaSimpleConsumer {
             at: BTreeMap::new(),
             last: None,
             done: 0,
+            turns: 0,
             commit_at,
             closed: false,
         };
@@ -112,7 +115,7 @@ impl KafkaSimpleConsumer {
         block: bool,
         timeout: Option<Duration>,
     ) -> Result<Option<Message>, ConsumerError> {
-        let until = if block { timeout.map(|timeout| now() + timeout) } else { Some(now()) };
+        let until = if block { timeout.and_then(|timeout| now().checked_add(timeout)) } else { Some(now()) };
         self.settle_last();
         loop {
             self.commit_when_due();
@@ -186,8 +189,9 @@ impl KafkaSimpleConsumer {
             offsets.extend(begun.iter().map(|(key, offset)| (key.clone(), *offset)));
             self.write_offsets(offsets, first)?;
         }
-        for (turn, (partition, offset)) in (1..).zip(begun) {
-            self.fetching.begin(&partition, offset, turn).map_err(cannot_fetch)?;
+        for (partition, offset) in begun {
+            self.turns += 1;
+            self.fetching.begin(&partition, offset, self.turns).map_err(cannot_fetch)?;
             self.at.insert(partition, Progress::at(offset, true));
         }
         Ok(())
@@ -208,7 +212,11 @@ impl KafkaSimpleConsumer {
                 progress.seen(offset);
                 Ok(None)
             }
-            Taken::StartLost(why) => Err(ConsumerError::Parked { partition, why }),
+            Taken::StartLost(why) => {
+                log::warn!("{partition}: {why}; where it goes on is looked for");
+                self.begin(&BTreeSet::from([partition]))?;
+                Ok(None)
+            }
             Taken::Denied(error) => Err(error.into()),
         }
     }
@@ -238,8 +246,9 @@ impl KafkaSimpleConsumer {
     fn write(&mut self) -> Result<(), ConsumerError> {
         self.done = 0;
         self.commit_at = now() + self.config.auto_commit_interval();
-        let of = |(key, progress): (&TopicPartition, &Progress)| Some((key.clone(), progress.uncommitted()?));
-        let offsets: BTreeMap<_, _> = self.at.iter().filter_map(of).collect();
+        let time = now();
+        let of = |(key, progress): (&TopicPartition, &mut Progress)| Some((key.clone(), progress.due(time)?));
+        let offsets: BTreeMap<_, _> = self.at.iter_mut().filter_map(of).collect();
         self.write_offsets(offsets, BTreeSet::new())
     }
 

@@ -65,7 +65,10 @@ pub(super) fn body(points: &[Datapoint]) -> Vec<u8> {
     let mut kinds: BTreeMap<Kind, Vec<Value>> = BTreeMap::new();
     for Datapoint { metric, kind, value, timestamp, dimensions } in points {
         let sent = Sent { metric, value: *value, timestamp: *timestamp, dimensions };
-        // A number that JSON does not have is none that could be drawn.
+        // A number that JSON does not have is none that could be drawn, and would have all of them refused.
+        if matches!(value, Number::Real(real) if !real.is_finite()) {
+            continue;
+        }
         kinds.entry(*kind).or_default().extend(serde_json::to_value(sent));
     }
     let kinds: Map<_, _> =
@@ -92,6 +95,7 @@ mod tests {
             point("lag", Kind::Gauge, Number::Whole(3)),
             point("messages_total", Kind::CumulativeCounter, Number::Whole(u64::MAX)),
             point("lag_seconds", Kind::Gauge, Number::Real(0.5)),
+            point("nothing", Kind::Gauge, Number::Real(f64::NAN)),
         ];
         let sent: Value = serde_json::from_slice(&body(&points)).unwrap();
         let of = |metric: &str, value: Value| json!({"metric": metric, "value": value, "timestamp": 1, "dimensions": {"group": "g"}});

@@ -1,9 +1,10 @@
 //! Hands figures of a producer or a group to a responder, on a thread of its own: whoever has some never waits.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::io;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -15,12 +16,16 @@ use super::statistics::Tally;
 
 /// So many figures may wait for the responder; what comes beyond is left out.
 const WAITING: usize = 10_000;
+/// How long whoever drops it waits for the responder.
+const LAST_FIGURES: Duration = Duration::from_secs(5);
 
-/// See the module. Dropping it waits until the responder has taken what was there.
+/// See the module. Dropping it waits until the responder has taken what was there, for a while.
 #[derive(Debug)]
 pub(crate) struct Reporter {
     figures: Option<SyncSender<Figure>>,
     thread: Option<JoinHandle<()>>,
+    /// Disconnected when the thread has ended.
+    ended: Mutex<Receiver<Infallible>>,
 }
 
 enum Figure {
@@ -44,8 +49,12 @@ impl Reporter {
         };
         let (figures, waiting) = sync_channel(WAITING);
         let thread = thread::Builder::new().name("kafka-metrics".to_owned());
-        let thread = thread.spawn(move || reporting.run(&waiting))?;
-        Ok(Self { figures: Some(figures), thread: Some(thread) })
+        let (ends, ended) = sync_channel(0);
+        let thread = thread.spawn(move || {
+            let _until_it_ends: SyncSender<Infallible> = ends;
+            reporting.run(&waiting);
+        })?;
+        Ok(Self { figures: Some(figures), thread: Some(thread), ended: Mutex::new(ended) })
     }
 
     /// Something took so long.
@@ -77,9 +86,13 @@ impl Reporter {
 impl Drop for Reporter {
     fn drop(&mut self) {
         drop(self.figures.take());
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
+        let Some(thread) = self.thread.take() else { return };
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if ended.recv_timeout(LAST_FIGURES) == Err(RecvTimeoutError::Timeout) {
+            log::warn!(
+                "the metrics responder has not taken the last figures within {LAST_FIGURES:?}: it is not waited for"
+            );
+        } else if thread.join().is_err() {
             log::error!("the metrics responder has panicked");
         }
     }
@@ -122,7 +135,6 @@ impl Reporting {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
     use std::sync::mpsc;
 
     use super::*;

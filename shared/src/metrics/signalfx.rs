@@ -12,6 +12,9 @@ use super::sender::{SignalFx, Target};
 use crate::clock::{now, wall_millis};
 
 /// How often it sends, where nothing else is said: SignalFx draws no finer than that unless asked to.
+/// Bounds of what can be wanted.
+const SHORTEST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
 const EVERY: Duration = Duration::from_secs(10);
 
 /// Sends figures to SignalFx, as yelp_kafka's default does. From yelp_kafka:
@@ -70,8 +73,9 @@ impl SignalFxResponder {
         Self::every(EVERY, target)
     }
 
-    /// Sends there as often as that.
+    /// Sends there as often as that, 100 ms at the shortest.
     pub fn every(interval: Duration, target: Target) -> io::Result<Self> {
+        let interval = interval.clamp(SHORTEST, LONGEST);
         let sender = SignalFx::start(target)?;
         let shared = Arc::new(Shared { sums: Mutex::default(), news: Condvar::new(), sender });
         let sending = Arc::clone(&shared);
@@ -87,7 +91,7 @@ impl SignalFxResponder {
     /// Sends what there is at once, and waits until SignalFx has taken it; whether it has in that time. For programs that end before
     /// they would send anything. What a producer or a group has to say comes here at the latest when that is dropped.
     pub fn flush(&self, within: Duration) -> bool {
-        let (until, dropped) = (now() + within, self.dropped());
+        let (until, dropped) = (now() + within.min(LONGEST), self.dropped());
         self.shared.send();
         self.shared.sender.wait_sent(until) && self.dropped() == dropped
     }

@@ -17,6 +17,9 @@ use crate::consumer_config::KafkaConsumerConfig;
 use crate::ids::{Topic, TopicPartition};
 use crate::runtime_directory::{given, path_of, socket_in};
 
+/// What the runtime directory follows from.
+const PLACES: [&str; 3] = ["RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR", "TMPDIR"];
+
 /// What a [`MultiprocessingConsumerGroup`] is made of, not checked yet.
 #[must_use]
 pub struct Builder {
@@ -96,7 +99,8 @@ impl Builder {
         self
     }
 
-    /// A variable in the environment of `kafkavisor` and of handlers, beside those of this process.
+    /// A variable in the environment of `kafkavisor` and of handlers, beside those of this process; where its runtime directory is, says
+    /// [`runtime_directory`](Self::runtime_directory) alone. Of settings, `{env: NAME}` is looked up in this process's environment.
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.environment.push((name.into(), value.into()));
         self
@@ -110,8 +114,8 @@ impl Builder {
     /// were lost with the session in ZooKeeper: these may be another member's already, and their handlers are killed at once; nor
     /// where `kafkavisor` ends of itself or is stopped by somebody else, nor when the group is dropped without having been stopped.
     ///
-    /// It is called from a thread of the group's own, never at the same time as the other callback. It must not stop the group: that
-    /// waits for it.
+    /// It is called from a thread of the group's own, never at the same time as the other callback. It must not call the group, nor wait
+    /// for whoever does: a call may wait for it. A callback that takes too long at a stop is not waited for either.
     ///
     /// From yelp_kafka: `pre_rebalance_callback`.
     #[doc(alias = "pre_rebalance_callback")]
@@ -149,6 +153,17 @@ impl Builder {
             protocol: self.protocol,
             settings: &self.settings,
         })?;
+        if let Some(name) = self
+            .environment
+            .iter()
+            .map(|(name, _)| name)
+            .find(|name| PLACES.iter().any(|place| name == place))
+        {
+            return Err(ConsumerGroupError::Configuration(format!(
+                "{} can't be set for kafkavisor alone: name the folder with `runtime_directory`",
+                name.display()
+            )));
+        }
         let binary = self.binary.map_or_else(binary::find, Ok)?;
         let runtime_directory =
             self.runtime_directory.or_else(|| given().map(|folder| folder.join(&read.name)));
@@ -157,6 +172,7 @@ impl Builder {
             text,
             name: read.name,
             socket: read.admin.socket.unwrap_or_else(|| socket_in(&folder)),
+            connect_timeout: read.cluster.connect_timeout,
             stop_timeout: read.stop.timeout,
             binary,
             worker_binary: self.worker_binary,

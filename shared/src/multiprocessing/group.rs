@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use super::callbacks::Callbacks;
@@ -14,6 +15,9 @@ use super::supervisor::{Launch, Supervisor};
 use super::{Builder, ConsumerGroupError, Ending, attending};
 use crate::clock::now;
 use crate::consumer_config::KafkaConsumerConfig;
+
+/// Longest that anybody waits in one call.
+const A_YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A consumer group with a process for each partition, for topics of high volume. From yelp_kafka:
 /// `yelp_kafka.consumer_group.MultiprocessingConsumerGroup`.
@@ -73,6 +77,7 @@ pub(super) struct Settings {
     pub(super) text: String,
     pub(super) name: String,
     pub(super) socket: PathBuf,
+    pub(super) connect_timeout: Duration,
     pub(super) stop_timeout: Duration,
     pub(super) binary: PathBuf,
     pub(super) worker_binary: Option<PathBuf>,
@@ -80,6 +85,26 @@ pub(super) struct Settings {
     pub(super) environment: Vec<(OsString, OsString)>,
     pub(super) callbacks: Arc<Callbacks>,
     pub(super) log: Arc<Mutex<Sink>>,
+}
+
+impl Settings {
+    /// The callback before a rebalance is called with all that there is; one that takes longer than it may is not waited for.
+    fn tell_of_the_stop(&self) {
+        let (callbacks, (returns, returned)) = (Arc::clone(&self.callbacks), mpsc::channel());
+        let call = move || {
+            callbacks.stop();
+            // Nobody waits any more.
+            let _too_late = returns.send(());
+        };
+        if let Err(error) = thread::Builder::new().name("kafkavisor-stop".to_owned()).spawn(call) {
+            log::error!("before_rebalance is not called: failed to start a thread: {error}");
+        } else if returned.recv_timeout(self.stop_timeout).is_err() {
+            log::warn!(
+                "before_rebalance has not returned within {:?}: the group stops all the same",
+                self.stop_timeout
+            );
+        }
+    }
 }
 
 impl MultiprocessingConsumerGroup {
@@ -126,6 +151,7 @@ impl MultiprocessingConsumerGroup {
             runtime_directory: settings.runtime_directory.as_deref(),
             environment: &settings.environment,
             socket: settings.socket.clone(),
+            connect_timeout: settings.connect_timeout,
             stop_timeout: settings.stop_timeout,
         };
         let running = launch.start(Arc::clone(&settings.log))?;
@@ -144,7 +170,7 @@ impl MultiprocessingConsumerGroup {
     pub fn stop_group(&mut self) -> Result<Ending, ConsumerGroupError> {
         let running = self.running.as_ref().ok_or(ConsumerGroupError::NotStartedYet)?;
         if running.ended().is_none() {
-            self.settings.callbacks.stop();
+            self.settings.tell_of_the_stop();
         }
         self.settings.callbacks.end();
         let ending = running.stop();
@@ -164,7 +190,8 @@ impl MultiprocessingConsumerGroup {
     /// them: the child starts them again. From yelp_kafka: `monitor`.
     pub fn monitor(&self, timeout: Duration) -> Result<Option<Ending>, ConsumerGroupError> {
         let running = self.running.as_ref().ok_or(ConsumerGroupError::NotStartedYet)?;
-        Ok(running.wait(now() + timeout))
+        // No clock goes so far that a year would not do.
+        Ok(running.wait(now() + timeout.min(A_YEAR)))
     }
 
     /// The child's process, while there is one.

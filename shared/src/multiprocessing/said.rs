@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -55,7 +56,9 @@ impl Said {
             let mut lines = BufReader::new(from);
             while let Some(line) = next(&mut lines) {
                 shared.keep(&line);
-                (sink.lock().unwrap_or_else(PoisonError::into_inner))(&line);
+                let told = || (sink.lock().unwrap_or_else(PoisonError::into_inner))(&line);
+                // A panic of the program's own is no reason to lose the rest.
+                let _panicked = catch_unwind(AssertUnwindSafe(told));
             }
             shared.kept.lock().unwrap_or_else(PoisonError::into_inner).over = true;
             shared.ended.notify_all();

@@ -21,9 +21,10 @@ use super::said::{Said, Sink};
 use super::{ConsumerGroupError, Ending};
 use crate::clock::now;
 use crate::runtime_directory;
+use crate::service_manager::without_service_manager;
 
-/// It gives up by itself when Kafka or ZooKeeper is not reached within `cluster.connect_timeout`, which is at most so long.
-const UP_WITHIN: Duration = Duration::from_secs(660);
+/// It gives up by itself when Kafka or ZooKeeper is not reached within `cluster.connect_timeout`; so much longer it is waited for.
+const BESIDE_CONNECTING: Duration = Duration::from_secs(60);
 /// How long it may take beyond its drains, and the commits behind them: to kill what does not end, to leave the group.
 const BESIDE_DRAINS: Duration = Duration::from_secs(15);
 /// Once it is told to hurry.
@@ -44,6 +45,8 @@ pub(super) struct Launch<'a> {
     pub(super) environment: &'a [(OsString, OsString)],
     /// Where it will listen.
     pub(super) socket: PathBuf,
+    /// How long it may take to reach Kafka and ZooKeeper.
+    pub(super) connect_timeout: Duration,
     /// How long its drains may take.
     pub(super) stop_timeout: Duration,
 }
@@ -55,6 +58,7 @@ pub(super) struct Supervisor {
     life: Mutex<Life>,
     said: Said,
     socket: PathBuf,
+    connect_timeout: Duration,
     stop_timeout: Duration,
 }
 
@@ -76,6 +80,7 @@ impl Launch<'_> {
             life: Mutex::new(Life { child, ended: None }),
             said: Said::default(),
             socket: self.socket.clone(),
+            connect_timeout: self.connect_timeout,
             stop_timeout: self.stop_timeout,
         };
         if let Some(stderr) = stderr {
@@ -99,6 +104,8 @@ impl Launch<'_> {
         if let Some(folder) = self.runtime_directory {
             command.env(runtime_directory::VARIABLE, folder);
         }
+        // Where this program is a unit, it is the one that says when it is ready, and when it stops.
+        without_service_manager(&mut command);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(file).stdout(Stdio::null()).stderr(Stdio::piped());
         Ok(command)
@@ -117,7 +124,8 @@ impl Supervisor {
 
     /// Waits until it is up: everything that can be wrong at a start is not, and it answers.
     pub(super) fn wait_up(&self) -> Result<(), ConsumerGroupError> {
-        let deadline = now() + UP_WITHIN;
+        let within = self.connect_timeout + BESIDE_CONNECTING;
+        let deadline = now() + within;
         while now() < deadline {
             if let Some(ending) = self.ended() {
                 return Err(ConsumerGroupError::NotStarted { ending, said: self.said.last(LAST_WORDS) });
@@ -128,7 +136,7 @@ impl Supervisor {
             thread::park_timeout(LOOK_AGAIN);
         }
         self.kill();
-        Err(ConsumerGroupError::NotUp { within: UP_WITHIN, said: self.said.last(LAST_WORDS) })
+        Err(ConsumerGroupError::NotUp { within, said: self.said.last(LAST_WORDS) })
     }
 
     /// Asks it something.

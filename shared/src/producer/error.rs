@@ -19,7 +19,8 @@ pub struct ProduceError {
 pub struct Failed {
     /// Which message of the call, from 0.
     pub index: usize,
-    /// Why.
+    /// Why. Whatever it is but `TooLarge`, `InvalidTopic` or `Configuration`: a broker may have taken the message before that, so sent
+    /// again it may come twice.
     pub cause: ProduceCause,
 }
 

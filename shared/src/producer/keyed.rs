@@ -37,6 +37,10 @@ impl KeyedProducer {
 
     /// Sends messages to a topic under a key and waits until all of them are confirmed; where each stands, in their order.
     ///
+    /// They stand in their order, but where a broker refuses a batch for its size, which it does as a whole: what was refused is sent
+    /// message by message, behind what was taken. `property("batch.size", ...)` below the topic's `max.message.bytes` keeps batches small.
+    /// After an error, send those again that [`failed`](ProduceError::failed), not the whole call.
+    ///
     /// Its span is `kafka.produce`, see [the module](super).
     pub fn send_messages<M: AsRef<[u8]>>(
         &self,

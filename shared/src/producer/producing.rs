@@ -216,8 +216,18 @@ impl Producing {
                 .as_ref()
                 .err()
                 .is_some_and(|error| matches!(cause(error, &self.brokers), ProduceCause::TooLarge));
-            if too_large && let Some(alone) = self.deliver(client, sent, partition, &[index]).pop() {
-                *outcome = alone;
+            if !too_large {
+                continue;
+            }
+            let Some(alone) = self.deliver(client, sent, partition, &[index]).pop() else { continue };
+            let goes_on = alone
+                .as_ref()
+                .err()
+                .is_none_or(|error| matches!(cause(error, &self.brokers), ProduceCause::TooLarge));
+            *outcome = alone;
+            if !goes_on {
+                // Each of the others would wait as long, and one that came through would stand before those that did not.
+                break;
             }
         }
     }

@@ -37,12 +37,15 @@ pub(super) fn attend(stream: &UnixStream, attending: &Sender<Attending>) -> io::
         return Ok(());
     }
     thread::scope(|scope| {
+        // The other one hears of it: the loop lets go of where it is told.
+        let goes = move || attending.send(Attending::Goes { who }).unwrap_or_default();
         let listening = thread::Builder::new().name("control".to_owned()).spawn_scoped(scope, move || {
             let over = listen(stream, who, attending);
-            // The other one hears of it: the loop lets go of where it is told.
-            let _loop_is_over = attending.send(Attending::Goes { who });
+            goes();
             over
-        })?;
+        });
+        // Nobody must be waited for who can't be heard.
+        let listening = listening.inspect_err(|_| goes())?;
         let said = say(stream, &told);
         // Nobody listens to the rest.
         let _gone_already = stream.shutdown(Shutdown::Both);

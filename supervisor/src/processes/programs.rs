@@ -10,7 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kafkavisor::clock::now;
-use kafkavisor_link::inherited::{Birth, without_service_manager};
+use kafkavisor::service_manager::without_service_manager;
+use kafkavisor_link::inherited::Birth;
 use kafkavisor_link::process::{Exit, end_group, ended_pid, reap};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};

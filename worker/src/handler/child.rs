@@ -5,7 +5,8 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use kafkavisor_link::inherited::{Birth, without_service_manager};
+use kafkavisor::service_manager::without_service_manager;
+use kafkavisor_link::inherited::Birth;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::Signal;

@@ -170,6 +170,12 @@ impl Several {
         }
     }
 
+    /// Takes what librdkafka wants to tell beside messages, which would pile up while nobody takes any.
+    pub fn serve(&mut self) {
+        // SAFETY: `rk` is live.
+        unsafe { rd::rd_kafka_poll(self.rk.as_ptr(), 0) };
+    }
+
     /// What came next, of which partition and turn; nothing waits here.
     pub fn take(&mut self) -> Option<(TopicPartition, u64, Taken)> {
         loop {

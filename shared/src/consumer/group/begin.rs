@@ -1,5 +1,6 @@
 //! How a group begins: on its own thread, so that the caller may have an async runtime, or none.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -105,12 +106,17 @@ fn engine(
         Several::new(&reached.properties, reporter.as_ref().map(statistics)).map_err(cannot_fetch)?;
     let shared = Arc::new(Shared::new(fetching, lease.clone(), options.ensemble.servers()));
     let (membership_lives, left) = bounded(0);
+    let over = Cell::new(false);
     let sink = move |notice: Notice| {
         let _until_it_ends = &membership_lives;
-        if let Notice::Evidence { sent, timeout } = &notice {
-            lease.set(Lease::from_evidence(*sent, *timeout).deliver_until);
-        } else if notice == Notice::SessionLost {
+        if notice == Notice::SessionLost {
+            over.set(true);
             lease.set(Boottime(0));
+        } else if let Notice::Evidence { sent, timeout } = &notice
+            && !over.get()
+        {
+            // That of another session is not for what was given out in this one.
+            lease.set(Lease::from_evidence(*sent, *timeout).deliver_until);
         }
         // The thread has ended: nobody needs to be told.
         let _heard = inputs.send(Input::Notice(notice));
@@ -128,6 +134,7 @@ fn engine(
         callbacks,
         reporter,
         revoked: BTreeSet::new(),
+        settled: false,
         turns: 0,
     };
     Ok((engine, membership, left))

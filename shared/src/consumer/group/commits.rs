@@ -1,6 +1,7 @@
 //! What is committed in the group's name.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use kafkavisor_group::commit_note::CommitNote;
 use kafkavisor_group::commits::{CommitError, CommitRequest, commit};
@@ -8,6 +9,7 @@ use kafkavisor_kafka::offsets::{OffsetError, Stored};
 
 use super::engine::Engine;
 use super::state::{Shared, Stage, State};
+use crate::clock::now;
 use crate::consumer::{ConsumerError, PartitionerError};
 use crate::ids::{Offset, TopicPartition};
 
@@ -35,7 +37,7 @@ impl Engine {
     pub(super) fn commit_all(&mut self) -> Result<(), ConsumerError> {
         let mut state = self.shared.state();
         state.done = 0;
-        let offsets: BTreeMap<_, _> = uncommitted(&state);
+        let offsets: BTreeMap<_, _> = uncommitted(&mut state, now());
         drop(state);
         if offsets.is_empty() {
             return Ok(());
@@ -70,12 +72,12 @@ impl Engine {
     }
 }
 
-fn uncommitted(state: &State) -> BTreeMap<TopicPartition, Offset> {
-    let begun = state.tenures.iter().filter(|(_, tenure)| match tenure.stage {
+fn uncommitted(state: &mut State, now: Instant) -> BTreeMap<TopicPartition, Offset> {
+    let begun = state.tenures.iter_mut().filter(|(_, tenure)| match tenure.stage {
         Stage::Consuming | Stage::Leaving { .. } => true,
-        Stage::Locating { .. } | Stage::Parked => false,
+        Stage::Locating { .. } | Stage::Parked { .. } => false,
     });
-    begun.filter_map(|(key, tenure)| Some((key.clone(), tenure.progress.uncommitted()?))).collect()
+    begun.filter_map(|(key, tenure)| Some((key.clone(), tenure.progress.due(now)?))).collect()
 }
 
 fn not_committed(shared: &Shared, partition: TopicPartition, error: &CommitError) -> ConsumerError {

@@ -22,6 +22,10 @@ use crate::metrics::{Metric, Reporter};
 const TOPICS_EVERY: Duration = Duration::from_secs(5);
 /// How long leaving the group may take.
 const LEAVING: Duration = Duration::from_secs(5);
+/// Where nothing else wakes the thread.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// A commit that a release waits for is tried again after this.
+const COMMIT_ERROR: Duration = Duration::from_millis(250);
 
 /// What comes to the thread.
 #[derive(Debug)]
@@ -48,6 +52,8 @@ pub(super) struct Engine {
     pub(super) reporter: Option<Arc<Reporter>>,
     /// To be told of before they are released.
     pub(super) revoked: BTreeSet<TopicPartition>,
+    /// All that is ours is to be told.
+    pub(super) settled: bool,
     pub(super) turns: u64,
     pub(super) commit_at: Instant,
     pub(super) topics_at: Instant,
@@ -73,7 +79,10 @@ impl Engine {
                     }
                     Input::Commit(reply) => {
                         // Whoever has asked may have gone meanwhile.
-                        let _nobody = reply.send(self.commit_all());
+                        let failure = self.shared.state().failure.clone();
+                        let committed =
+                            failure.map_or_else(|| self.commit_all(), |failure| Err(failure.into()));
+                        let _nobody = reply.send(committed);
                     }
                     Input::Stop(reply) => {
                         let failure = self.shared.state().failure.clone();
@@ -93,9 +102,11 @@ impl Engine {
     fn next_deadline(&self) -> Instant {
         let state = self.shared.state();
         let stages = state.tenures.values().filter_map(|tenure| match tenure.stage {
-            Stage::Locating { at, .. } => Some(at.max(now() + Duration::from_millis(10))),
-            Stage::Leaving { until } => Some(until),
-            Stage::Consuming | Stage::Parked => None,
+            // A lease that is missing comes with a notice.
+            Stage::Locating { at, .. } | Stage::Parked { at, .. } => Some(at.max(now() + LOOK_AGAIN)),
+            Stage::Leaving { until } if tenure.progress.is_open() => Some(until),
+            Stage::Leaving { until } => Some(until.min(now() + COMMIT_ERROR)),
+            Stage::Consuming => None,
         });
         stages.chain([self.commit_at, self.topics_at]).min().unwrap_or(self.topics_at)
     }
@@ -119,6 +130,14 @@ impl Engine {
         if !revoked.is_empty() {
             self.callbacks.revoked(&revoked);
         }
+        if std::mem::take(&mut self.settled) {
+            let state = self.shared.state();
+            let stays =
+                |(_, tenure): &(&TopicPartition, &Tenure)| !matches!(tenure.stage, Stage::Leaving { .. });
+            let held: BTreeSet<_> = state.tenures.iter().filter(stays).map(|(key, _)| key.clone()).collect();
+            drop(state);
+            self.callbacks.settled(&held);
+        }
         self.release_what_is_finished(time);
     }
 
@@ -135,12 +154,10 @@ impl Engine {
                 self.drop_tenure(&partition);
             }
             Notice::Settled { .. } => {
-                let mut state = self.shared.state();
-                state.settled = true;
-                let held: BTreeSet<_> = state.tenures.keys().cloned().collect();
-                drop(state);
+                self.shared.state().settled = true;
                 self.shared.tell();
-                self.callbacks.settled(&held);
+                // Told once those that go are told of.
+                self.settled = true;
             }
             Notice::Unsettled => self.shared.state().settled = false,
             Notice::SessionLost => {
@@ -203,16 +220,22 @@ impl Engine {
     fn release_what_is_finished(&mut self, time: Instant) {
         let finished = |tenure: &Tenure| match tenure.stage {
             Stage::Leaving { until } => time >= until || !tenure.progress.is_open(),
-            Stage::Locating { .. } | Stage::Consuming | Stage::Parked => false,
+            Stage::Locating { .. } | Stage::Consuming | Stage::Parked { .. } => false,
         };
-        let state = self.shared.state();
-        let leaving: Vec<_> =
-            state.tenures.iter().filter(|(_, t)| finished(t)).map(|(key, _)| key.clone()).collect();
-        drop(state);
-        if leaving.is_empty() {
+        if !self.shared.state().tenures.values().any(finished) {
             return;
         }
-        self.commit_unasked("its partition is released all the same");
+        self.commit_unasked("it is tried again, until its partition must be released");
+        let state = self.shared.state();
+        let over = |tenure: &Tenure| match tenure.stage {
+            Stage::Leaving { until } => {
+                time >= until || (!tenure.progress.is_open() && tenure.progress.uncommitted().is_none())
+            }
+            Stage::Locating { .. } | Stage::Consuming | Stage::Parked { .. } => false,
+        };
+        let leaving: Vec<_> =
+            state.tenures.iter().filter(|(_, tenure)| over(tenure)).map(|(key, _)| key.clone()).collect();
+        drop(state);
         for partition in leaving {
             if let Some(tenure) = self.drop_tenure(&partition) {
                 self.member.released(partition, tenure.token);
@@ -223,6 +246,7 @@ impl Engine {
     fn look_at_topics(&mut self) {
         let begun = now();
         let changes = self.reached.topics.look();
+        self.shared.fetching().serve();
         self.report(|reporter| {
             reporter.took(Metric::MetadataRequest, now().saturating_duration_since(begun));
         });
@@ -230,9 +254,17 @@ impl Engine {
         let mut state = self.shared.state();
         for (partition, id) in changes.made_again {
             let Some(tenure) = state.tenures.get_mut(&partition) else { continue };
+            // It was found out between two looks, and begun with.
+            if id.is_some() && tenure.topic_id == id {
+                continue;
+            }
             tenure.made_again = true;
             tenure.topic_id = id;
-            if matches!(tenure.stage, Stage::Consuming | Stage::Parked) {
+            // Whatever was done is the old topic's, and must not be committed for this one.
+            tenure.progress = Progress::at(Offset(0), true);
+            if !matches!(tenure.stage, Stage::Leaving { .. }) {
+                self.turns += 1;
+                tenure.turn = self.turns;
                 tenure.stage = Stage::Locating { at: now(), tries: 0 };
                 self.shared.fetching().end(&partition);
             }
@@ -240,6 +272,22 @@ impl Engine {
         drop(state);
         if !changes.partitions.is_empty() {
             self.member.partitions_changed(changes.partitions);
+        }
+    }
+
+    /// What is done is committed as the group is left, where that is not for the program to ask for.
+    fn commit_last(&mut self) -> Result<(), ConsumerError> {
+        if !self.setup.config.auto_commit_enable() {
+            return Ok(());
+        }
+        let until = now() + self.setup.config.max_termination_timeout().min(LEAVING);
+        loop {
+            match self.commit_all() {
+                Err(error) if error.is_retriable() && now() < until => {
+                    std::thread::park_timeout(COMMIT_ERROR);
+                }
+                committed => return committed,
+            }
         }
     }
 
@@ -254,8 +302,7 @@ impl Engine {
         if !held.is_empty() {
             self.callbacks.revoked(&held);
         }
-        let unasked = self.setup.config.auto_commit_enable();
-        let committed = if unasked { self.commit_all() } else { Ok(()) };
+        let committed = self.commit_last();
         for partition in held {
             // The others are released as each is revoked.
             if let Some(Tenure { stage: Stage::Leaving { .. }, token, .. }) = self.drop_tenure(&partition) {

@@ -32,7 +32,12 @@ use crate::partitioner::group_path::TopicsRepr;
 ///         match consumer.next() {
 ///             Ok(message) => {
 ///                 handle(&message);
-///                 consumer.task_done(&message)?;
+///                 match consumer.task_done(&message) {
+///                     // It took so long that the partition is another's, where the message comes again.
+///                     Ok(()) | Err(ConsumerError::NotOurs { .. }) => {}
+///                     Err(error) if error.is_partitioner() => break,
+///                     Err(error) => return Err(error.into()),
+///                 }
 ///             }
 ///             Err(error) if error.is_retriable() => {}
 ///             // ZooKeeper is lost: start again.
@@ -94,7 +99,7 @@ impl KafkaConsumerGroup {
     }
 
     /// Called before partitions are given up, with those: what is done by then is committed, and the partitions are nobody else's until
-    /// the callback has returned. From yelp_kafka: `pre_rebalance_callback`.
+    /// the callback has returned. It is called on the group's own thread, which commits: it must not wait for a commit. From yelp_kafka: `pre_rebalance_callback`.
     #[doc(alias = "pre_rebalance_callback")]
     #[must_use]
     pub fn before_rebalance(

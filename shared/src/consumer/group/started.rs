@@ -82,7 +82,7 @@ impl StartedConsumerGroup {
         }
         let done = state.tenures.get_mut(&partition).filter(|tenure| match tenure.stage {
             Stage::Consuming | Stage::Leaving { .. } => true,
-            Stage::Locating { .. } | Stage::Parked => false,
+            Stage::Locating { .. } | Stage::Parked { .. } => false,
         });
         let Some(tenure) = done else {
             return Err(ConsumerError::NotOurs { partition, offset: message.offset });
@@ -100,7 +100,8 @@ impl StartedConsumerGroup {
         Ok(())
     }
 
-    /// Commits what the caller is done with, and waits until that is confirmed; the first partition's error, where there is any.
+    /// Commits what the caller is done with, and waits until that is confirmed; the first partition's error, where there is any. What was
+    /// done of a partition that is this member's no more is not committed, and no error.
     pub fn commit(&self) -> Result<(), ConsumerError> {
         if let Some(refusal) = self.shared.refusal(&self.shared.state()) {
             return Err(refusal.into());
@@ -115,7 +116,8 @@ impl StartedConsumerGroup {
         self.shared.state().tenures.keys().cloned().collect()
     }
 
-    /// A number that grows from owner to owner of the partition, for what is written to in its name: see
+    /// A number that grows from owner to owner of the partition, for what is written to in its name; to be asked for when a message is
+    /// taken, and kept with it, for the partition may go and come back. See
     /// [`KafkaConsumerGroup`](super::KafkaConsumerGroup). None where it is not this member's.
     pub fn fencing_token(&self, partition: &TopicPartition) -> Option<FencingToken> {
         self.shared.state().tenures.get(partition)?.token
@@ -203,6 +205,10 @@ impl StartedConsumerGroup {
         let Some(thread) = self.thread.take() else { return Ok(()) };
         let (say, said) = bounded(1);
         self.tell(Input::Stop(say));
+        if thread.thread().id() == std::thread::current().id() {
+            // A callback ends its own group: that is done once it has returned.
+            return Ok(());
+        }
         let ended = said.recv_timeout(COMMIT_WITHIN).unwrap_or_else(|_| Err(self.no_answer()));
         // A panic there has been told already.
         let _panicked = thread.join();

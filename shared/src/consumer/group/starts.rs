@@ -24,6 +24,9 @@ impl Engine {
         if let Some(tenure) = state.tenures.get_mut(partition).filter(|tenure| tenure.turn == turn)
             && matches!(tenure.stage, Stage::Consuming)
         {
+            self.turns += 1;
+            tenure.turn = self.turns;
+            tenure.progress = Progress::at(Offset(0), true);
             tenure.stage = Stage::Locating { at: now() + AGAIN, tries: 1 };
             self.shared.fetching().end(partition);
         }
@@ -34,11 +37,11 @@ impl Engine {
         if self.shared.lease.left().is_none() {
             return;
         }
-        let due = |(key, tenure): (&TopicPartition, &Tenure)| match tenure.stage {
-            Stage::Locating { at, .. } if at <= time => {
+        let due = |(key, tenure): (&TopicPartition, &Tenure)| match &tenure.stage {
+            Stage::Locating { at, .. } | Stage::Parked { at, .. } if *at <= time => {
                 Some(Asked { partition: key.clone(), request: tenure.turn, made_again: tenure.made_again })
             }
-            Stage::Locating { .. } | Stage::Consuming | Stage::Leaving { .. } | Stage::Parked => None,
+            Stage::Locating { .. } | Stage::Consuming | Stage::Leaving { .. } | Stage::Parked { .. } => None,
         };
         let asked: Vec<_> = self.shared.state().tenures.iter().filter_map(due).collect();
         if asked.is_empty() {
@@ -62,7 +65,11 @@ impl Engine {
         let Some(tenure) = state.tenures.get_mut(&partition).filter(|tenure| tenure.turn == request) else {
             return;
         };
-        let Stage::Locating { tries, .. } = tenure.stage else { return };
+        let (tries, told) = match &tenure.stage {
+            Stage::Locating { tries, .. } => (*tries, None),
+            Stage::Parked { why, .. } => (0, Some(why.clone())),
+            Stage::Consuming | Stage::Leaving { .. } => return,
+        };
         tenure.topic_id = topic_id;
         match decision {
             Ok(Decision::At { offset, why: Why::Committed { .. } | Why::CommittedByAnother }) => {
@@ -77,8 +84,11 @@ impl Engine {
                 begun.insert(partition, (offset, first));
             }
             Ok(Decision::Park(why)) => {
-                log::error!("{partition} is parked: {why}");
-                tenure.stage = Stage::Parked;
+                tenure.stage = Stage::Parked { at: now() + AGAIN_MAX, why: why.clone() };
+                if told.as_ref() == Some(&why) {
+                    return;
+                }
+                log::error!("{partition} is parked: {why}; it is looked at again");
                 state.parked.push((partition, why));
                 drop(state);
                 self.shared.tell();

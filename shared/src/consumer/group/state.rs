@@ -20,8 +20,8 @@ pub(super) enum Stage {
     Consuming,
     /// It is to be given up: what was handed over may be finished until then.
     Leaving { until: Instant },
-    /// It can't begin before somebody has done something about it.
-    Parked,
+    /// It can't begin before somebody has done something about it; looked at again at that time.
+    Parked { at: Instant, why: String },
 }
 
 /// One ownership of a partition.

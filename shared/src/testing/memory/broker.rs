@@ -22,6 +22,8 @@ pub(super) struct Broker {
     pub(super) committed: BTreeMap<(Group, TopicPartition), Offset>,
     /// Partitions that were taken from a group's consumer.
     pub(super) revoked: BTreeSet<(Group, TopicPartition)>,
+    /// How often each was taken: what was begun before is no more.
+    pub(super) revocations: BTreeMap<(Group, TopicPartition), u64>,
     #[cfg(feature = "producer")]
     pub(super) produce_failures: VecDeque<ProduceCause>,
     #[cfg(feature = "consumer")]
@@ -44,14 +46,8 @@ impl Broker {
         self.logs.get(partition).map_or(&[], Vec::as_slice)
     }
 
-    /// Appends a message where it belongs, and says where that is.
-    pub(super) fn append(
-        &mut self,
-        topic: &Topic,
-        key: Option<&[u8]>,
-        value: Option<&[u8]>,
-        headers: Vec<(String, Option<Vec<u8>>)>,
-    ) -> (Partition, Offset) {
+    /// Where the messages of one call go.
+    pub(super) fn place(&mut self, topic: &Topic, key: Option<&[u8]>) -> Partition {
         if self.partitions(topic).next().is_none() {
             self.create(topic, 1);
         }
@@ -64,7 +60,18 @@ impl Broker {
             *turn = turn.wrapping_add(1);
             u64::try_from(number).unwrap_or(0)
         };
-        let partition = Partition(i32::try_from(number).unwrap_or(0));
+        Partition(i32::try_from(number).unwrap_or(0))
+    }
+
+    /// Appends a message, and says where it stands.
+    pub(super) fn append(
+        &mut self,
+        topic: &Topic,
+        partition: Partition,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: Vec<(String, Option<Vec<u8>>)>,
+    ) -> Offset {
         let log = self.logs.entry(TopicPartition { topic: topic.clone(), partition }).or_default();
         let offset = Offset(i64::try_from(log.len()).unwrap_or(i64::MAX));
         log.push(MemoryMessage {
@@ -76,7 +83,7 @@ impl Broker {
             value: value.map(<[u8]>::to_vec),
             headers,
         });
-        (partition, offset)
+        offset
     }
 }
 

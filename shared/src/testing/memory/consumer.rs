@@ -58,11 +58,17 @@ impl MemoryConsumer {
     ) {
         let revoked =
             |partition: &TopicPartition| broker.revoked.contains(&(group.clone(), partition.clone()));
-        progress.retain(|partition, _| !revoked(partition));
+        let revocations = |partition: &TopicPartition| {
+            broker.revocations.get(&(group.clone(), partition.clone())).copied().unwrap_or_default()
+        };
+        progress.retain(|partition, progress| {
+            !revoked(partition) && progress.revocations == revocations(partition)
+        });
         for partition in topics.iter().flat_map(|topic| broker.partitions(topic)) {
             if !progress.contains_key(partition) && !revoked(partition) {
                 let begins = broker.committed.get(&(group.clone(), partition.clone()));
-                progress.insert(partition.clone(), Progress::at(begins.copied().unwrap_or(Offset(0))));
+                let begun = Progress::at(begins.copied().unwrap_or(Offset(0)), revocations(partition));
+                progress.insert(partition.clone(), begun);
             }
         }
     }
@@ -205,6 +211,18 @@ mod tests {
         kafka.give("g", "t:0").unwrap();
         assert_eq!(text(&consumer.next().unwrap()), "b", "it comes again");
         consumer.task_done(&second).unwrap();
+    }
+
+    #[test]
+    fn what_was_taken_away_and_given_back_meanwhile_begins_anew() {
+        let kafka = MemoryKafka::new();
+        produce(&kafka, &["a"]);
+        let mut consumer = consumer(&kafka);
+        let message = consumer.next().unwrap();
+        kafka.revoke("g", "t:0").unwrap();
+        kafka.give("g", "t:0").unwrap();
+        assert!(matches!(consumer.task_done(&message), Err(ConsumerError::NotOurs { .. })));
+        assert_eq!(text(&consumer.next().unwrap()), "a", "it comes again");
     }
 
     #[test]

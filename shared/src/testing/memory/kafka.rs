@@ -118,9 +118,12 @@ impl MemoryKafka {
     ) -> Result<(Partition, Offset), InvalidName> {
         let topic = Topic::new(topic)?;
         let owned = |(name, value): &(&str, Option<&[u8]>)| ((*name).to_owned(), value.map(<[u8]>::to_vec));
-        let placed = self.broker().append(&topic, key, value, headers.iter().map(owned).collect());
+        let mut broker = self.broker();
+        let partition = broker.place(&topic, key);
+        let offset = broker.append(&topic, partition, key, value, headers.iter().map(owned).collect());
+        drop(broker);
         self.changed();
-        Ok(placed)
+        Ok((partition, offset))
     }
 
     /// All messages of a topic, by partition, in the order of offsets; none where there is no such topic.
@@ -139,7 +142,10 @@ impl MemoryKafka {
     /// Takes a partition, written `TOPIC:PARTITION`, from the group's consumer, as a rebalance does: nothing more comes from it, and
     /// `task_done` for its messages fails. [`give`](Self::give) gives it back.
     pub fn revoke(&self, group: &str, partition: &str) -> Result<(), InvalidName> {
-        self.broker().revoked.insert((Group::new(group)?, partition.parse()?));
+        let key = (Group::new(group)?, partition.parse()?);
+        let mut broker = self.broker();
+        *broker.revocations.entry(key.clone()).or_default() += 1;
+        broker.revoked.insert(key);
         Ok(())
     }
 

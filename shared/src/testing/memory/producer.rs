@@ -32,8 +32,9 @@ impl MemoryProducer {
         if let Some(cause) = broker.produce_failures.pop_front() {
             return failed(cause);
         }
+        let partition = broker.place(&name, key);
         let mut append = |value: Option<&[u8]>| {
-            let (partition, offset) = broker.append(&name, key, value, Vec::new());
+            let offset = broker.append(&name, partition, key, value, Vec::new());
             Produced { partition, offset }
         };
         let produced = values.iter().copied().map(&mut append).collect();

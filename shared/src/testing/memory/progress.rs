@@ -11,11 +11,13 @@ pub(super) struct Progress {
     position: Offset,
     /// Delivered ones, from the first that is not done on, and whether each is.
     delivered: BTreeMap<Offset, bool>,
+    /// How often the partition had been taken away when it was begun.
+    pub(super) revocations: u64,
 }
 
 impl Progress {
-    pub(super) fn at(position: Offset) -> Self {
-        Self { position, delivered: BTreeMap::new() }
+    pub(super) fn at(position: Offset, revocations: u64) -> Self {
+        Self { position, delivered: BTreeMap::new(), revocations }
     }
 
     pub(super) fn position(&self) -> Offset {
@@ -51,7 +53,7 @@ mod tests {
 
     #[test]
     fn no_further_than_to_the_first_that_is_not_done() {
-        let mut progress = Progress::at(Offset(5));
+        let mut progress = Progress::at(Offset(5), 0);
         (0..4).for_each(|_| progress.deliver());
         assert_eq!((progress.position(), progress.to_commit()), (Offset(9), Offset(5)));
         assert!(progress.done(Offset(6)) && progress.done(Offset(8)));
