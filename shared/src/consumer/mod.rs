@@ -12,7 +12,7 @@ mod consumer_group;
 mod error;
 mod group;
 mod message;
-mod progress;
+pub(crate) mod progress;
 mod reach;
 mod reports;
 mod simple;

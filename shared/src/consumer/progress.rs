@@ -10,7 +10,7 @@ const COMMIT_AGAIN: Duration = Duration::from_secs(300);
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     /// Handed over, and nobody is done with them.
     open: BTreeSet<i64>,
     /// Behind the last one that was handed over, or that is known not to be a message.
@@ -22,12 +22,12 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Begins at `start`, which is committed or is not.
-    pub(super) fn at(start: Offset, committed: bool) -> Self {
+    pub(crate) fn at(start: Offset, committed: bool) -> Self {
         Self { open: BTreeSet::new(), end: start.0, committed: committed.then_some(start.0), since: None }
     }
 
     /// A message is handed over. What comes a second time is nobody's.
-    pub(super) fn hand(&mut self, offset: Offset) -> bool {
+    pub(crate) fn hand(&mut self, offset: Offset) -> bool {
         let new = offset.0 >= self.end;
         if new {
             self.open.insert(offset.0);
@@ -37,33 +37,39 @@ impl Progress {
     }
 
     /// Below this there are no more messages than were handed over.
-    pub(super) fn seen(&mut self, end: Offset) {
+    pub(crate) fn seen(&mut self, end: Offset) {
         self.end = self.end.max(end.0);
     }
 
     /// Somebody is done with a message; whether it was handed over, once or ever.
-    pub(super) fn done(&mut self, offset: Offset) -> bool {
+    pub(crate) fn done(&mut self, offset: Offset) -> bool {
         self.open.remove(&offset.0) || offset.0 < self.end
     }
 
+    /// The next one to hand over.
+    #[cfg(feature = "testing")]
+    pub(crate) fn position(&self) -> Offset {
+        Offset(self.end)
+    }
+
     /// Whether somebody is still at a message.
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         !self.open.is_empty()
     }
 
     /// Everything below is done.
-    pub(super) fn reached(&self) -> Offset {
+    pub(crate) fn reached(&self) -> Offset {
         Offset(self.open.first().copied().unwrap_or(self.end))
     }
 
     /// What is to be committed, if anything is.
-    pub(super) fn uncommitted(&self) -> Option<Offset> {
+    pub(crate) fn uncommitted(&self) -> Option<Offset> {
         let reached = self.reached();
         self.committed.is_none_or(|committed| committed < reached.0).then_some(reached)
     }
 
     /// What is to be committed now: also what is committed, once that is long ago.
-    pub(super) fn due(&mut self, now: Instant) -> Option<Offset> {
+    pub(crate) fn due(&mut self, now: Instant) -> Option<Offset> {
         if let Some(offset) = self.uncommitted() {
             return Some(offset);
         }
@@ -71,7 +77,7 @@ impl Progress {
         (now.saturating_duration_since(since) >= COMMIT_AGAIN).then(|| self.reached())
     }
 
-    pub(super) fn committed(&mut self, offset: Offset) {
+    pub(crate) fn committed(&mut self, offset: Offset) {
         self.since = None;
         self.committed = self.committed.max(Some(offset.0));
     }

@@ -12,7 +12,6 @@ use kafkavisor_kafka::clients::Clients;
 use kafkavisor_kafka::error::KafkaError;
 use kafkavisor_kafka::offsets::{DualOffsets, KafkaOffsets, OffsetStore, ZookeeperOffsets};
 use kafkavisor_kafka::properties::client_properties;
-use nix::unistd::gethostname;
 use uuid::Uuid;
 
 use super::reports::{Measured, Reports, timed};
@@ -169,7 +168,7 @@ impl Setup {
             siblings: folder.parent().is_some(),
             session_timeout: SESSION_TIMEOUT,
             cooldown: self.config.partitioner_cooldown(),
-            identity: Identity { fqdn: host_name(), pid: std::process::id() },
+            identity: Identity::here(),
         })
     }
 }
@@ -191,10 +190,4 @@ fn zookeeper_servers(address: &ZookeeperAddress) -> String {
 
 pub(super) fn no_thread(error: std::io::Error) -> ConsumerError {
     KafkaError::Client(format!("failed to start a thread: {error}")).into()
-}
-
-/// The machine's name, without what a node's name must not hold.
-fn host_name() -> String {
-    let name = gethostname().map(|name| name.to_string_lossy().replace('/', "_")).unwrap_or_default();
-    if name.is_empty() { "localhost".to_owned() } else { name }
 }

@@ -8,9 +8,8 @@ use kafkavisor_group::commit_note::CommitNote;
 use kafkavisor_group::commits::{Author, CommitError, CommitRequest, SharedLease, commit};
 use kafkavisor_group::start::{Decision, Why};
 use kafkavisor_group::starts::{Asked, StartError};
-use kafkavisor_kafka::fetch::{Several, Taken, Wake};
+use kafkavisor_kafka::fetch::{Several, Taken};
 use kafkavisor_kafka::offsets::{OffsetError, Stored};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::group::begin::cannot_fetch;
 use super::progress::Progress;
@@ -128,7 +127,10 @@ impl KafkaSimpleConsumer {
                     }
                 }
                 None if until.is_some_and(|until| now() >= until) => return Ok(None),
-                None => self.wait(&wake, until),
+                None => {
+                    let left = until.map_or(LOOK_EVERY, |until| until.saturating_duration_since(now()));
+                    wake.wait(left.min(LOOK_EVERY));
+                }
             }
         }
     }
@@ -272,26 +274,16 @@ impl KafkaSimpleConsumer {
         let mut failed = Ok(());
         for (partition, offset) in offsets {
             match answers.get(&partition) {
-                Some(Ok(())) | None => {
+                Some(Ok(())) => {
                     if let Some(progress) = self.at.get_mut(&partition) {
                         progress.committed(offset);
                     }
                 }
                 Some(Err(error)) if failed.is_ok() => failed = Err(not_committed(partition, error)),
-                Some(Err(_)) => {}
+                Some(Err(_)) | None => {}
             }
         }
         failed
-    }
-
-    #[expect(clippy::unused_self, reason = "it waits for this consumer's messages")]
-    fn wait(&self, wake: &Wake, until: Option<Instant>) {
-        let left = until.map_or(LOOK_EVERY, |until| until.saturating_duration_since(now()));
-        let milliseconds = left.min(LOOK_EVERY).as_micros().div_ceil(1000);
-        let mut descriptors = [PollFd::new(wake.descriptor(), PollFlags::POLLIN)];
-        // Whatever ended it, there is another look.
-        let _woken =
-            poll(&mut descriptors, PollTimeout::from(u16::try_from(milliseconds).unwrap_or(u16::MAX)));
     }
 }
 

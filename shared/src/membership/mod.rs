@@ -14,5 +14,7 @@ pub mod zookeeper;
 pub use self::listed::ListedMember;
 pub use self::member::Member;
 #[cfg(feature = "zookeeper")]
-pub use self::zookeeper::{ConnectError, Connection, Ensemble, Identity, Observer, Options, ZookeeperMember};
+pub use self::zookeeper::{
+    ConnectError, Connection, Ensemble, Identity, Observer, Options, ZookeeperMember, host_name,
+};
 pub use crate::partitioner::messages::Notice;

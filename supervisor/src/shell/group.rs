@@ -7,7 +7,6 @@ use kafkavisor::ensemble::ensemble;
 use kafkavisor::ids::{Partition, Topic, TopicPartition};
 use kafkavisor::membership::{Identity, Options};
 use kafkavisor::partitioner::group_path::{GroupFolder, TopicsRepr};
-use nix::unistd::gethostname;
 
 use crate::exit::Failure;
 
@@ -47,7 +46,7 @@ pub(super) fn membership_options(
         siblings: folder.parent().is_some(),
         session_timeout: *session_timeout,
         cooldown: *cooldown,
-        identity: Identity { fqdn: host_name(), pid: std::process::id() },
+        identity: Identity::here(),
     }))
 }
 
@@ -64,10 +63,4 @@ pub(super) fn eligible(config: &Config, existing: BTreeSet<TopicPartition>) -> B
             partitions.clone().into_iter().flat_map(|(topic, numbers)| of(topic, numbers)).collect()
         }
     }
-}
-
-/// The machine's name, without what a node's name must not hold.
-pub(super) fn host_name() -> String {
-    let name = gethostname().map(|name| name.to_string_lossy().replace('/', "_")).unwrap_or_default();
-    if name.is_empty() { "localhost".to_owned() } else { name }
 }

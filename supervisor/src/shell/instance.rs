@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, never, unbounded};
 use kafkavisor::clock::now;
 use kafkavisor::config::{Admin, Config};
-use kafkavisor::membership::{ListedMember, Member, ZookeeperMember};
+use kafkavisor::membership::{ListedMember, Member, ZookeeperMember, host_name};
 use kafkavisor::text::named;
 use kafkavisor::token::Token;
 use kafkavisor_link::process::become_subreaper;
@@ -20,7 +20,7 @@ use nix::sys::signal::Signal;
 
 use super::deployments::{Deployments, Files};
 use super::event_loop::{EventLoop, Sources, sink};
-use super::group::{eligible, host_name};
+use super::group::eligible;
 use super::instance_id::instance_id;
 use super::pages::Pages;
 use super::publishing::Telling;

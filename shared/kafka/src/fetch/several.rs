@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::{Debug, Formatter};
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
+use std::time::Duration;
 
 use kafkavisor_types::ids::{Offset, Topic, TopicPartition};
 use kafkavisor_types::message::Header;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rdkafka::bindings as rd;
 use rdkafka::types::RDKafkaRespErr;
 
@@ -62,7 +64,8 @@ pub struct Several {
     native: NonNull<rd::rd_kafka_queue_t>,
     fetched: BTreeMap<TopicPartition, Fetched>,
     batch: Vec<*mut rd::rd_kafka_message_t>,
-    told: Box<Told>,
+    /// The handle points to it.
+    _told: Box<Told>,
     wake: Arc<Wake>,
 }
 
@@ -81,18 +84,22 @@ impl Wake {
         Ok(Self { read, write })
     }
 
-    /// Readable when there is something new.
-    pub fn descriptor(&self) -> BorrowedFd<'_> {
-        self.read.as_fd()
+    /// Waits until there is something new, or the time is over; whoever has waited looks.
+    pub fn wait(&self, time: Duration) {
+        // Less than a millisecond must not be none at all.
+        let milliseconds = u16::try_from(time.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
+        let mut descriptors = [PollFd::new(self.read.as_fd(), PollFlags::POLLIN)];
+        // Whatever ended it, there is another look.
+        let _woken = poll(&mut descriptors, PollTimeout::from(milliseconds));
     }
 
-    /// Makes it readable.
+    /// Wakes whoever waits.
     pub fn wake(&self) {
         // A full socket is readable already.
         let _written = (&self.write).write(b"x");
     }
 
-    /// From here on it is readable for what comes.
+    /// From here on what comes wakes.
     pub fn settle(&self) {
         let mut sink = [0u8; 256];
         while (&self.read).read(&mut sink).is_ok_and(|count| count == sink.len()) {}
@@ -134,7 +141,16 @@ impl Several {
             rd::rd_kafka_queue_io_event_enable(native.as_ptr(), descriptor, b"x".as_ptr().cast(), 1);
         }
         let batch = vec![ptr::null_mut(); BATCH];
-        Ok(Self { queue: VecDeque::new(), attached, rk, native, fetched: BTreeMap::new(), batch, told, wake })
+        Ok(Self {
+            queue: VecDeque::new(),
+            attached,
+            rk,
+            native,
+            fetched: BTreeMap::new(),
+            batch,
+            _told: told,
+            wake,
+        })
     }
 
     /// What wakes whoever waits for its messages.
@@ -199,12 +215,6 @@ impl Several {
                 self.queue.extend(turn.map(|turn| (turn, message)));
             }
         }
-    }
-
-    /// What brokers have refused, for a reason that has a name, as far as that is known.
-    pub fn trouble(&self, properties: &BTreeMap<String, String>) -> Option<KafkaError> {
-        let trouble = self.told.signs.last()?.trouble(properties)?;
-        Some(KafkaError::Security(Box::new(trouble)))
     }
 }
 

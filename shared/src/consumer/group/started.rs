@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Sender, bounded};
 use kafkavisor_kafka::error::KafkaError;
 use kafkavisor_kafka::fetch::Taken;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::begin::Begun;
 use super::engine::Input;
@@ -183,12 +182,7 @@ impl StartedConsumerGroup {
         if let (Some(timeout), Some(Duration::ZERO)) = (self.timeout, left) {
             return Err(ConsumerError::Timeout(timeout));
         }
-        let time = left.unwrap_or(LOOK_EVERY).min(LOOK_EVERY);
-        // Less than a millisecond must not be none at all.
-        let milliseconds = u16::try_from(time.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
-        let mut descriptors = [PollFd::new(self.shared.wake.descriptor(), PollFlags::POLLIN)];
-        // Whatever ended it, there is another look.
-        let _woken = poll(&mut descriptors, PollTimeout::from(milliseconds));
+        self.shared.wake.wait(left.unwrap_or(LOOK_EVERY).min(LOOK_EVERY));
         Ok(())
     }
 

@@ -36,5 +36,5 @@ mod troubles;
 pub use self::connection::Connection;
 pub use self::member::ZookeeperMember;
 pub use self::observer::Observer;
-pub use self::options::{Identity, Options};
+pub use self::options::{Identity, Options, host_name};
 pub use kafkavisor_zookeeper::{Access, ConnectError, Ensemble, Login, NodeError, TlsFiles};

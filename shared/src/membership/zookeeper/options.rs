@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kafkavisor_zookeeper::Ensemble;
+use nix::unistd::gethostname;
 
 use super::paths::Paths;
 
@@ -13,6 +14,19 @@ pub struct Identity {
     pub fqdn: String,
     /// The process id.
     pub pid: u32,
+}
+
+impl Identity {
+    /// This process on this machine.
+    pub fn here() -> Self {
+        Self { fqdn: host_name(), pid: std::process::id() }
+    }
+}
+
+/// The machine's name, without what a node's name must not hold.
+pub fn host_name() -> String {
+    let name = gethostname().map(|name| name.to_string_lossy().replace('/', "_")).unwrap_or_default();
+    if name.is_empty() { "localhost".to_owned() } else { name }
 }
 
 impl Options {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::broker::Broker;
-use super::progress::Progress;
 use super::{MemoryKafka, MemoryMessage};
+use crate::consumer::progress::Progress;
 use crate::consumer::{Consume, ConsumerError, Message};
 use crate::ids::{Group, Offset, Topic, TopicPartition};
 
@@ -24,15 +24,23 @@ pub struct MemoryConsumer {
     topics: Vec<Topic>,
     timeout: Duration,
     auto_commit: bool,
-    progress: BTreeMap<TopicPartition, Progress>,
+    begun: BTreeMap<TopicPartition, Begun>,
     /// Whose turn it was.
     last: Option<TopicPartition>,
 }
 
+/// A partition as it was begun.
+#[derive(Debug)]
+struct Begun {
+    progress: Progress,
+    /// How often it had been taken away then.
+    revocations: u64,
+}
+
 impl MemoryConsumer {
     pub(super) fn new(kafka: MemoryKafka, group: Group, topics: Vec<Topic>) -> Self {
-        let progress = BTreeMap::new();
-        Self { kafka, group, topics, timeout: TIMEOUT, auto_commit: true, progress, last: None }
+        let begun = BTreeMap::new();
+        Self { kafka, group, topics, timeout: TIMEOUT, auto_commit: true, begun, last: None }
     }
 
     /// How long `next` waits for a message that another thread may produce. Default: 100 ms.
@@ -50,45 +58,41 @@ impl MemoryConsumer {
     }
 
     /// What the consumer has by now: partitions that were taken away are forgotten, new ones begin where the group is.
-    fn look(
-        group: &Group,
-        topics: &[Topic],
-        progress: &mut BTreeMap<TopicPartition, Progress>,
-        broker: &Broker,
-    ) {
+    fn look(group: &Group, topics: &[Topic], all: &mut BTreeMap<TopicPartition, Begun>, broker: &Broker) {
         let revoked =
             |partition: &TopicPartition| broker.revoked.contains(&(group.clone(), partition.clone()));
         let revocations = |partition: &TopicPartition| {
             broker.revocations.get(&(group.clone(), partition.clone())).copied().unwrap_or_default()
         };
-        progress.retain(|partition, progress| {
-            !revoked(partition) && progress.revocations == revocations(partition)
-        });
+        all.retain(|partition, begun| !revoked(partition) && begun.revocations == revocations(partition));
         for partition in topics.iter().flat_map(|topic| broker.partitions(topic)) {
-            if !progress.contains_key(partition) && !revoked(partition) {
+            if !all.contains_key(partition) && !revoked(partition) {
                 let begins = broker.committed.get(&(group.clone(), partition.clone()));
-                let begun = Progress::at(begins.copied().unwrap_or(Offset(0)), revocations(partition));
-                progress.insert(partition.clone(), begun);
+                let begun = Begun {
+                    progress: Progress::at(begins.copied().unwrap_or(Offset(0)), true),
+                    revocations: revocations(partition),
+                };
+                all.insert(partition.clone(), begun);
             }
         }
     }
 
     /// The partition whose turn it is, and its next message.
     fn following<'a>(&self, broker: &'a Broker) -> Option<(TopicPartition, &'a MemoryMessage)> {
-        let next = |(partition, progress): (&TopicPartition, &Progress)| {
-            let at = usize::try_from(progress.position().0).ok()?;
+        let next = |(partition, begun): (&TopicPartition, &Begun)| {
+            let at = usize::try_from(begun.progress.position().0).ok()?;
             Some((partition.clone(), broker.log(partition).get(at)?))
         };
-        let after = |(partition, _): &(&TopicPartition, &Progress)| Some(*partition) > self.last.as_ref();
-        let mut later = self.progress.iter().filter(after).filter_map(next);
-        later.next().or_else(|| self.progress.iter().find_map(next))
+        let after = |(partition, _): &(&TopicPartition, &Begun)| Some(*partition) > self.last.as_ref();
+        let mut later = self.begun.iter().filter(after).filter_map(next);
+        later.next().or_else(|| self.begun.iter().find_map(next))
     }
 
     fn commit_to(&self, broker: &mut Broker) {
-        for (partition, progress) in &self.progress {
+        for (partition, begun) in &self.begun {
             let key = (self.group.clone(), partition.clone());
             if !broker.revoked.contains(&key) {
-                broker.committed.insert(key, progress.to_commit());
+                broker.committed.insert(key, begun.progress.reached());
             }
         }
     }
@@ -98,7 +102,7 @@ impl Consume for MemoryConsumer {
     fn next(&mut self) -> Result<Message, ConsumerError> {
         let kafka = self.kafka.clone();
         let mut broker = kafka.wait(kafka.broker(), self.timeout, |broker| {
-            Self::look(&self.group, &self.topics, &mut self.progress, broker);
+            Self::look(&self.group, &self.topics, &mut self.begun, broker);
             broker.consume_failures.is_empty() && self.following(broker).is_none()
         });
         if let Some(error) = broker.consume_failures.pop_front() {
@@ -106,8 +110,8 @@ impl Consume for MemoryConsumer {
         }
         let found = self.following(&broker).map(|(partition, message)| (partition, message.clone()));
         let (partition, message) = found.ok_or(ConsumerError::Timeout(self.timeout))?;
-        if let Some(progress) = self.progress.get_mut(&partition) {
-            progress.deliver();
+        if let Some(begun) = self.begun.get_mut(&partition) {
+            begun.progress.hand(message.offset);
         }
         self.last = Some(partition);
         let MemoryMessage { topic, partition, offset, timestamp, key, value, headers } = message;
@@ -120,9 +124,9 @@ impl Consume for MemoryConsumer {
         if let Some(error) = broker.consume_failures.pop_front() {
             return Err(error);
         }
-        Self::look(&self.group, &self.topics, &mut self.progress, &broker);
+        Self::look(&self.group, &self.topics, &mut self.begun, &broker);
         let partition = message.topic_partition();
-        let is_ours = self.progress.get_mut(&partition).is_some_and(|progress| progress.done(message.offset));
+        let is_ours = self.begun.get_mut(&partition).is_some_and(|begun| begun.progress.done(message.offset));
         if !is_ours {
             return Err(ConsumerError::NotOurs { partition, offset: message.offset });
         }

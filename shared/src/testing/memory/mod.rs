@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `kafka`, `broker` | [`MemoryKafka`], and what is in it |
 //! | `producer` | `MemoryProducer` (feature `producer`) |
-//! | `consumer`, `progress` | `MemoryConsumer` (feature `consumer`), and how far it is in a partition |
+//! | `consumer` | `MemoryConsumer` (feature `consumer`) |
 
 mod broker;
 #[cfg(feature = "consumer")]
@@ -12,8 +12,6 @@ mod consumer;
 mod kafka;
 #[cfg(feature = "producer")]
 mod producer;
-#[cfg(feature = "consumer")]
-mod progress;
 
 #[cfg(feature = "consumer")]
 pub use self::consumer::MemoryConsumer;
