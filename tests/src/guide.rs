@@ -2,16 +2,15 @@
 //! ZooKeeper behind it, and topics of their own.
 
 use kafkavisor::config::Reset;
-use kafkavisor::consumer::{ConsumerError, Message, StartedConsumerGroup};
 use kafkavisor::consumer_config::Builder;
 use kafkavisor::discovery::{Discovery, Settings};
 use kafkavisor::testing::{DiscoveryService, Served};
 use tempfile::TempDir;
 
 use crate::environment::{brokers, unique, zookeeper};
+pub use crate::library::take as consume;
 use crate::message::numbered;
 use crate::topic::Topic;
-use crate::waiting::until;
 
 /// A machine that yelp_kafka would be at home on.
 #[derive(Debug)]
@@ -80,23 +79,4 @@ pub fn topic_with(messages: usize) -> String {
 /// As quick as a test wants it, from the beginning.
 pub fn quick(config: Builder) -> Builder {
     config.auto_offset_reset(Reset::Earliest).partitioner_cooldown(std::time::Duration::from_millis(200))
-}
-
-/// Consumes so many messages.
-pub fn consume(consumer: &mut StartedConsumerGroup, count: usize) -> Vec<Message> {
-    let mut messages = Vec::new();
-    until("the messages have come", || {
-        while messages.len() < count {
-            match consumer.next() {
-                Ok(message) => {
-                    consumer.task_done(&message).expect("it is ours");
-                    messages.push(message);
-                }
-                Err(ConsumerError::Timeout(_)) => return None,
-                Err(error) => panic!("{error}"),
-            }
-        }
-        Some(())
-    });
-    messages
 }

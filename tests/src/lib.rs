@@ -16,6 +16,7 @@ pub mod handlers;
 pub mod ingest;
 pub mod instance;
 pub mod kazoo;
+pub mod library;
 pub mod made_up;
 pub mod message;
 pub mod nodes;

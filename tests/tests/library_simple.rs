@@ -1,0 +1,63 @@
+//! yelp_kafka's `KafkaSimpleConsumer` on a real Kafka and ZooKeeper.
+
+use std::time::Duration;
+
+use kafkavisor::consumer::KafkaSimpleConsumer;
+use kafkavisor_tests::environment::unique;
+use kafkavisor_tests::library::config;
+use kafkavisor_tests::message::{Message as Sent, numbered};
+use kafkavisor_tests::offsets::committed;
+use kafkavisor_tests::topic::Topic;
+use kafkavisor_tests::waiting::until;
+
+#[test]
+fn a_simple_consumer_reads_what_it_is_told_and_commits_at_its_close() {
+    let (topic, name) = (Topic::new(2), unique("group"));
+    topic.produce(&numbered(2, 8));
+    let built = config(&name).build().unwrap();
+    let connect = |config| KafkaSimpleConsumer::connect(&topic.name, config, Some(&[1])).unwrap();
+    let mut consumer = connect(built.clone());
+    let wait = Some(Duration::from_secs(20));
+    let first = consumer.message(true, wait).unwrap().unwrap();
+    assert_eq!((first.partition.0, first.offset.0), (1, 0));
+    consumer.commit_message(&first).unwrap();
+    assert_eq!(committed(&topic, &name, 1), Some(1));
+    let rest: Vec<_> = consumer.by_ref().map(Result::unwrap).map(|message| message.offset.0).collect();
+    assert_eq!(rest, [1, 2, 3]);
+    assert_eq!(consumer.message(false, None).unwrap(), None);
+    consumer.close().unwrap();
+    assert_eq!(committed(&topic, &name, 1), Some(4));
+    // Without auto-commit nothing is committed unless asked for.
+    topic.produce(&[Sent::to(1, "x"), Sent::to(1, "y")]);
+    let manual = config(&name).auto_commit_enable(false).build().unwrap();
+    let mut consumer = connect(manual);
+    assert_eq!(consumer.message(true, wait).unwrap().unwrap().offset.0, 4);
+    consumer.commit().unwrap();
+    assert_eq!(consumer.message(true, wait).unwrap().unwrap().offset.0, 5);
+    drop(consumer);
+    assert_eq!(committed(&topic, &name, 1), Some(5));
+}
+
+#[test]
+fn it_goes_on_with_a_topic_that_is_made_again() {
+    let (topic, name) = (Topic::new(1), unique("group"));
+    topic.produce(&numbered(1, 3));
+    let mut consumer =
+        KafkaSimpleConsumer::connect(&topic.name, config(&name).build().unwrap(), None).unwrap();
+    assert_eq!(consumer.by_ref().count(), 3);
+    consumer.commit().unwrap();
+    topic.delete();
+    topic.create(1, &[]);
+    topic.produce(&numbered(1, 2));
+    let mut offsets = Vec::new();
+    until("the new ones come", || {
+        match consumer.message(true, Some(Duration::from_millis(100))) {
+            Ok(message) => offsets.extend(message.map(|message| message.offset.0)),
+            Err(error) => assert!(error.is_retriable(), "{error}"),
+        }
+        (offsets.len() == 2).then_some(())
+    });
+    assert_eq!(offsets, [0, 1]);
+    consumer.close().unwrap();
+    assert_eq!(committed(&topic, &name, 0), Some(2));
+}
