@@ -7,7 +7,7 @@ use kafkavisor::discovery::{Discovery, Settings};
 use kafkavisor::testing::{DiscoveryService, Served};
 use tempfile::TempDir;
 
-use crate::environment::{brokers, unique, zookeeper};
+use crate::environment::{brokers, secure, unique, zookeeper};
 pub use crate::library::take as consume;
 use crate::message::numbered;
 use crate::topic::Topic;
@@ -24,15 +24,26 @@ impl Machine {
     /// One whose region has logs of one stream, with so many messages in its topic.
     pub fn with_stream(messages: usize) -> Self {
         let stream = unique("ranger");
-        let served = Served {
-            broker_list: brokers().split(',').map(str::to_owned).collect(),
-            zookeeper: zookeeper(),
-            streams: vec![stream.clone()],
-            ..Served::default()
+        let served = of_a_cluster(&brokers(), &zookeeper(), &stream);
+        logged(&served, messages);
+        Self::with(served, stream)
+    }
+
+    /// One in a superregion of two regions, each with a cluster, and so many messages of one stream in each.
+    pub fn with_stream_in_two_clusters(messages: usize) -> Self {
+        let stream = unique("ranger");
+        let second = Served {
+            cluster: "second_cluster".to_owned(),
+            region: "second_region".to_owned(),
+            ..of_a_cluster(&secure("BROKERS"), &secure("ZOOKEEPER"), &stream)
         };
-        let topic = Topic::named(&brokers(), &format!("scribe.{}.{stream}", served.region));
-        topic.create(1, &[]);
-        topic.produce(&numbered(1, messages));
+        let served =
+            Served { others: vec![second.clone()], ..of_a_cluster(&brokers(), &zookeeper(), &stream) };
+        [&served, &second].into_iter().for_each(|served| logged(served, messages));
+        Self::with(served, stream)
+    }
+
+    fn with(served: Served, stream: String) -> Self {
         let files = tempfile::tempdir().expect("a folder");
         for (file, name) in [("region", &served.region), ("superregion", &served.superregion)] {
             std::fs::write(files.path().join(file), name).expect("a file");
@@ -74,6 +85,25 @@ pub fn topic_with(messages: usize) -> String {
     let topic = Topic::new(2);
     topic.produce(&numbered(2, messages));
     topic.name
+}
+
+fn of_a_cluster(brokers: &str, zookeeper: &str, stream: &str) -> Served {
+    Served {
+        broker_list: brokers.split(',').map(str::to_owned).collect(),
+        zookeeper: zookeeper.to_owned(),
+        streams: vec![stream.to_owned()],
+        ..Served::default()
+    }
+}
+
+/// Makes the topics of its streams, with so many messages.
+fn logged(served: &Served, messages: usize) {
+    for stream in &served.streams {
+        let topic =
+            Topic::named(&served.broker_list.join(","), &format!("scribe.{}.{stream}", served.region));
+        topic.create(1, &[]);
+        topic.produce(&numbered(1, messages));
+    }
 }
 
 /// As quick as a test wants it, from the beginning.

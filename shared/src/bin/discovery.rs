@@ -65,6 +65,7 @@ impl Arguments {
             region: self.region,
             superregion: self.superregion,
             streams: self.streams,
+            others: Vec::new(),
         }
     }
 }

@@ -189,6 +189,21 @@ mod tests {
         drop(go_on);
     }
 
+    #[test]
+    fn a_responder_that_never_returns_is_not_waited_for_for_ever() {
+        // Nobody ever tells it to go on.
+        let (_go_on, waiting) = mpsc::channel();
+        let reporter =
+            Reporter::start(Role::Producer, &dimensions(), Arc::new(Slow(Mutex::new(waiting)))).unwrap();
+        reporter.counted(Metric::ProduceException, 1);
+        let (drops, dropped) = mpsc::channel();
+        thread::spawn(move || {
+            drop(reporter);
+            drops.send(())
+        });
+        assert_eq!(dropped.recv_timeout(10 * LAST_FIGURES), Ok(()));
+    }
+
     struct Broken;
 
     impl MetricsResponder for Broken {

@@ -216,6 +216,18 @@ mod tests {
     }
 
     #[test]
+    fn any_interval_will_do() {
+        let nobody =
+            || Target { url: "http://127.0.0.1:1".to_owned(), token: crate::config::Secret::text("t") };
+        for interval in [Duration::ZERO, Duration::MAX] {
+            let mut responder = SignalFxResponder::every(interval, nobody()).unwrap();
+            let thread = responder.thread.take().unwrap();
+            drop(responder);
+            assert!(thread.join().is_ok(), "{interval:?}");
+        }
+    }
+
+    #[test]
     fn a_counter_is_sent_as_what_came() {
         assert_eq!(shown(Measure::Counter, &[1.0, 2.0]), [("m".to_owned(), Kind::Counter, Number::Whole(3))]);
         assert_eq!(number(1.5), Number::Real(1.5));

@@ -143,8 +143,19 @@ impl MultiprocessingConsumerGroup {
             return Err(ConsumerGroupError::Started);
         }
         self.running = None;
+        let running = self.launch().start(Arc::clone(&self.settings.log))?;
+        running.wait_up()?;
+        if !self.settings.callbacks.are_none() {
+            attending::begin(running.socket(), running.pid(), &self.settings.callbacks)
+                .map_err(|error| ConsumerGroupError::NoAnswer(error.to_string()))?;
+        }
+        self.running = Some(running);
+        Ok(())
+    }
+
+    fn launch(&self) -> Launch<'_> {
         let settings = &self.settings;
-        let launch = Launch {
+        Launch {
             binary: &settings.binary,
             worker_binary: settings.worker_binary.as_deref(),
             text: &settings.text,
@@ -153,15 +164,7 @@ impl MultiprocessingConsumerGroup {
             socket: settings.socket.clone(),
             connect_timeout: settings.connect_timeout,
             stop_timeout: settings.stop_timeout,
-        };
-        let running = launch.start(Arc::clone(&settings.log))?;
-        running.wait_up()?;
-        if !settings.callbacks.are_none() {
-            attending::begin(running.socket(), running.pid(), &settings.callbacks)
-                .map_err(|error| ConsumerGroupError::NoAnswer(error.to_string()))?;
         }
-        self.running = Some(running);
-        Ok(())
     }
 
     /// Stops it: the [callback](Builder::before_rebalance) is called with all partitions that there are, then handlers finish what they
@@ -228,7 +231,7 @@ mod tests {
     use super::*;
     use crate::cluster_config::ClusterConfig;
 
-    fn group(binary: &str) -> MultiprocessingConsumerGroup {
+    fn builder(binary: &str) -> Builder {
         let cluster = ClusterConfig::new("standard", "local", "127.0.0.1:1", "127.0.0.1:1");
         let config = KafkaConsumerConfig::builder("services.billing", cluster).build().unwrap();
         MultiprocessingConsumerGroup::builder(["orders"], config, ["true"])
@@ -238,8 +241,10 @@ mod tests {
             .setting("kafka.sasl.username", "svc")
             .setting("kafka.sasl.password", "not for everybody")
             .on_log_line(|_| ())
-            .build()
-            .unwrap()
+    }
+
+    fn group(binary: &str) -> MultiprocessingConsumerGroup {
+        builder(binary).build().unwrap()
     }
 
     #[test]
@@ -260,6 +265,42 @@ mod tests {
         assert!(matches!(group.monitor(Duration::ZERO), Err(ConsumerGroupError::NotStartedYet)));
         assert_eq!((group.pid(), group.name()), (None, "services.billing"));
         assert!(!format!("{group:?}").contains("not for everybody"));
+    }
+
+    #[test]
+    fn a_callback_before_the_end_is_waited_for_as_long_as_it_may_take() {
+        // Nobody ever tells it to go on.
+        let (go_on, waits) = mpsc::channel::<()>();
+        let (calls, called) = mpsc::channel();
+        let builder = builder("true").setting("stop.timeout", "1s").before_rebalance(move |_| {
+            calls.send(()).unwrap();
+            let _gone = waits.recv();
+        });
+        let group = builder.build().unwrap();
+        group.settings.callbacks.start();
+        group.settings.callbacks.assigned(&["orders:0".parse().unwrap()]);
+        let (returns, returned) = mpsc::channel();
+        thread::spawn(move || {
+            group.settings.tell_of_the_stop();
+            returns.send(())
+        });
+        assert_eq!(returned.recv_timeout(Duration::from_secs(20)), Ok(()));
+        assert_eq!(called.try_recv(), Ok(()));
+        drop(go_on);
+    }
+
+    #[test]
+    fn the_child_is_no_unit_of_the_service_manager_and_where_it_lives_is_not_its_own_to_say() {
+        let group = group("true");
+        let command = group.launch().command().unwrap();
+        let removed: Vec<_> = command.get_envs().filter(|(_, value)| value.is_none()).collect();
+        assert!(removed.iter().any(|(name, _)| *name == "NOTIFY_SOCKET"), "{removed:?}");
+        for name in ["RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR", "TMPDIR"] {
+            let error = builder("true").env(name, "/elsewhere").build().unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains("`runtime_directory`"), "{error}");
+        }
+        let patient = builder("true").setting("cluster.connect_timeout", "45s").build().unwrap();
+        assert_eq!(patient.launch().connect_timeout, Duration::from_secs(45));
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl Launch<'_> {
     }
 
     /// The configuration is its standard input, which it may read as often as it likes: it is on no disk, and in no command line.
-    fn command(&self) -> io::Result<Command> {
+    pub(super) fn command(&self) -> io::Result<Command> {
         let mut file = File::from(memfd_create("kafkavisor.yaml", MFdFlags::MFD_CLOEXEC)?);
         file.write_all(self.text.as_bytes())?;
         file.rewind()?;

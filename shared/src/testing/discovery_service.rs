@@ -1,4 +1,4 @@
-//! A stand-in for the discovery service: it serves one cluster from memory, over HTTP.
+//! A stand-in for the discovery service: it serves a cluster, or some, from memory, over HTTP.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

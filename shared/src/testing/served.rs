@@ -1,4 +1,4 @@
-//! What the stand-in says: one cluster of each type, in one region and superregion, and its logs. Pure.
+//! What the stand-in says: one cluster of each type, in one region and superregion, and its logs; and others like it. Pure.
 
 use regex::Regex;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use super::http::{Answer, Request, error};
 /// What a [`DiscoveryService`](super::DiscoveryService) serves; by default as yelp_kafka's acceptance tests expect it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Served {
-    /// The name of the one cluster.
+    /// The cluster's name.
     pub cluster: String,
     /// Its brokers, each `host:port`.
     pub broker_list: Vec<String>,
@@ -16,12 +16,14 @@ pub struct Served {
     pub zookeeper: String,
     /// The types that there are; none: whichever is asked for.
     pub types: Option<Vec<String>>,
-    /// The one region.
+    /// Its region.
     pub region: String,
-    /// The one superregion.
+    /// Its superregion.
     pub superregion: String,
     /// The streams that have logs, as topics `scribe.<region>.<stream>` of the cluster of type `scribe`.
     pub streams: Vec<String>,
+    /// More clusters, each in a region of its own; several may be in one superregion, whose logs are then in all of them.
+    pub others: Vec<Served>,
 }
 
 impl Default for Served {
@@ -34,13 +36,26 @@ impl Default for Served {
             region: "acceptance_test_region".to_owned(),
             superregion: "acceptance_test_superregion".to_owned(),
             streams: vec!["ranger".to_owned()],
+            others: Vec::new(),
         }
     }
 }
 
 impl Served {
-    /// The answer to a request.
+    /// The answer to a request: what any of the clusters has, lists of all in one.
     pub(super) fn answer(&self, request: &Request) -> Answer {
+        let others = self.others.iter().map(|other| other.answer(request));
+        others.fold(self.alone(request), |one, other| match (one, other) {
+            ((200, Value::Array(mut all)), (200, Value::Array(more))) => {
+                all.extend(more);
+                (200, Value::Array(all))
+            }
+            (refused, found @ (200, _)) if refused.0 != 200 => found,
+            (first, _) => first,
+        })
+    }
+
+    fn alone(&self, request: &Request) -> Answer {
         let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
         match path.as_slice() {
             ["swagger.json"] => (200, document()),

@@ -96,6 +96,29 @@ fn logs_of_a_superregion_by_stream_and_by_regex() {
 }
 
 #[test]
+fn a_superregion_of_two_regions_has_its_logs_in_the_clusters_of_both() {
+    let other = |region: &str, superregion: &str| Served {
+        cluster: format!("cluster-of-{region}"),
+        region: region.to_owned(),
+        superregion: superregion.to_owned(),
+        ..Served::default()
+    };
+    let others = vec![other("second", "acceptance_test_superregion"), other("third", "elsewhere")];
+    let service = DiscoveryService::start(Served { others, ..Served::default() }).unwrap();
+    let discovery = Place::empty().discovery(Some(&service.url()));
+    let found = discovery.superregion_logs_stream("ranger", Some("acceptance_test_superregion")).unwrap();
+    let found: Vec<_> = found.iter().map(|of| (of.cluster.name.as_str(), of.topics[0].as_str())).collect();
+    let expected = [
+        ("local_cluster", "scribe.acceptance_test_region.ranger"),
+        ("cluster-of-second", "scribe.second.ranger"),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(discovery.region_cluster("standard", Some("third")).unwrap().name, "cluster-of-third");
+    assert_eq!(discovery.all_logs_regions().unwrap().len(), 3);
+    assert!(discovery.region_cluster("standard", Some("fourth")).is_err());
+}
+
+#[test]
 fn all_regions_that_have_logs() {
     asking(|discovery| {
         assert_eq!(discovery.all_logs_regions(), Ok(vec!["acceptance_test_region".to_owned()]));

@@ -77,6 +77,19 @@ fn a_batch_that_is_too_large_is_sent_message_by_message() {
 }
 
 #[test]
+fn what_is_sent_alone_keeps_its_order_where_one_fails_for_something_else() {
+    let mock = Mock::with("t", 1);
+    let producer = mock.simple().property("linger.ms", "500").build().unwrap();
+    let (too_large, ok) = (Answer::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, Answer::RD_KAFKA_RESP_ERR_NO_ERROR);
+    mock.answer_produce(&[too_large, ok, Answer::RD_KAFKA_RESP_ERR_POLICY_VIOLATION]);
+    let error = producer.send_messages("t", ["a", "b", "c", "d"]).unwrap_err();
+    let confirmed: Vec<_> = error.confirmed().iter().map(|(index, _)| *index).collect();
+    let failed: Vec<_> = error.failed().iter().map(|failed| failed.index).collect();
+    assert_eq!((confirmed, failed), (vec![0], vec![1, 2, 3]), "none of the later ones stands before b");
+    assert_eq!(offsets(&producer.send_messages("t", ["e"]).unwrap()), [1]);
+}
+
+#[test]
 fn a_right_that_is_missing_is_no_matter_for_a_retry_until_it_is_given() {
     let mock = Mock::with("t", 1);
     let producer = mock.simple().build().unwrap();

@@ -101,23 +101,14 @@ fn engine(
     let options = setup.membership()?;
     let membership = AsyncThread::start("membership").map_err(no_thread)?;
     let connection = connect(&membership, &options)?;
-    let lease = SharedLease::default();
     let fetching =
         Several::new(&reached.properties, reporter.as_ref().map(statistics)).map_err(cannot_fetch)?;
-    let shared = Arc::new(Shared::new(fetching, lease.clone(), options.ensemble.servers()));
+    let shared = Arc::new(Shared::new(fetching, SharedLease::default(), options.ensemble.servers()));
     let (membership_lives, left) = bounded(0);
-    let over = Cell::new(false);
+    let ownership = Ownership { shared: Arc::clone(&shared), over: Cell::new(false) };
     let sink = move |notice: Notice| {
         let _until_it_ends = &membership_lives;
-        if notice == Notice::SessionLost {
-            over.set(true);
-            lease.set(Boottime(0));
-        } else if let Notice::Evidence { sent, timeout } = &notice
-            && !over.get()
-        {
-            // That of another session is not for what was given out in this one.
-            lease.set(Lease::from_evidence(*sent, *timeout).deliver_until);
-        }
+        ownership.noticed(&notice);
         // The thread has ended: nobody needs to be told.
         let _heard = inputs.send(Input::Notice(notice));
     };
@@ -140,6 +131,29 @@ fn engine(
     Ok((engine, membership, left))
 }
 
+/// What must be true the moment it is known, whatever the group's thread is at.
+struct Ownership {
+    shared: Arc<Shared>,
+    /// The session in which everything was given out is lost.
+    over: Cell<bool>,
+}
+
+impl Ownership {
+    fn noticed(&self, notice: &Notice) {
+        if *notice == Notice::SessionLost {
+            self.over.set(true);
+            self.shared.lease.set(Boottime(0));
+        } else if let Notice::Evidence { sent, timeout } = notice
+            && !self.over.get()
+        {
+            // That of another session is not for what was given out in this one.
+            self.shared.lease.set(Lease::from_evidence(*sent, *timeout).deliver_until);
+        } else if let Notice::Lost { partition, .. } = notice {
+            self.shared.state().tenures.remove(partition);
+        }
+    }
+}
+
 /// Whoever waits for the group must not wait for a thread that is gone.
 struct Ended(Arc<Shared>);
 
@@ -157,4 +171,33 @@ pub(in crate::consumer) fn cannot_fetch(error: FetchError) -> ConsumerError {
         FetchError::Start(why) => KafkaError::Client(why),
     }
     .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::consumer::group::state::tests::{consuming, shared};
+
+    #[test]
+    fn a_session_that_is_lost_gives_no_lease_any_more_whatever_another_one_proves() {
+        let ownership = Ownership { shared: shared(), over: Cell::new(false) };
+        let proof = Notice::Evidence { sent: Boottime::now(), timeout: Duration::from_secs(10) };
+        ownership.noticed(&proof);
+        assert!(ownership.shared.lease.left().is_some());
+        ownership.noticed(&Notice::SessionLost);
+        assert_eq!(ownership.shared.lease.left(), None);
+        ownership.noticed(&proof);
+        assert_eq!(ownership.shared.lease.left(), None);
+    }
+
+    #[test]
+    fn a_partition_that_is_lost_is_nobodys_before_the_groups_thread_looks() {
+        let ownership = Ownership { shared: shared(), over: Cell::new(false) };
+        let lost = consuming(&ownership.shared, 0);
+        let kept = consuming(&ownership.shared, 1);
+        ownership.noticed(&Notice::Lost { partition: lost, token: None });
+        assert!(ownership.shared.state().tenures.keys().eq([&kept]));
+    }
 }

@@ -253,3 +253,66 @@ impl Iterator for Messages<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crossbeam_channel::unbounded;
+
+    use super::*;
+    use crate::clock::Boottime;
+    use crate::consumer::group::state::tests::{consuming, shared};
+    use crate::ids::Offset;
+
+    /// A member whose group's thread commits whatever it is asked to.
+    fn member(shared: &Arc<Shared>) -> StartedConsumerGroup {
+        let (inputs, received) = unbounded();
+        let commits = move || {
+            for input in received {
+                match input {
+                    Input::Commit(reply) => drop(reply.send(Ok(()))),
+                    Input::Stop(reply) => return drop(reply.send(Ok(()))),
+                    Input::Notice(_) | Input::Done | Input::Lost(..) => {}
+                }
+            }
+        };
+        let (shared, thread) = (Arc::clone(shared), std::thread::spawn(commits));
+        let (timeout, many) = (Some(Duration::ZERO), None);
+        StartedConsumerGroup { shared, inputs, thread: Some(thread), timeout, many }
+    }
+
+    fn fetched(offset: i64) -> Taken {
+        let offset = Offset(offset);
+        Taken::Message { offset, timestamp: None, key: None, value: None, headers: Vec::new() }
+    }
+
+    #[test]
+    fn without_a_lease_nothing_is_handed_over_done_or_committed() {
+        let shared = shared();
+        let partition = consuming(&shared, 0);
+        let mut member = member(&shared);
+        shared.lease.set(Boottime(u64::MAX));
+        assert!(matches!(member.next(), Err(ConsumerError::Timeout(_))));
+        let message = member.taken(partition.clone(), 1, fetched(0)).unwrap().expect("it is ours");
+        assert_eq!((member.task_done(&message), member.commit()), (Ok(()), Ok(())));
+
+        shared.lease.set(Boottime::now());
+        assert_eq!(member.taken(partition, 1, fetched(1)).unwrap(), None, "it may have waited");
+        assert!(member.task_done(&message).unwrap_err().is_partitioner());
+        assert!(member.commit().unwrap_err().is_partitioner());
+        assert!(member.next().unwrap_err().is_partitioner());
+        // It is not taken up again: the group is to be started again.
+        shared.lease.set(Boottime(u64::MAX));
+        assert!(member.next().unwrap_err().is_partitioner());
+    }
+
+    #[test]
+    fn what_was_fetched_in_an_earlier_turn_is_not_handed_over() {
+        let shared = shared();
+        shared.lease.set(Boottime(u64::MAX));
+        let partition = consuming(&shared, 0);
+        let member = member(&shared);
+        assert_eq!(member.taken(partition.clone(), 0, fetched(0)).unwrap(), None);
+        shared.state().tenures.clear();
+        assert_eq!(member.taken(partition, 1, fetched(0)).unwrap(), None);
+    }
+}

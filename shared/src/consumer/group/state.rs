@@ -110,3 +110,33 @@ impl Shared {
         state.failure.clone().or_else(|| (held && self.lease.left().is_none()).then(lapsed))
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::ids::{Offset, Topic};
+
+    /// What a group shares that reaches nobody, and has no lease yet.
+    pub(in crate::consumer::group) fn shared() -> Arc<Shared> {
+        let nobody = BTreeMap::from([("bootstrap.servers".to_owned(), "127.0.0.1:1".to_owned())]);
+        let fetching = Several::new(&nobody, None).expect("a client");
+        Arc::new(Shared::new(fetching, SharedLease::default(), "nobody"))
+    }
+
+    /// A partition that is consumed from its beginning on, in its first turn.
+    pub(in crate::consumer::group) fn consuming(shared: &Shared, number: i32) -> TopicPartition {
+        let partition = TopicPartition::new(Topic::new("t").expect("a name"), number);
+        let tenure = Tenure {
+            turn: 1,
+            token: None,
+            topic_id: None,
+            made_again: false,
+            stage: Stage::Consuming,
+            progress: Progress::at(Offset(0), true),
+        };
+        shared.state().tenures.insert(partition.clone(), tenure);
+        partition
+    }
+}

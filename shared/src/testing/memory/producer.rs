@@ -73,6 +73,8 @@ impl ProduceKeyed for MemoryProducer {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::ids::{Offset, Partition};
 
@@ -87,6 +89,20 @@ mod tests {
         assert_eq!(producer.send_tombstone("t", b"k").unwrap(), place(3));
         let values: Vec<_> = kafka.messages("t").into_iter().map(|message| message.value).collect();
         assert_eq!(values, [Some(b"a".to_vec()), Some(b"b".to_vec()), Some(b"c".to_vec()), None]);
+    }
+
+    #[test]
+    fn what_is_sent_in_one_call_is_in_one_partition() {
+        let kafka = MemoryKafka::new();
+        kafka.create_topic("t", 3).unwrap();
+        let producer = kafka.producer();
+        let mut partitions = BTreeSet::new();
+        for _ in 0..3 {
+            let produced = producer.send_messages("t", &[b"a", b"b", b"c", b"d"]).unwrap();
+            assert!(produced.iter().all(|one| one.partition == produced[0].partition), "{produced:?}");
+            partitions.insert(produced[0].partition);
+        }
+        assert_eq!(partitions.len(), 3, "each call goes to another one");
     }
 
     #[test]
