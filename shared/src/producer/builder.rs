@@ -22,6 +22,9 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const CLIENT_ID: &str = "yelp-kafka";
 /// Whether a message is too large is for the topic's brokers to say: librdkafka's own limit is lower than theirs.
 const MAX_BYTES: &str = "1000000000";
+/// With more than one request on its way, one that a broker refuses while it takes the next (of a topic that is just being made, say)
+/// can't be told from one that it has, and would have to be sent again behind those that came after it.
+const IN_FLIGHT: &str = "1";
 /// What has a method of its own, or is not the caller's to set.
 const OURS: &[(&str, &str)] = &[
     ("bootstrap.servers", "the cluster's brokers are used"),
@@ -31,6 +34,8 @@ const OURS: &[(&str, &str)] = &[
     ("request.required.acks", "a call always waits for all replicas in sync"),
     ("message.timeout.ms", "use timeout()"),
     ("delivery.timeout.ms", "use timeout()"),
+    ("delivery.report.only.error", "a call waits for each message's confirmation"),
+    ("produce.offset.report", "a call says where each message stands"),
     ("transactional.id", "these producers have no transactions"),
 ];
 
@@ -69,7 +74,8 @@ impl<P> ProducerBuilder<P> {
     }
 
     /// A property of librdkafka's, such as `security.protocol` or `compression.type`. Differently from librdkafka's own defaults,
-    /// `enable.idempotence` is `true`, `linger.ms` 0, `message.max.bytes` as large as possible (the topic's brokers say what is too
+    /// `enable.idempotence` is `true`, `linger.ms` 0, `max.in.flight.requests.per.connection` 1 (more are quicker where threads share a producer; a
+    /// message may then come behind those that were sent after it, or twice, where a broker refuses a request), `message.max.bytes` as large as possible (the topic's brokers say what is too
     /// large), and `statistics.interval.ms` 10000 where metrics are reported. Brokers older than 2.8 want the right `IDEMPOTENT_WRITE` on the
     /// cluster for the first of these.
     pub fn property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -117,6 +123,7 @@ impl<P> ProducerBuilder<P> {
         config
             .set("enable.idempotence", "true")
             .set("linger.ms", "0")
+            .set("max.in.flight.requests.per.connection", IN_FLIGHT)
             .set("message.max.bytes", MAX_BYTES)
             .set("statistics.interval.ms", if reports { "10000" } else { "0" });
         for (name, value) in &self.properties {

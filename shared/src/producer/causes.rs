@@ -21,7 +21,8 @@ pub(super) fn of_code(code: Code, brokers: &str) -> ProduceCause {
         | Code::NetworkException
         | Code::BrokerTransportFailure
         | Code::PurgeInflight
-        | Code::PurgeQueue => ProduceCause::FailedPayloads(code.to_string()),
+        | Code::PurgeQueue
+        | Code::DuplicateSequenceNumber => ProduceCause::FailedPayloads(code.to_string()),
         Code::AllBrokersDown | Code::Resolve | Code::BrokerNotAvailable | Code::OperationTimedOut => {
             ProduceCause::KafkaUnavailable(brokers.to_owned())
         }

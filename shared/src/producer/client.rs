@@ -113,6 +113,11 @@ impl ProducerContext for Listener {
 
     fn delivery(&self, result: &DeliveryResult<'_>, slot: Box<Slot>) {
         let outcome = match result {
+            // librdkafka takes a message for delivered that the broker says it has already, though that may be one which was sent
+            // after it and overtook it. Only who says where a message stands has it.
+            Ok(message) if message.offset() < 0 => {
+                Err(ClientError::MessageProduction(Code::DuplicateSequenceNumber))
+            }
             Ok(message) => {
                 self.signs.forget();
                 Ok(Produced { partition: Partition(message.partition()), offset: Offset(message.offset()) })

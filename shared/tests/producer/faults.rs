@@ -1,11 +1,14 @@
 //! What comes of a call when something goes wrong.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kafkavisor::clock::now;
 use kafkavisor::producer::{
     Failed, Partitioning, ProduceCause, ProduceError, ProduceKeyed as _, Produced, SimpleProducer,
 };
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr as Answer};
 
 use super::mock::Mock;
@@ -55,6 +58,52 @@ fn what_librdkafka_tries_again_comes_once() {
     let not_leader = Answer::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION;
     mock.answer_produce(&[not_leader, Answer::RD_KAFKA_RESP_ERR__TRANSPORT, not_leader]);
     assert_eq!(offsets(&producer.send_messages("t", ["a", "b"]).unwrap()), [0, 1]);
+}
+
+/// Calls whose first request is refused while others may be on their way, tried again as the document says: where each message of each
+/// is said to stand, and where the log ends.
+fn sent_over_refusals(in_flight: Option<&str>) -> (Vec<Vec<i64>>, i64) {
+    let mock = Mock::with("t", 1);
+    let mut builder = mock.simple();
+    if let Some(in_flight) = in_flight {
+        builder = builder.property("max.in.flight.requests.per.connection", in_flight);
+    }
+    let producer = builder.build().unwrap();
+    let mut calls = Vec::new();
+    for _ in 0..30 {
+        mock.answer_produce(&[Answer::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART]);
+        let (mut places, mut left) = (BTreeMap::new(), (0..20).collect::<Vec<usize>>());
+        while !left.is_empty() {
+            match producer.send_messages("t", vec!["m"; left.len()]) {
+                Ok(produced) => {
+                    places.extend(left.drain(..).zip(offsets(&produced)));
+                }
+                Err(error) => {
+                    assert!(error.is_retriable(), "{error}");
+                    places.extend(error.confirmed().iter().map(|(index, at)| (left[*index], at.offset.0)));
+                    left = error.failed().iter().map(|failed| left[failed.index]).collect();
+                }
+            }
+        }
+        calls.push(places.into_values().collect());
+    }
+    let mut looks = ClientConfig::new();
+    looks.set("bootstrap.servers", mock.0.bootstrap_servers()).set("group.id", "g");
+    let looks: BaseConsumer = looks.create().unwrap();
+    let (_, end) = looks.fetch_watermarks("t", 0, Duration::from_secs(20)).unwrap();
+    (calls, end)
+}
+
+#[test]
+fn what_is_confirmed_stands_where_it_is_said_to_however_many_requests_are_on_their_way() {
+    let (calls, end) = sent_over_refusals(Some("5"));
+    let places: BTreeSet<_> = calls.iter().flatten().copied().collect();
+    assert_eq!(places.len(), 30 * 20, "each has a place of its own");
+    assert!(places.iter().all(|offset| (0..end).contains(offset)), "the log ends at {end}: {places:?}");
+    // Where nothing is set, each comes once, too, and in order.
+    let (calls, end) = sent_over_refusals(None);
+    assert!(calls.iter().flatten().copied().eq(0..30 * 20), "{calls:?}");
+    assert_eq!(end, 30 * 20);
 }
 
 #[test]
