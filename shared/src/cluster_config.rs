@@ -6,6 +6,8 @@ use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::{host_port, is_host};
+
 /// A Kafka cluster: its type and name, its brokers, and its ZooKeeper.
 ///
 /// Two are equal when type, name and the sorted lists of brokers and of ZooKeeper's servers are, so the order in which
@@ -46,6 +48,25 @@ impl ClusterConfig {
             name: name.into(),
             broker_list: broker_list.into().0,
             zookeeper: zookeeper.into(),
+        }
+    }
+
+    /// Whether anybody can be reached there; otherwise why not, and what to do.
+    pub(crate) fn check_brokers(&self) -> Result<(), String> {
+        if self.broker_list.iter().all(|broker| broker.trim().is_empty()) {
+            return Err(format!("the cluster {:?} has no brokers: name one at least, HOST:PORT", self.name));
+        }
+        let wrong = |broker: &&String| {
+            // As librdkafka takes them: PROTOCOL://HOST:PORT, and without a port 9092.
+            let address = broker.rsplit_once("://").map_or(broker.as_str(), |(_, address)| address);
+            let address = address.trim();
+            !address.is_empty() && !is_host(address) && host_port(address).is_err()
+        };
+        match self.broker_list.iter().find(wrong) {
+            Some(broker) => {
+                Err(format!("the broker {:?} of the cluster {:?}: expected HOST:PORT", broker, self.name))
+            }
+            None => Ok(()),
         }
     }
 

@@ -111,7 +111,7 @@ pub(super) fn zookeeper_path(path: &str) -> Result<(), InvalidAddress> {
 }
 
 /// Checks `HOST:PORT`.
-pub(super) fn host_port(text: &str) -> Result<String, InvalidAddress> {
+pub(crate) fn host_port(text: &str) -> Result<String, InvalidAddress> {
     let given = || shown(text).into_owned();
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, port),

@@ -58,9 +58,9 @@ mod tests;
 
 #[doc(inline)]
 pub use crate::offset_storage::OffsetStorage;
-#[cfg(feature = "discovery")]
-pub(crate) use address::is_host;
 pub use address::{InvalidAddress, ZookeeperAddress, comma_separated};
+#[cfg(feature = "discovery")]
+pub(crate) use address::{host_port, is_host};
 pub use assignment::{Assignment, GroupPathStyle};
 pub use became::ConsumerNotes;
 pub use cluster::{Cluster, ClusterAddress, Servers};

@@ -99,6 +99,7 @@ impl Setup {
         let until = now() + WITHIN;
         let config = &self.config;
         let group = config.group_id();
+        config.cluster().check_brokers().map_err(PartitionerError::Configuration)?;
         let mut properties = self.client_properties();
         let wanted = properties.insert(STATISTICS.to_owned(), "0".to_owned());
         let mut fetching = properties.clone();

@@ -10,19 +10,19 @@ use super::client::Discovery;
 use super::errors::DiscoveryError;
 use super::pattern::Pattern;
 use super::{ClusterTopics, Wanted};
-use crate::clock::now;
+use crate::clock::in_time;
 use crate::cluster_config::ClusterConfig;
 use crate::ids::{Partition, Topic};
 
 /// A client of one cluster's Kafka that has been connected; it is closed when it is dropped.
 #[derive(Debug)]
-pub struct KafkaConnection<'a> {
-    discovery: &'a Discovery,
+pub struct KafkaConnection {
+    discovery: Discovery,
     cluster: ClusterConfig,
     client: Clients,
 }
 
-impl KafkaConnection<'_> {
+impl KafkaConnection {
     /// Whose it is.
     pub fn cluster(&self) -> &ClusterConfig {
         &self.cluster
@@ -30,7 +30,7 @@ impl KafkaConnection<'_> {
 
     /// Its topics and their partitions.
     pub fn topics(&self) -> Result<BTreeMap<Topic, Vec<Partition>>, DiscoveryError> {
-        let listed = self.client.topics(now() + self.discovery.settings().kafka_timeout);
+        let listed = self.client.topics(in_time(self.discovery.settings().kafka_timeout));
         listed.map_err(|error| self.discovery.kafka_error("topics", &self.cluster, &error))
     }
 }
@@ -123,37 +123,32 @@ impl Discovery {
 
     /// A client of the local region's cluster of that type, connected. From yelp_kafka: `discovery.get_kafka_connection`.
     #[doc(alias = "get_kafka_connection")]
-    pub fn kafka_connection(&self, cluster_type: &str) -> Result<KafkaConnection<'_>, DiscoveryError> {
+    pub fn kafka_connection(&self, cluster_type: &str) -> Result<KafkaConnection, DiscoveryError> {
         self.connected(&self.region_cluster(cluster_type, None)?)
     }
 
     /// A client of each cluster of that type. When one is not reached, those that are connected already are closed. From yelp_kafka:
     /// `discovery.get_all_kafka_connections`.
     #[doc(alias = "get_all_kafka_connections")]
-    pub fn all_kafka_connections(
-        &self,
-        cluster_type: &str,
-    ) -> Result<Vec<KafkaConnection<'_>>, DiscoveryError> {
+    pub fn all_kafka_connections(&self, cluster_type: &str) -> Result<Vec<KafkaConnection>, DiscoveryError> {
         self.all_clusters(cluster_type)?.iter().map(|cluster| self.connected(cluster)).collect()
     }
 
-    fn connected(&self, cluster: &ClusterConfig) -> Result<KafkaConnection<'_>, DiscoveryError> {
+    fn connected(&self, cluster: &ClusterConfig) -> Result<KafkaConnection, DiscoveryError> {
         let connection = self.unconnected("a connection", cluster)?;
-        let reached = connection.client.reach(now() + self.settings().kafka_timeout);
+        let reached = connection.client.reach(in_time(self.settings().kafka_timeout));
         reached.map_err(|error| self.kafka_error("a connection", cluster, &error))?;
         Ok(connection)
     }
 
-    fn unconnected(
-        &self,
-        what: &str,
-        cluster: &ClusterConfig,
-    ) -> Result<KafkaConnection<'_>, DiscoveryError> {
+    fn unconnected(&self, what: &str, cluster: &ClusterConfig) -> Result<KafkaConnection, DiscoveryError> {
         let mut theirs = self.settings().kafka.texts();
         theirs.entry("client.id".to_owned()).or_insert_with(|| self.client_id().to_owned());
+        let usable = cluster.check_brokers().map_err(KafkaError::Configuration);
+        usable.map_err(|error| self.kafka_error(what, cluster, &error))?;
         let client = Clients::outside(&client_properties(&cluster.broker_list, &theirs));
         let client = client.map_err(|error| self.kafka_error(what, cluster, &error))?;
-        Ok(KafkaConnection { discovery: self, cluster: cluster.clone(), client })
+        Ok(KafkaConnection { discovery: self.clone(), cluster: cluster.clone(), client })
     }
 
     fn kafka_error(&self, what: &str, cluster: &ClusterConfig, error: &KafkaError) -> DiscoveryError {

@@ -31,7 +31,7 @@ mod statistics;
 
 #[cfg(feature = "metrics")]
 #[doc(inline)]
-pub use crate::config::Secret;
+pub use crate::config::{Origin, Secret, SecretError};
 #[cfg(feature = "metrics")]
 pub use datapoint::{Datapoint, Kind, Number};
 pub use names::{Metric, Role};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -46,6 +47,7 @@ impl Reporter {
             responder: Arc::clone(&responder),
             emitters: emitters.collect(),
             tally: Tally::new(role),
+            has_panicked: false,
         };
         let (figures, waiting) = sync_channel(WAITING);
         let thread = thread::Builder::new().name("kafka-metrics".to_owned());
@@ -78,7 +80,7 @@ impl Reporter {
         if let Some(figures) = &self.figures
             && figures.try_send(figure).is_err()
         {
-            log::debug!("a figure is left out: the responder does not keep up, or has panicked");
+            log::debug!("a figure is left out: the metrics responder does not keep up");
         }
     }
 }
@@ -92,8 +94,8 @@ impl Drop for Reporter {
             log::warn!(
                 "the metrics responder has not taken the last figures within {LAST_FIGURES:?}: it is not waited for"
             );
-        } else if thread.join().is_err() {
-            log::error!("the metrics responder has panicked");
+        } else {
+            let _never_panics = thread.join();
         }
     }
 }
@@ -110,6 +112,8 @@ struct Reporting {
     responder: Arc<dyn MetricsResponder>,
     emitters: BTreeMap<Metric, Emitter>,
     tally: Tally,
+    /// Which is said once.
+    has_panicked: bool,
 }
 
 impl Reporting {
@@ -126,9 +130,12 @@ impl Reporting {
         }
     }
 
-    fn record(&self, metric: Metric, value: f64) {
-        if let Some(emitter) = self.emitters.get(&metric) {
-            self.responder.record(emitter, value, None);
+    /// A panic of the responder's is its own: the next figure may well be to its liking.
+    fn record(&mut self, metric: Metric, value: f64) {
+        let Some(emitter) = self.emitters.get(&metric) else { return };
+        let recorded = catch_unwind(AssertUnwindSafe(|| self.responder.record(emitter, value, None)));
+        if recorded.is_err() && !std::mem::replace(&mut self.has_panicked, true) {
+            log::error!("the metrics responder has panicked at {}: the figure is left out", emitter.metric);
         }
     }
 }
@@ -204,18 +211,22 @@ mod tests {
         assert_eq!(dropped.recv_timeout(10 * LAST_FIGURES), Ok(()));
     }
 
-    struct Broken;
+    #[derive(Default)]
+    struct Broken(Mutex<Vec<f64>>);
 
     impl MetricsResponder for Broken {
-        fn record(&self, _: &Emitter, _: f64, _: Option<i64>) {
-            panic!("on purpose");
+        fn record(&self, _: &Emitter, value: f64, _: Option<i64>) {
+            assert!(value > 1.0, "on purpose");
+            self.0.lock().unwrap().push(value);
         }
     }
 
     #[test]
-    fn a_responder_that_panics_takes_nobody_along() {
-        let reporter = Reporter::start(Role::Producer, &dimensions(), Arc::new(Broken)).unwrap();
-        reporter.counted(Metric::ProduceException, 1);
-        reporter.counted(Metric::ProduceException, 1);
+    fn a_responder_that_panics_takes_neither_us_nor_the_next_figure_along() {
+        let broken = Arc::<Broken>::default();
+        let reporter = Reporter::start(Role::Producer, &dimensions(), broken.clone()).unwrap();
+        [1, 2, 1, 3].into_iter().for_each(|count| reporter.counted(Metric::ProduceException, count));
+        drop(reporter);
+        assert_eq!(*broken.0.lock().unwrap(), [2.0, 3.0]);
     }
 }

@@ -6,7 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use reqwest::Client;
+use reqwest::header::HeaderValue;
+use reqwest::{Client, Url};
 use tokio::runtime::{Builder, Runtime};
 
 use super::datapoint::Datapoint;
@@ -30,6 +31,20 @@ pub struct Target {
     pub url: String,
     /// Read again before each request.
     pub token: Secret,
+}
+
+impl Target {
+    /// Whether requests can be made of it.
+    pub(super) fn check(&self) -> io::Result<()> {
+        let wrong = |why: String| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        if !Url::parse(&self.url).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
+            return wrong(format!("SignalFx's URL {:?}: expected http://HOST or https://HOST", self.url));
+        }
+        if HeaderValue::from_str(self.token.expose()).is_err() {
+            return wrong("SignalFx's token has a character in it that no header may have".to_owned());
+        }
+        Ok(())
+    }
 }
 
 /// A queue, and a thread that empties it. Dropping it ends both, with what is left in it.

@@ -12,10 +12,10 @@ use super::sender::{SignalFx, Target};
 use crate::clock::{now, wall_millis};
 
 /// How often it sends, where nothing else is said: SignalFx draws no finer than that unless asked to.
+const EVERY: Duration = Duration::from_secs(10);
 /// Bounds of what can be wanted.
 const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
-const EVERY: Duration = Duration::from_secs(10);
 
 /// Sends figures to SignalFx, as yelp_kafka's default does. From yelp_kafka:
 /// `yelp_kafka.yelp_metrics_responder.MeteoriteMetricsResponder`.
@@ -26,8 +26,7 @@ const EVERY: Duration = Duration::from_secs(10);
 ///
 /// ```no_run
 /// use std::sync::Arc;
-/// use kafkavisor::config::{Origin, Secret};
-/// use kafkavisor::metrics::{SignalFxResponder, Target, set_default_responder};
+/// use kafkavisor::metrics::{Origin, Secret, SignalFxResponder, Target, set_default_responder};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let token = Secret::from(Origin::Variable("SIGNALFX_TOKEN".to_owned()))?;
@@ -73,9 +72,11 @@ impl SignalFxResponder {
         Self::every(EVERY, target)
     }
 
-    /// Sends there as often as that, 100 ms at the shortest.
+    /// Sends there as often as that, 100 ms at the shortest. A URL or a token that no request can be made of is
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput).
     pub fn every(interval: Duration, target: Target) -> io::Result<Self> {
         let interval = interval.clamp(SHORTEST, LONGEST);
+        target.check()?;
         let sender = SignalFx::start(target)?;
         let shared = Arc::new(Shared { sums: Mutex::default(), news: Condvar::new(), sender });
         let sending = Arc::clone(&shared);
@@ -201,6 +202,7 @@ fn number(value: f64) -> Number {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Secret;
 
     fn sum(values: &[f64]) -> Sum {
         let mut sum = Sum::default();
@@ -216,9 +218,23 @@ mod tests {
     }
 
     #[test]
+    fn what_no_request_can_be_made_of_is_refused() {
+        let target = |url: &str, token: &str| Target { url: url.to_owned(), token: Secret::text(token) };
+        for (url, token, word) in [
+            ("", "t", "URL"),
+            ("not a url", "t", "URL"),
+            ("file:///tmp", "t", "URL"),
+            ("http://127.0.0.1:1", "a\nb", "token"),
+        ] {
+            let error = SignalFxResponder::start(target(url, token)).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+            assert!(error.to_string().contains(word) && !error.to_string().contains("a\nb"), "{error}");
+        }
+    }
+
+    #[test]
     fn any_interval_will_do() {
-        let nobody =
-            || Target { url: "http://127.0.0.1:1".to_owned(), token: crate::config::Secret::text("t") };
+        let nobody = || Target { url: "http://127.0.0.1:1".to_owned(), token: Secret::text("t") };
         for interval in [Duration::ZERO, Duration::MAX] {
             let mut responder = SignalFxResponder::every(interval, nobody()).unwrap();
             let thread = responder.thread.take().unwrap();

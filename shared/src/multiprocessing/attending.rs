@@ -40,6 +40,7 @@ pub(super) fn begin(socket: &Path, pid: u32, callbacks: &Arc<Callbacks>) -> io::
     let callbacks = Arc::clone(callbacks);
     let attend = move || match attend(conversation, &callbacks) {
         Ok(()) => {}
+        Err(error) if callbacks.are_over() => log::debug!("the last callback was not waited for: {error}"),
         Err(error) => log::error!("kafkavisor tells no more of rebalances, and nobody is called: {error}"),
     };
     thread::Builder::new().name("rebalances".to_owned()).spawn(attend).map(drop)

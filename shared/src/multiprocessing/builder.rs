@@ -164,6 +164,10 @@ impl Builder {
                 name.display()
             )));
         }
+        if self.runtime_directory.as_ref().is_some_and(|folder| folder.as_os_str().is_empty()) {
+            let why = "runtime_directory: the path is empty: name a folder, or leave it out";
+            return Err(ConsumerGroupError::Configuration(why.to_owned()));
+        }
         let binary = self.binary.map_or_else(binary::find, Ok)?;
         let runtime_directory =
             self.runtime_directory.or_else(|| given().map(|folder| folder.join(&read.name)));

@@ -76,6 +76,11 @@ impl Callbacks {
         }
     }
 
+    /// Whether nobody is called any more.
+    pub(super) fn are_over(&self) -> bool {
+        !self.called.load(Ordering::Acquire)
+    }
+
     /// Nobody is called any more; one who is being called is not waited for.
     pub(super) fn end(&self) {
         self.called.store(false, Ordering::Release);

@@ -69,7 +69,14 @@ impl Conversation {
     /// The next line; none at the end.
     pub(super) fn line(&mut self) -> io::Result<Option<String>> {
         let mut line = String::new();
-        Ok((self.lines.read_line(&mut line)? > 0).then_some(line))
+        let read = self.lines.read_line(&mut line).map_err(|error| {
+            if error.kind() == io::ErrorKind::WouldBlock {
+                io::Error::new(io::ErrorKind::TimedOut, format!("nothing came within {ANSWERS_WITHIN:?}"))
+            } else {
+                error
+            }
+        });
+        Ok((read? > 0).then_some(line))
     }
 }
 

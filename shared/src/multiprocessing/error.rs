@@ -35,7 +35,7 @@ pub enum ConsumerGroupError {
         error: io::Error,
     },
     /// `kafkavisor` has ended before it was up.
-    #[error("kafkavisor did not start ({ending}); it said:\n{said}")]
+    #[error("kafkavisor did not start ({}); it said:\n{said}", at_the_start(*.ending))]
     NotStarted {
         /// How it ended.
         ending: Ending,
@@ -62,6 +62,14 @@ pub enum ConsumerGroupError {
     /// `kafkavisor` does not answer, or says why there is no answer.
     #[error("kafkavisor does not answer: {0}")]
     NoAnswer(String),
+}
+
+/// Nothing was in flight yet.
+fn at_the_start(ending: Ending) -> String {
+    if ending.is_clean() {
+        return "it ended at once, and with 0: is it kafkavisor that `binary` names?".to_owned();
+    }
+    ending.to_string()
 }
 
 impl ConsumerGroupError {

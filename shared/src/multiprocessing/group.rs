@@ -169,7 +169,7 @@ impl MultiprocessingConsumerGroup {
 
     /// Stops it: the [callback](Builder::before_rebalance) is called with all partitions that there are, then handlers finish what they
     /// have, for up to `max_termination_timeout`, what they acknowledged is committed, and the member leaves the group. Says how it
-    /// ended. What does not end in time is killed.
+    /// ended. What does not end in time is killed: all of it takes three times `max_termination_timeout` and 40 s at the longest.
     pub fn stop_group(&mut self) -> Result<Ending, ConsumerGroupError> {
         let running = self.running.as_ref().ok_or(ConsumerGroupError::NotStartedYet)?;
         if running.ended().is_none() {
@@ -199,7 +199,7 @@ impl MultiprocessingConsumerGroup {
 
     /// The child's process, while there is one.
     pub fn pid(&self) -> Option<u32> {
-        self.running.as_ref().map(Supervisor::pid)
+        self.running.as_ref().filter(|running| running.ended().is_none()).map(Supervisor::pid)
     }
 
     /// This member's name on this host.
@@ -299,6 +299,8 @@ mod tests {
             let error = builder("true").env(name, "/elsewhere").build().unwrap_err().to_string();
             assert!(error.contains(name) && error.contains("`runtime_directory`"), "{error}");
         }
+        let error = builder("true").runtime_directory("").build().unwrap_err().to_string();
+        assert!(error.contains("the path is empty"), "{error}");
         let patient = builder("true").setting("cluster.connect_timeout", "45s").build().unwrap();
         assert_eq!(patient.launch().connect_timeout, Duration::from_secs(45));
     }

@@ -33,3 +33,5 @@ pub use self::consumer::{Consumer, ConsumerState};
 pub use self::ending::Ending;
 pub use self::error::ConsumerGroupError;
 pub use self::group::MultiprocessingConsumerGroup;
+#[doc(inline)]
+pub use crate::config::Protocol;

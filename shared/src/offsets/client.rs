@@ -17,7 +17,7 @@ use kafkavisor_kafka::properties::client_properties;
 
 use super::error::OffsetsError;
 use crate::async_thread::{AsyncThread, apart};
-use crate::clock::now;
+use crate::clock::in_time;
 use crate::cluster_config::ClusterConfig;
 use crate::config::{ZookeeperAddress, ZookeeperAuth, ZookeeperTls};
 use crate::ensemble::ensemble;
@@ -67,8 +67,9 @@ impl KafkaClient {
                 OffsetsError::KafkaUnreachable { brokers, within, error }
             }
         };
+        cluster.check_brokers().map_err(|why| unreachable(KafkaError::Configuration(why)))?;
         let clients = Clients::outside(&properties).map_err(unreachable)?;
-        clients.reach(now() + within).map_err(unreachable)?;
+        clients.reach(in_time(within)).map_err(unreachable)?;
         let zookeeper = if cluster.zookeeper.is_empty() {
             None
         } else {
@@ -94,7 +95,7 @@ impl KafkaClient {
     }
 
     fn deadline(&self) -> Instant {
-        now() + self.within
+        in_time(self.within)
     }
 
     fn failed(&self, asked: impl Into<String>) -> impl FnOnce(KafkaError) -> OffsetsError {

@@ -83,8 +83,9 @@ impl<P> ProducerBuilder<P> {
         self
     }
 
-    /// How long a message may take until it is confirmed, 30 s where nothing is said; librdkafka tries again within it. Where a topic's
-    /// partitions have to be asked for, that may take as long again.
+    /// How long a message may take until it is confirmed, 30 s where nothing is said; librdkafka tries again within it. A call may take longer:
+    /// as long again where a topic's partitions have to be asked for, up to 5 s more until librdkafka gives a message up, and 2 s to find
+    /// out why.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -119,6 +120,7 @@ impl<P> ProducerBuilder<P> {
         if let Some((name, why)) = self.properties.keys().find_map(|name| ours(name)) {
             return Err(ProduceCause::Configuration(format!("the property {name} can't be set here: {why}")));
         }
+        self.cluster.check_brokers().map_err(ProduceCause::Configuration)?;
         let mut config = ClientConfig::new();
         config
             .set("enable.idempotence", "true")

@@ -33,7 +33,7 @@ pub enum ProduceCause {
     #[error("no confirmation came: {0}; it may be in Kafka all the same")]
     #[doc(alias = "FailedPayloadsError")]
     FailedPayloads(String),
-    /// No broker was reached. From kafka-python: `KafkaUnavailableError`.
+    /// No broker is reached, or the last one was lost: what was sent before that may stand in Kafka all the same. From kafka-python: `KafkaUnavailableError`.
     #[error("no broker at {0} answers")]
     #[doc(alias = "KafkaUnavailableError")]
     KafkaUnavailable(String),

@@ -89,10 +89,6 @@ impl Producing {
             };
             reporter.counted(Metric::ProduceException, 1);
             reporter.counted(
-                Metric::FailedPayloads,
-                of(|cause| matches!(cause, ProduceCause::FailedPayloads(_))),
-            );
-            reporter.counted(
                 Metric::NotLeaderForPartition,
                 of(|cause| matches!(cause, ProduceCause::NotLeaderForPartition)),
             );
@@ -240,13 +236,14 @@ impl Producing {
         outcomes: Vec<Outcome>,
     ) -> Result<Vec<Produced>, ProduceError> {
         let (mut confirmed, mut failed) = (Vec::new(), Vec::new());
-        let mut explained = None;
+        let (mut explained, mut unconfirmed) = (None, 0);
         for (index, outcome) in outcomes.into_iter().enumerate() {
             match outcome {
                 Ok(produced) => confirmed.push((index, produced)),
                 Err(error) => {
                     let mut cause = cause(&in_truth(client, error), &self.brokers);
                     if let ProduceCause::FailedPayloads(said) = cause {
+                        unconfirmed += 1;
                         // Asked once, for all of them.
                         let explain = || self.explained(client, sent.topic, partition, said);
                         cause = explained.get_or_insert_with(explain).clone();
@@ -259,6 +256,10 @@ impl Producing {
             return Ok(confirmed.into_iter().map(|(_, produced)| produced).collect());
         }
         self.topics.doubt(sent.topic);
+        if let Some(reporter) = &self.reporter {
+            // Whatever is found to be behind it.
+            reporter.counted(Metric::FailedPayloads, unconfirmed);
+        }
         Err(ProduceError::new(sent.topic, failed, confirmed))
     }
 

@@ -241,11 +241,31 @@ fn keys_go_where_the_partitioning_says() {
 }
 
 #[test]
+fn brokers_that_nobody_could_reach_are_refused() {
+    use kafkavisor::cluster_config::ClusterConfig;
+    for (brokers, words) in [
+        ("", "has no brokers"),
+        (",", "has no brokers"),
+        (":9092", "expected HOST:PORT"),
+        ("k:0", "HOST:PORT"),
+    ] {
+        let cluster = ClusterConfig::new("standard", "n", brokers, "");
+        let error = SimpleProducer::builder(&cluster).build().unwrap_err().to_string();
+        assert!(error.contains(words), "{brokers:?}: {error}");
+    }
+    for brokers in ["k", "k:9092", "[::1]:9092", "PLAINTEXT://k:9092", "k1:9092, k2:9092,"] {
+        let cluster = ClusterConfig::new("standard", "n", brokers, "");
+        assert!(SimpleProducer::builder(&cluster).build().is_ok(), "{brokers:?}");
+    }
+}
+
+#[test]
 fn what_is_not_the_callers_to_set_is_refused() {
     let mock = Mock::with("t", 1);
     for (name, value, why) in [
         ("acks", "1", "a call always waits for all replicas in sync"),
         ("client.id", "me", "use client_id()"),
+        ("delivery.report.only.error", "true", "a call waits for each message's confirmation"),
         ("no.such.property", "x", "No such configuration property"),
         ("enable.idempotence", "perhaps", "Expected bool value for \"enable.idempotence\""),
     ] {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use kafkavisor::metrics::{Dimensions, Emitter, MetricsResponder};
+use kafkavisor::producer::ProduceCause;
 use rdkafka::types::RDKafkaRespErr as Answer;
 
 use super::mock::Mock;
@@ -77,6 +78,21 @@ fn each_call_is_timed_and_its_errors_are_counted() {
     assert!(
         emitters.iter().all(|emitter| emitter.dimensions == dimensions && emitter.metric.starts_with(PREFIX))
     );
+}
+
+#[test]
+fn what_is_not_confirmed_is_counted_whatever_is_behind_it() {
+    let mock = Mock::with("t", 1);
+    let recording = Arc::<Recording>::default();
+    let short = std::time::Duration::from_millis(1500);
+    let producer = mock.simple().metrics_responder(recording.clone()).timeout(short).build().unwrap();
+    producer.send_messages("t", ["a"]).unwrap();
+    mock.0.broker_down(1).unwrap();
+    let error = producer.send_messages("t", ["b", "c"]).unwrap_err();
+    assert!(matches!(error.cause(), Some(ProduceCause::KafkaUnavailable(_))), "{error}");
+    drop(producer);
+    let counted = ("yelp_kafka.YelpKafkaProducer.failed_paylads_count".to_owned(), 2.0);
+    assert!(recording.values.lock().unwrap().contains(&counted));
 }
 
 #[test]

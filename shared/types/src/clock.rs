@@ -11,6 +11,12 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
+/// So long from now; where no clock goes so far, in some hundred years.
+pub fn in_time(by: Duration) -> Instant {
+    let begun = now();
+    begun.checked_add(by).unwrap_or_else(|| begun + Duration::from_secs(100 * 365 * 24 * 3600))
+}
+
 /// How long this thread has had a processor: what something costs it, whoever else wants one meanwhile.
 pub fn thread_time() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from).unwrap_or_default()

@@ -58,6 +58,9 @@ impl MockKafka {
     /// Starts one with so many brokers, which are numbered from 1.
     pub fn start(brokers: i32) -> Result<Self, MockError> {
         let failed = |why: String| MockError { what: "start", why };
+        if brokers < 1 {
+            return Err(failed(format!("{brokers} brokers are none: at least one is needed")));
+        }
         let (work_in, work) = channel();
         let (started_in, started) = channel();
         let thread = thread::Builder::new()
@@ -90,8 +93,15 @@ impl MockKafka {
 
     /// Makes a topic with so many partitions, each on one broker.
     pub fn create_topic(&self, topic: &str, partitions: i32) -> Result<(), MockError> {
+        let what = "create a topic";
+        if partitions < 1 {
+            return Err(MockError {
+                what,
+                why: format!("{partitions} partitions are none: at least one is needed"),
+            });
+        }
         let topic = topic.to_owned();
-        self.ask("create a topic", move |cluster| cluster.create_topic(&topic, partitions, 1))
+        self.ask(what, move |cluster| cluster.create_topic(&topic, partitions, 1))
     }
 
     /// The next requests of this kind fail so, one after the other, whoever sends them; those behind them are answered.
@@ -257,5 +267,6 @@ mod tests {
         kafka.create_topic("t", 1).unwrap();
         let error = kafka.create_topic("t", 1).unwrap_err().to_string();
         assert!(error.contains("failed to create a topic"), "{error}");
+        assert!(kafka.create_topic("none", -1).is_err() && MockKafka::start(0).is_err());
     }
 }
