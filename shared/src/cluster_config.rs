@@ -6,6 +6,7 @@ use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(any(feature = "discovery", feature = "offsets", feature = "producer"))]
 use crate::config::{host_port, is_host};
 
 /// A Kafka cluster: its type and name, its brokers, and its ZooKeeper.
@@ -51,6 +52,7 @@ impl ClusterConfig {
         }
     }
 
+    #[cfg(any(feature = "discovery", feature = "offsets", feature = "producer"))]
     /// Whether anybody can be reached there; otherwise why not, and what to do.
     pub(crate) fn check_brokers(&self) -> Result<(), String> {
         if self.broker_list.iter().all(|broker| broker.trim().is_empty()) {

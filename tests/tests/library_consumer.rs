@@ -68,7 +68,7 @@ fn nothing_is_committed_beyond_what_nobody_is_done_with() {
     let (topic, name) = (Topic::new(1), unique("group"));
     topic.produce(&numbered(1, 5));
     let group = group(&topic, config(&name));
-    let mut consumer = group.start().unwrap();
+    let consumer = group.start().unwrap();
     let messages: Vec<_> = consumer.iter().map(Result::unwrap).collect();
     assert_eq!(messages.len(), 5);
     for offset in [0, 1, 3, 4] {
@@ -76,7 +76,8 @@ fn nothing_is_committed_beyond_what_nobody_is_done_with() {
     }
     consumer.commit().unwrap();
     assert_eq!(committed(&topic, &name, 0), Some(2));
-    let other = Message { offset: kafkavisor::ids::Offset(99), ..messages[0].clone() };
+    let mut other = messages[0].clone();
+    other.offset = kafkavisor::ids::Offset(99);
     assert!(matches!(consumer.task_done(&other), Err(ConsumerError::NotOurs { .. })));
     drop(consumer);
     let mut consumer = group.start().unwrap();
@@ -118,7 +119,7 @@ fn offsets_are_committed_by_interval_by_count_or_when_asked() {
 fn it_waits_as_long_as_it_is_told() {
     let (topic, name) = (Topic::new(1), unique("group"));
     let timeout = Duration::from_millis(700);
-    let mut consumer = group(&topic, config(&name).consumer_timeout(Some(timeout))).start().unwrap();
+    let consumer = group(&topic, config(&name).consumer_timeout(Some(timeout))).start().unwrap();
     let before = kafkavisor::clock::now();
     assert_eq!(consumer.next(), Err(ConsumerError::Timeout(timeout)));
     assert!(kafkavisor::clock::now() - before >= timeout);
@@ -195,13 +196,71 @@ fn a_topic_that_is_made_again_is_consumed_from_its_beginning_and_not_committed_a
     let old = consumer.next().unwrap();
     topic.delete();
     topic.create(1, &[]);
-    topic.produce(&numbered(1, 2));
-    let anew = until("the new ones come", || consumer.next().ok());
-    assert_eq!(anew.offset.0, 0);
-    consumer.task_done(&anew).unwrap();
-    assert!(consumer.task_done(&old).is_err(), "it is nobody's any more");
+    topic.produce(&numbered(1, 6));
+    let mut anew = Vec::new();
+    until("the new ones come", || {
+        let message = consumer.next().ok()?;
+        if message.offset.0 == 0 {
+            // What came before was read on from the old one's place.
+            anew.clear();
+        }
+        anew.push(message);
+        (anew.len() == 6).then_some(())
+    });
+    assert_eq!(offsets(&anew), BTreeMap::from([(0, (0..6).collect())]));
+    anew.iter().filter(|message| message.offset != old.offset).for_each(|message| {
+        consumer.task_done(message).unwrap();
+    });
+    // The old topic's message of that offset is nobody's any more, and not the new one's.
+    let expected = ConsumerError::NotOurs { partition: old.topic_partition(), offset: old.offset };
+    assert_eq!(consumer.task_done(&old), Err(expected));
     consumer.commit().unwrap();
-    assert_eq!(committed(&topic, &name, 0), Some(1));
+    assert_eq!(committed(&topic, &name, 0), Some(4));
+}
+
+#[test]
+fn a_topic_that_is_gone_holds_no_end_up() {
+    let (topic, name) = (Topic::new(1), unique("group"));
+    topic.produce(&numbered(1, 2));
+    let slow = config(&name).auto_commit_interval(Duration::from_secs(300));
+    let mut consumer = group(&topic, slow).start().unwrap();
+    take(&mut consumer, 2);
+    topic.delete();
+    assert_eq!(consumer.stop(), Ok(()));
+}
+
+#[test]
+fn what_is_produced_once_it_has_started_comes_where_a_new_group_begins_at_the_end() {
+    for _ in 0..5 {
+        let (topic, name) = (Topic::new(2), unique("group"));
+        let consumer = group(&topic, config(&name).auto_offset_reset(Reset::Latest)).start().unwrap();
+        topic.produce(&numbered(2, 4));
+        let mut come = 0;
+        until("all have come", || {
+            for message in &consumer {
+                consumer.task_done(&message.unwrap()).unwrap();
+                come += 1;
+            }
+            (come == 4).then_some(())
+        });
+    }
+}
+
+#[test]
+fn partitions_take_turns_however_much_one_has() {
+    let (topic, name) = (Topic::new(3), unique("group"));
+    topic.produce(&numbered(3, 6000));
+    let mut consumer = group(&topic, config(&name)).start().unwrap();
+    // Until each has something.
+    let mut taken = offsets(&take(&mut consumer, 1));
+    until("each has come", || {
+        for (partition, offsets) in offsets(&take(&mut consumer, 100)) {
+            taken.entry(partition).or_default().extend(offsets);
+        }
+        (taken.len() == 3).then_some(())
+    });
+    let next = offsets(&take(&mut consumer, 600));
+    assert!((0..3).all(|number| next.get(&number).is_some_and(|offsets| offsets.len() >= 100)), "{next:?}");
 }
 
 #[test]
@@ -220,10 +279,21 @@ fn wrong_input_is_told_in_words() {
     refused(error, "needs ZooKeeper's address");
     let error = group(&Topic::new(1), config("g")).property("no.such.property", "x").start().unwrap_err();
     refused(error, "no.such.property");
+    let error = group(&Topic::new(1), config("g")).property("group.id", "x").start().unwrap_err();
+    assert!(!error.is_partitioner(), "to start again would not help");
+    refused(error, "the property group.id can't be set here");
+    let nobody = ClusterConfig::new("standard", "tests", ":9092", zookeeper());
+    refused(group(&Topic::new(1), config_in("g", nobody)).start().unwrap_err(), "expected HOST:PORT");
+    let away = ClusterConfig::new("standard", "tests", brokers(), "127.0.0.1:1");
+    let error = group(&Topic::new(1), config_in("g", away)).start().unwrap_err().to_string();
+    assert_eq!(error.matches("127.0.0.1:1").count(), 1, "{error}");
     let topic = Topic::new(2);
     let error =
         KafkaSimpleConsumer::connect(&topic.name, config("g").build().unwrap(), Some(&[7])).unwrap_err();
     refused(error, ":7");
+    let error =
+        KafkaSimpleConsumer::connect(&topic.name, config("g").build().unwrap(), Some(&[])).unwrap_err();
+    refused(error, "an empty list of partitions");
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn what_was_handed_over_may_be_finished_before_a_release() {
     let (topic, name) = (Topic::new(2), unique("group"));
     topic.produce(&numbered(2, 2));
     let slow = config(&name).max_termination_timeout(Duration::from_secs(20));
-    let mut one = group(&topic, slow).start().unwrap();
+    let one = group(&topic, slow).start().unwrap();
     let mut held = Vec::new();
     until("both have come", || {
         held.extend(one.next());
@@ -111,7 +111,7 @@ fn what_was_handed_over_may_be_finished_before_a_release() {
         });
         waits.join().unwrap();
         held.iter().for_each(|message| one.task_done(message).unwrap());
-        let mut two = starting.join().unwrap();
+        let two = starting.join().unwrap();
         assert_eq!(two.partitions().len(), 1);
         assert!(
             matches!(two.next(), Err(ConsumerError::Timeout(_))),
@@ -127,7 +127,7 @@ fn whose_zookeeper_is_lost_is_told_and_can_start_again() {
     let forwarder = Forwarder::to(&zookeeper());
     let through = ClusterConfig::new("standard", "tests", brokers(), forwarder.address());
     let cut_off = group(&topic, config_in(&name, through));
-    let mut consumer = cut_off.start().unwrap();
+    let consumer = cut_off.start().unwrap();
     let message = consumer.next().unwrap();
     forwarder.stop();
     let refused = until("it is told", || match consumer.next() {
@@ -221,8 +221,7 @@ fn what_is_done_is_committed_before_a_release_or_tried_again_until_it_is() {
             .fold(group(&topic, patient), |group, (key, value)| group.property(key, value.as_str().unwrap()))
     };
     let (tell, told) = channel();
-    let mut one =
-        member().before_rebalance(move |_| tell.send(()).expect("the test listens")).start().unwrap();
+    let one = member().before_rebalance(move |_| tell.send(()).expect("the test listens")).start().unwrap();
     let mut held = Vec::new();
     until("both have come", || {
         held.extend(one.next());
@@ -235,7 +234,7 @@ fn what_is_done_is_committed_before_a_release_or_tried_again_until_it_is() {
         held.iter().for_each(|message| one.task_done(message).unwrap());
         throughout(Duration::from_secs(2), "nothing is released", || one.partitions().len() == 2);
         user.allow("read", &format!("group:{name}"));
-        let mut two = starting.join().unwrap();
+        let two = starting.join().unwrap();
         assert_eq!((one.partitions().len(), two.partitions().len()), (1, 1));
         assert!(matches!(two.next(), Err(ConsumerError::Timeout(_))), "what was done does not come again");
     });
@@ -251,12 +250,15 @@ fn a_callback_that_panics_ends_its_group_which_can_start_again() {
         move |_| assert!(!panics.load(Ordering::Relaxed), "a fault of the program's own")
     });
     let ended = match group.start() {
-        Ok(mut consumer) => until("it is told", || consumer.next().err().filter(|error| !error.is_timeout())),
+        Ok(consumer) => until("it is told", || consumer.next().err().filter(|error| !error.is_timeout())),
         Err(error) => error,
     };
     assert_eq!(ended, ConsumerError::Partitioner(PartitionerError::Ended));
     panics.store(false, Ordering::Relaxed);
     assert_eq!(offsets(&take(&mut group.start().unwrap(), 2)), BTreeMap::from([(0, vec![0, 1])]));
+    // Also where it is stopped meanwhile.
+    let stopped = group.before_rebalance(|_| panic!("another one")).start().unwrap().stop();
+    assert_eq!(stopped, Err(ConsumerError::Partitioner(PartitionerError::Ended)));
 }
 
 #[test]
@@ -271,7 +273,7 @@ fn a_callback_may_end_its_own_group() {
     let mut one = first.start().unwrap();
     take(&mut one, 2);
     *kept.lock().unwrap() = Some(one);
-    let mut two = group(&topic, config(&name)).start().unwrap();
+    let two = group(&topic, config(&name)).start().unwrap();
     ended.recv_timeout(WITHIN).expect("it was called").unwrap();
     until("the other has all", || (two.partitions().len() == 2).then_some(()));
     assert!(matches!(two.next(), Err(ConsumerError::Timeout(_))), "what was done does not come again");

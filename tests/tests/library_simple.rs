@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kafkavisor::consumer::KafkaSimpleConsumer;
+use kafkavisor::consumer::{ConsumerError, KafkaSimpleConsumer};
 use kafkavisor_tests::environment::unique;
 use kafkavisor_tests::library::config;
 use kafkavisor_tests::message::{Message as Sent, numbered};
@@ -44,20 +44,29 @@ fn it_goes_on_with_a_topic_that_is_made_again() {
     topic.produce(&numbered(1, 3));
     let mut consumer =
         KafkaSimpleConsumer::connect(&topic.name, config(&name).build().unwrap(), None).unwrap();
-    assert_eq!(consumer.by_ref().count(), 3);
+    let old: Vec<_> = consumer.by_ref().map(Result::unwrap).collect();
+    assert_eq!(old.len(), 3);
     consumer.commit().unwrap();
     topic.delete();
     topic.create(1, &[]);
-    topic.produce(&numbered(1, 2));
+    // More than there were: the place to go on from is in the new one, too.
+    topic.produce(&numbered(1, 6));
     let mut offsets = Vec::new();
     until("the new ones come", || {
         match consumer.message(true, Some(Duration::from_millis(100))) {
+            // What comes before its beginning was read on from the old one's place.
+            Ok(Some(message)) if message.offset.0 == 0 => offsets = vec![0],
             Ok(message) => offsets.extend(message.map(|message| message.offset.0)),
             Err(error) => assert!(error.is_retriable(), "{error}"),
         }
-        (offsets.len() == 2).then_some(())
+        (offsets == [0, 1, 2, 3, 4, 5]).then_some(())
     });
-    assert_eq!(offsets, [0, 1]);
+    // The old topic's messages are nobody's any more, nor is what was never handed over.
+    let mut beyond = old[0].clone();
+    beyond.offset = kafkavisor::ids::Offset(i64::MAX);
+    for message in [&old[0], &beyond] {
+        assert!(matches!(consumer.commit_message(message), Err(ConsumerError::NotOurs { .. })));
+    }
     consumer.close().unwrap();
-    assert_eq!(committed(&topic, &name, 0), Some(2));
+    assert_eq!(committed(&topic, &name, 0), Some(6));
 }

@@ -59,7 +59,7 @@ mod tests;
 #[doc(inline)]
 pub use crate::offset_storage::OffsetStorage;
 pub use address::{InvalidAddress, ZookeeperAddress, comma_separated};
-#[cfg(feature = "discovery")]
+#[cfg(any(feature = "discovery", feature = "offsets", feature = "producer"))]
 pub(crate) use address::{host_port, is_host};
 pub use assignment::{Assignment, GroupPathStyle};
 pub use became::ConsumerNotes;

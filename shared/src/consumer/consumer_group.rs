@@ -1,6 +1,8 @@
 //! A callback for each message: what yelp_kafka deprecated, so that who has it finds it.
 #![expect(deprecated, reason = "it is marked as deprecated itself")]
 
+use std::fmt::{Debug, Display};
+
 use super::{ConsumerError, KafkaConsumerGroup, Message};
 use crate::consumer_config::KafkaConsumerConfig;
 
@@ -16,16 +18,16 @@ pub struct ConsumerGroup<F> {
 /// The function has failed for a message, which comes again. From yelp_kafka: `yelp_kafka.error.ProcessMessageError`.
 #[derive(Debug, thiserror::Error)]
 #[error("{}:{} offset {}: {error}", message.topic, message.partition, message.offset)]
-pub struct ProcessMessageError<E: std::error::Error> {
+pub struct ProcessMessageError<E: Debug + Display> {
     /// The message.
-    pub message: Message,
+    pub message: Box<Message>,
     /// What the function has returned.
     pub error: E,
 }
 
 /// Why [`ConsumerGroup::run`] has ended.
 #[derive(Debug, thiserror::Error)]
-pub enum RunError<E: std::error::Error> {
+pub enum RunError<E: Debug + Display> {
     /// The function has failed.
     #[error(transparent)]
     Process(#[from] ProcessMessageError<E>),
@@ -37,7 +39,7 @@ pub enum RunError<E: std::error::Error> {
 impl<F, E> ConsumerGroup<F>
 where
     F: FnMut(&Message) -> Result<(), E>,
-    E: std::error::Error,
+    E: Debug + Display,
 {
     /// A group that calls `process` for each message of the topic.
     pub fn new(topic: &str, config: KafkaConsumerConfig, process: F) -> Result<Self, ConsumerError> {
@@ -46,7 +48,7 @@ where
 
     /// Joins the group and calls the function for each message, until it fails, or membership is lost.
     pub fn run(&mut self) -> Result<(), RunError<E>> {
-        let mut consumer = self.group.start()?;
+        let consumer = self.group.start()?;
         loop {
             match consumer.next() {
                 Ok(message) => match (self.process)(&message) {
@@ -55,7 +57,9 @@ where
                         Ok(()) | Err(ConsumerError::NotOurs { .. }) => {}
                         Err(error) => return Err(error.into()),
                     },
-                    Err(error) => return Err(ProcessMessageError { message, error }.into()),
+                    Err(error) => {
+                        return Err(ProcessMessageError { message: Box::new(message), error }.into());
+                    }
                 },
                 Err(error) if error.is_retriable() => {}
                 Err(error) => return Err(error.into()),

@@ -37,6 +37,15 @@ pub enum ConsumerError {
     /// Kafka does not do what it is asked; whether that is worth trying again, [`ConsumerError::is_retriable`] says.
     #[error("{0}")]
     Kafka(#[from] KafkaError),
+    /// Kafka was not reached. From kafka-python: `KafkaUnavailableError`.
+    #[error("Kafka at {brokers} was not reached ({error}): is it running, and is the address right?")]
+    #[doc(alias = "KafkaUnavailableError")]
+    KafkaUnavailable {
+        /// Who was asked.
+        brokers: String,
+        /// What was heard.
+        error: KafkaError,
+    },
     /// The group's offset could not be read.
     #[error("the offset of {partition}: {error}")]
     Offset {
@@ -90,14 +99,16 @@ impl ConsumerError {
     pub fn is_retriable(&self) -> bool {
         match self {
             Self::Timeout(_) => true,
-            Self::Kafka(error) => !error.is_permanent(),
+            Self::Kafka(error) | Self::KafkaUnavailable { error, .. } => !error.is_permanent(),
+            // Its topic is gone.
+            Self::NotCommitted { error: OffsetError::Gone, .. } => false,
             Self::NotCommitted { error, .. } | Self::Offset { error, .. } => !error.is_barred(),
             Self::Partitioner(_) | Self::NotOurs { .. } | Self::Parked { .. } => false,
         }
     }
 
-    /// Whether the group has to be started again.
+    /// Whether the group has to be started again. What is wrong with the configuration would be so again, and is not.
     pub fn is_partitioner(&self) -> bool {
-        matches!(self, Self::Partitioner(_))
+        matches!(self, Self::Partitioner(error) if !matches!(error, PartitionerError::Configuration(_)))
     }
 }

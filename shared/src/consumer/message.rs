@@ -1,6 +1,6 @@
 //! A message as a consumer hands it over.
 
-use crate::ids::{Offset, Partition, Topic, TopicPartition};
+use crate::ids::{FencingToken, Offset, Partition, Topic, TopicPartition};
 
 /// A message that was consumed. From yelp_kafka: `yelp_kafka.consumer.Message` (topic, partition, offset, key, value).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,11 @@ pub struct Message {
     pub value: Option<Vec<u8>>,
     /// Its headers, in their order; a name may come more than once.
     pub headers: Vec<(String, Option<Vec<u8>>)>,
+    /// A number that grows from owner to owner of the partition, for what is written to in its name: see
+    /// [`KafkaConsumerGroup`](super::KafkaConsumerGroup). `None` where nobody deals partitions out.
+    pub fencing_token: Option<FencingToken>,
+    /// Which ownership of the partition it was handed over in: in a later one it is not that consumer's any more.
+    pub(crate) turn: u64,
 }
 
 impl Message {

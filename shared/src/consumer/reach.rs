@@ -29,6 +29,22 @@ use crate::partitioner::group_path::TopicsRepr;
 
 /// Longest that all of it may take.
 const WITHIN: Duration = Duration::from_secs(10);
+/// Properties that have a place of their own, or none.
+const OURS: &[(&str, &str)] = &[
+    ("bootstrap.servers", "the cluster's brokers are used"),
+    ("metadata.broker.list", "the cluster's brokers are used"),
+    ("client.id", "use client_id() of the configuration"),
+    ("group.id", "it is the configuration's"),
+    ("auto.offset.reset", "use auto_offset_reset() of the configuration"),
+    ("enable.auto.commit", "use auto_commit_enable() of the configuration"),
+    ("auto.commit.enable", "use auto_commit_enable() of the configuration"),
+    ("auto.commit.interval.ms", "use auto_commit_interval() of the configuration"),
+    ("enable.auto.offset.store", "a message is done when it is said to be"),
+    ("enable.partition.eof", "it is on, and wanted"),
+    ("partition.assignment.strategy", "members share partitions through ZooKeeper"),
+    ("group.instance.id", "members share partitions through ZooKeeper"),
+    ("group.protocol", "members share partitions through ZooKeeper"),
+];
 const STATISTICS: &str = "statistics.interval.ms";
 /// How often librdkafka tells figures, where somebody is told.
 const STATISTICS_MS: &str = "10000";
@@ -100,6 +116,10 @@ impl Setup {
         let config = &self.config;
         let group = config.group_id();
         config.cluster().check_brokers().map_err(PartitionerError::Configuration)?;
+        if let Some((name, instead)) = OURS.iter().find(|(name, _)| self.properties.contains_key(*name)) {
+            let why = format!("the property {name} can't be set here: {instead}");
+            return Err(PartitionerError::Configuration(why).into());
+        }
         let mut properties = self.client_properties();
         let wanted = properties.insert(STATISTICS.to_owned(), "0".to_owned());
         let mut fetching = properties.clone();
@@ -108,7 +128,12 @@ impl Setup {
             fetching.insert(STATISTICS.to_owned(), wanted.unwrap_or_else(|| STATISTICS_MS.to_owned()));
         }
         let clients = Arc::new(Clients::new(&properties, group)?);
-        clients.reach(until)?;
+        clients.reach(until).map_err(|error| {
+            if let KafkaError::Security(_) | KafkaError::Configuration(_) = error {
+                return error.into();
+            }
+            ConsumerError::KafkaUnavailable { brokers: config.cluster().broker_list.join(","), error }
+        })?;
         let topics = Topics::first_look(Arc::clone(&clients), self.topics.clone(), until)
             .map_err(|(_, error)| error)?;
         let zookeeper = self.zookeeper()?;
@@ -182,7 +207,10 @@ pub(super) fn connect(thread: &AsyncThread, options: &Options) -> Result<Connect
 
 /// ZooKeeper, and what is wrong there.
 pub(super) fn unreached(servers: &str, error: &impl ToString) -> PartitionerError {
-    PartitionerError::Zookeeper { servers: servers.to_owned(), why: error.to_string() }
+    let text = error.to_string();
+    // Who it is stands before it.
+    let why = text.strip_prefix(&format!("ZooKeeper at {servers} ")).unwrap_or(&text).to_owned();
+    PartitionerError::Zookeeper { servers: servers.to_owned(), why }
 }
 
 fn zookeeper_servers(address: &ZookeeperAddress) -> String {

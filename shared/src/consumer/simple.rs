@@ -24,6 +24,8 @@ use crate::partitioner::group_path::TopicsRepr;
 
 /// How long a wait may be cut into.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Whether a topic was made again is looked for this often.
+const TOPICS_EVERY: Duration = Duration::from_secs(5);
 
 /// Consumes one topic, or some partitions of it, from the group's offsets on; who else does so is not asked. From yelp_kafka:
 /// `yelp_kafka.consumer.KafkaSimpleConsumer`.
@@ -36,7 +38,12 @@ pub struct KafkaSimpleConsumer {
     reached: Reached,
     fetching: Several,
     lease: SharedLease,
-    at: BTreeMap<TopicPartition, Progress>,
+    at: BTreeMap<TopicPartition, At>,
+    /// Whose place is lost, and whether its topic is another one: to be begun again.
+    lost: BTreeMap<TopicPartition, bool>,
+    /// ... not before.
+    begin_at: Instant,
+    topics_at: Instant,
     /// Handed over last.
     last: Option<(TopicPartition, Offset)>,
     done: u64,
@@ -44,6 +51,13 @@ pub struct KafkaSimpleConsumer {
     turns: u64,
     commit_at: Instant,
     closed: bool,
+}
+
+/// How far it is in a partition.
+struct At {
+    /// Which time it is that this one is read.
+    turn: u64,
+    progress: Progress,
 }
 
 impl Debug for KafkaSimpleConsumer {
@@ -80,7 +94,12 @@ impl KafkaSimpleConsumer {
             Some(numbers) => numbers.iter().map(|n| TopicPartition::new(topic.clone(), *n)).collect(),
         };
         if wanted.is_empty() {
-            return Err(PartitionerError::NoPartitions(vec![topic.to_string()]).into());
+            let why = "an empty list of partitions: name one at least, or None for all".to_owned();
+            return Err(match partitions {
+                Some([]) => PartitionerError::Configuration(why),
+                Some(_) | None => PartitionerError::NoPartitions(vec![topic.to_string()]),
+            }
+            .into());
         }
         if let Some(missing) = wanted.difference(&there).next() {
             let why = format!("there is no partition {missing}: the topic has {}", there.len());
@@ -98,17 +117,21 @@ impl KafkaSimpleConsumer {
             fetching,
             lease,
             at: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            begin_at: now(),
+            topics_at: now() + TOPICS_EVERY,
             last: None,
             done: 0,
             turns: 0,
             commit_at,
             closed: false,
         };
-        consumer.begin(&wanted)?;
+        consumer.begin(&wanted.into_iter().map(|partition| (partition, false)).collect())?;
         Ok(consumer)
     }
 
-    /// The next message. Where `block` is false nothing is waited for; `timeout` is how long else, `None` for ever.
+    /// The next message. Where `block` is false no message is waited for; `timeout` is how long else, `None` for ever. Beside that a commit
+    /// that is due is waited for, and a look at the topic every 5 s, which takes up to 5 s each where Kafka does not answer.
     pub fn message(
         &mut self,
         block: bool,
@@ -118,11 +141,13 @@ impl KafkaSimpleConsumer {
         self.settle_last();
         loop {
             self.commit_when_due();
+            self.look_when_due();
+            self.begin_again()?;
             let wake = self.fetching.wake();
             wake.settle();
             match self.fetching.take() {
-                Some((partition, _, taken)) => {
-                    if let Some(message) = self.taken(partition, taken)? {
+                Some((partition, turn, taken)) => {
+                    if let Some(message) = self.taken(partition, turn, taken)? {
                         return Ok(Some(message));
                     }
                 }
@@ -141,10 +166,16 @@ impl KafkaSimpleConsumer {
         self.write()
     }
 
-    /// Commits up to this message, it included, whatever was handed over since.
+    /// Commits up to this message, it included, whatever was handed over since. One that this consumer has not handed over, or whose
+    /// topic was made again since, is [`ConsumerError::NotOurs`].
     pub fn commit_message(&mut self, message: &Message) -> Result<(), ConsumerError> {
-        let next = Offset(message.offset.0 + 1);
-        self.write_offsets(BTreeMap::from([(message.topic_partition(), next)]), BTreeSet::new())
+        let partition = message.topic_partition();
+        let at = self.at.get_mut(&partition).filter(|at| at.turn == message.turn);
+        if !at.is_some_and(|at| at.progress.done(message.offset)) {
+            return Err(ConsumerError::NotOurs { partition, offset: message.offset });
+        }
+        let next = Offset(message.offset.0.saturating_add(1));
+        self.write_offsets(BTreeMap::from([(partition, next)]), BTreeSet::new())
     }
 
     /// Ends it: commits what was handed over where auto-commit is on, and says what could not be.
@@ -159,11 +190,44 @@ impl KafkaSimpleConsumer {
         self.commit()
     }
 
-    fn begin(&mut self, wanted: &BTreeSet<TopicPartition>) -> Result<(), ConsumerError> {
-        let asked = wanted.iter().zip(1..).map(|(partition, request)| Asked {
+    /// A topic that was deleted and made again is another one, whatever offsets say.
+    fn look_when_due(&mut self) {
+        if now() < self.topics_at {
+            return;
+        }
+        let topics = &mut self.reached.topics;
+        let changes = apart(|| topics.look());
+        self.topics_at = now() + TOPICS_EVERY;
+        for (partition, _) in changes.into_iter().flat_map(|changes| changes.made_again) {
+            if self.at.contains_key(&partition) || self.lost.contains_key(&partition) {
+                self.lose(partition, true);
+            }
+        }
+    }
+
+    fn lose(&mut self, partition: TopicPartition, made_again: bool) {
+        self.fetching.end(&partition);
+        self.at.remove(&partition);
+        self.lost.insert(partition, made_again);
+    }
+
+    /// Where those begin that are lost.
+    fn begin_again(&mut self) -> Result<(), ConsumerError> {
+        if self.lost.is_empty() || now() < self.begin_at {
+            return Ok(());
+        }
+        self.begin_at = now() + LOOK_EVERY;
+        let lost = self.lost.clone();
+        self.begin(&lost)?;
+        self.lost.clear();
+        Ok(())
+    }
+
+    fn begin(&mut self, wanted: &BTreeMap<TopicPartition, bool>) -> Result<(), ConsumerError> {
+        let asked = wanted.iter().zip(1..).map(|((partition, made_again), request)| Asked {
             partition: partition.clone(),
             request,
-            made_again: false,
+            made_again: *made_again,
         });
         let (starts, topics) = (&self.reached.starts, &mut self.reached.topics);
         let asked = asked.collect();
@@ -194,13 +258,18 @@ impl KafkaSimpleConsumer {
         for (partition, offset) in begun {
             self.turns += 1;
             self.fetching.begin(&partition, offset, self.turns).map_err(cannot_fetch)?;
-            self.at.insert(partition, Progress::at(offset, true));
+            self.at.insert(partition, At { turn: self.turns, progress: Progress::at(offset, true) });
         }
         Ok(())
     }
 
-    fn taken(&mut self, partition: TopicPartition, taken: Taken) -> Result<Option<Message>, ConsumerError> {
-        let Some(progress) = self.at.get_mut(&partition) else { return Ok(None) };
+    fn taken(
+        &mut self,
+        partition: TopicPartition,
+        turn: u64,
+        taken: Taken,
+    ) -> Result<Option<Message>, ConsumerError> {
+        let Some(At { progress, .. }) = self.at.get_mut(&partition) else { return Ok(None) };
         match taken {
             Taken::Message { offset, timestamp, key, value, headers } => {
                 if !progress.hand(offset) {
@@ -208,7 +277,18 @@ impl KafkaSimpleConsumer {
                 }
                 self.last = Some((partition.clone(), offset));
                 let TopicPartition { topic, partition } = partition;
-                Ok(Some(Message { topic, partition, offset, timestamp, key, value, headers }))
+                let fencing_token = None;
+                Ok(Some(Message {
+                    topic,
+                    partition,
+                    offset,
+                    timestamp,
+                    key,
+                    value,
+                    headers,
+                    fencing_token,
+                    turn,
+                }))
             }
             Taken::End(offset) => {
                 progress.seen(offset);
@@ -216,7 +296,12 @@ impl KafkaSimpleConsumer {
             }
             Taken::StartLost(why) => {
                 log::warn!("{partition}: {why}; where it goes on is looked for");
-                self.begin(&BTreeSet::from([partition]))?;
+                if self.config.auto_commit_enable()
+                    && let Err(error) = self.write()
+                {
+                    log::warn!("group {}: {error}; it comes again", self.config.group_id());
+                }
+                self.lose(partition, false);
                 Ok(None)
             }
             Taken::Denied(error) => Err(error.into()),
@@ -226,7 +311,7 @@ impl KafkaSimpleConsumer {
     /// What was handed over last is done.
     fn settle_last(&mut self) {
         let Some((partition, offset)) = self.last.take() else { return };
-        if let Some(progress) = self.at.get_mut(&partition) {
+        if let Some(At { progress, .. }) = self.at.get_mut(&partition) {
             let _was_handed_over = progress.done(offset);
             self.done += 1;
         }
@@ -249,7 +334,7 @@ impl KafkaSimpleConsumer {
         self.done = 0;
         self.commit_at = now() + self.config.auto_commit_interval();
         let time = now();
-        let of = |(key, progress): (&TopicPartition, &mut Progress)| Some((key.clone(), progress.due(time)?));
+        let of = |(key, at): (&TopicPartition, &mut At)| Some((key.clone(), at.progress.due(time)?));
         let offsets: BTreeMap<_, _> = self.at.iter_mut().filter_map(of).collect();
         self.write_offsets(offsets, BTreeSet::new())
     }
@@ -275,7 +360,7 @@ impl KafkaSimpleConsumer {
         for (partition, offset) in offsets {
             match answers.get(&partition) {
                 Some(Ok(())) => {
-                    if let Some(progress) = self.at.get_mut(&partition) {
+                    if let Some(At { progress, .. }) = self.at.get_mut(&partition) {
                         progress.committed(offset);
                     }
                 }

@@ -47,6 +47,10 @@ pub fn consumer_properties(theirs: &BTreeMap<String, String>, ahead: u64) -> BTr
 /// The properties of a client that fetches some partitions.
 pub fn several_properties(theirs: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut properties = consumer_properties(theirs, SEVERAL_AHEAD);
+    // A partition that is begun waits for the answer to the fetch that is on its way.
+    if !theirs.contains_key("fetch.wait.max.ms") {
+        properties.insert("fetch.wait.max.ms".to_owned(), SHORT_FETCH_WAIT_MS.to_string());
+    }
     // Theirs would be of each partition.
     properties.insert("queued.max.messages.kbytes".to_owned(), (SEVERAL_AHEAD / 1024).to_string());
     properties
@@ -73,6 +77,15 @@ mod tests {
         assert_eq!(properties.get("client.id").map(String::as_str), Some("x"));
         assert_eq!(properties.get("auto.offset.reset").map(String::as_str), Some("error"));
         assert_eq!(properties.get("group.id"), None);
+    }
+
+    #[test]
+    fn one_of_several_does_not_wait_long_for_the_others_answers() {
+        let wait = |theirs: &BTreeMap<String, String>| {
+            several_properties(theirs).get("fetch.wait.max.ms").cloned().unwrap_or_default()
+        };
+        assert_eq!(wait(&BTreeMap::new()), "500");
+        assert_eq!(wait(&[("fetch.wait.max.ms".to_owned(), "90".to_owned())].into()), "90");
     }
 
     #[test]

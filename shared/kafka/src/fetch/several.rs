@@ -1,4 +1,5 @@
-//! Some partitions in one client, each begun and ended by itself: librdkafka's batch call on one queue for all.
+//! Some partitions in one client, each begun and ended by itself, with a queue of its own: librdkafka's batch call on each in turn, so
+//! that one with much to fetch keeps no other waiting.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::{Debug, Formatter};
@@ -21,8 +22,8 @@ use super::raw_message::RawMessage;
 use crate::error::KafkaError;
 use crate::tokens::{Attached, attach, board_in};
 
-/// Messages taken from librdkafka at once.
-const BATCH: usize = 500;
+/// Messages taken from a partition before it is another one's turn.
+const BATCH: usize = 50;
 
 /// What was fetched of a partition.
 #[derive(Debug)]
@@ -50,19 +51,21 @@ pub enum Taken {
 
 /// A partition that is fetched.
 struct Fetched {
+    // Dropped first: messages before the queue that they came from.
+    taken: VecDeque<RawMessage>,
     topic: NonNull<rd::rd_kafka_topic_t>,
-    /// Which time it is that it is fetched: what is left of an earlier one is nobody's.
+    queue: NonNull<rd::rd_kafka_queue_t>,
+    /// Which time it is that it is fetched.
     turn: u64,
 }
 
 /// Fetches them.
 pub struct Several {
-    // Dropped first: messages before the client that made them.
-    queue: VecDeque<(u64, RawMessage)>,
     attached: Option<Attached>,
     rk: NonNull<rd::rd_kafka_t>,
-    native: NonNull<rd::rd_kafka_queue_t>,
     fetched: BTreeMap<TopicPartition, Fetched>,
+    /// Whose turn it is.
+    turn_of: Option<TopicPartition>,
     batch: Vec<*mut rd::rd_kafka_message_t>,
     /// The handle points to it.
     _told: Box<Told>,
@@ -130,27 +133,8 @@ impl Several {
         let told = Box::new(Told { statistics, ..Told::default() });
         let rk = handle(&properties, &told)?;
         let attached = attach(board_in(&properties), rk.as_ptr());
-        // SAFETY: `rk` is a live handle.
-        let native = unsafe { rd::rd_kafka_queue_new(rk.as_ptr()) };
-        let native =
-            NonNull::new(native).ok_or_else(|| FetchError::Start("no memory for a queue".to_owned()))?;
-        // SAFETY: the queue is live; `payload` is copied during the call; the descriptor lives in `wake`, which is dropped after
-        // the client.
-        unsafe {
-            let descriptor = wake.write.as_raw_fd();
-            rd::rd_kafka_queue_io_event_enable(native.as_ptr(), descriptor, b"x".as_ptr().cast(), 1);
-        }
         let batch = vec![ptr::null_mut(); BATCH];
-        Ok(Self {
-            queue: VecDeque::new(),
-            attached,
-            rk,
-            native,
-            fetched: BTreeMap::new(),
-            batch,
-            _told: told,
-            wake,
-        })
+        Ok(Self { attached, rk, fetched: BTreeMap::new(), turn_of: None, batch, _told: told, wake })
     }
 
     /// What wakes whoever waits for its messages.
@@ -166,23 +150,34 @@ impl Several {
         let topic = unsafe { rd::rd_kafka_topic_new(self.rk.as_ptr(), name.as_ptr(), ptr::null_mut()) };
         let topic =
             NonNull::new(topic).ok_or_else(|| FetchError::Start("no memory for a topic".to_owned()))?;
-        self.fetched.insert(partition.clone(), Fetched { topic, turn });
+        // SAFETY: `rk` is a live handle.
+        let queue = unsafe { rd::rd_kafka_queue_new(self.rk.as_ptr()) };
+        let Some(queue) = NonNull::new(queue) else {
+            // SAFETY: the topic is live; its handle is given back once.
+            unsafe { rd::rd_kafka_topic_destroy(topic.as_ptr()) };
+            return Err(FetchError::Start("no memory for a queue".to_owned()));
+        };
+        self.fetched.insert(partition.clone(), Fetched { taken: VecDeque::new(), topic, queue, turn });
         let number = partition.partition.0;
-        // SAFETY: topic and queue are live and of the same handle.
+        // SAFETY: topic and queue are live and of the same handle; `payload` is copied during the call; the descriptor lives in
+        // `wake`, which is dropped after the client.
         let failed = unsafe {
-            rd::rd_kafka_consume_start_queue(topic.as_ptr(), number, offset.0, self.native.as_ptr())
+            let descriptor = self.wake.write.as_raw_fd();
+            rd::rd_kafka_queue_io_event_enable(queue.as_ptr(), descriptor, b"x".as_ptr().cast(), 1);
+            rd::rd_kafka_consume_start_queue(topic.as_ptr(), number, offset.0, queue.as_ptr())
         };
         if failed == 0 { Ok(()) } else { Err(FetchError::Start(std::io::Error::last_os_error().to_string())) }
     }
 
     /// Fetches it no more.
     pub fn end(&mut self, partition: &TopicPartition) {
-        let Some(Fetched { topic, turn }) = self.fetched.remove(partition) else { return };
-        self.queue.retain(|(of, _)| *of != turn);
-        // SAFETY: the topic is live; its handle is given back once.
+        let Some(Fetched { taken, topic, queue, turn: _ }) = self.fetched.remove(partition) else { return };
+        drop(taken);
+        // SAFETY: topic and queue are live, and their handles given back once; no message of theirs is left.
         unsafe {
             rd::rd_kafka_consume_stop(topic.as_ptr(), partition.partition.0);
             rd::rd_kafka_topic_destroy(topic.as_ptr());
+            rd::rd_kafka_queue_destroy(queue.as_ptr());
         }
     }
 
@@ -192,29 +187,42 @@ impl Several {
         unsafe { rd::rd_kafka_poll(self.rk.as_ptr(), 0) };
     }
 
-    /// What came next, of which partition and turn; nothing waits here.
+    /// What came next, of which partition and turn; nothing waits here. Partitions take turns.
     pub fn take(&mut self) -> Option<(TopicPartition, u64, Taken)> {
         loop {
-            if let Some((turn, message)) = self.queue.pop_front() {
-                let told = message.partition().zip(taken(&message));
-                let Some((partition, taken)) = told else { continue };
+            let (turn, message) = self.next_of_the_turn().or_else(|| self.turn_over())?;
+            let told = message.partition().zip(taken(&message));
+            if let Some((partition, taken)) = told {
                 return Some((partition, turn, taken));
             }
-            // SAFETY: `rk` is live.
-            unsafe { rd::rd_kafka_poll(self.rk.as_ptr(), 0) };
+        }
+    }
+
+    fn next_of_the_turn(&mut self) -> Option<(u64, RawMessage)> {
+        let fetched = self.fetched.get_mut(self.turn_of.as_ref()?)?;
+        Some((fetched.turn, fetched.taken.pop_front()?))
+    }
+
+    /// The first one behind that whose turn it was that has something.
+    fn turn_over(&mut self) -> Option<(u64, RawMessage)> {
+        self.serve();
+        let last = self.turn_of.take();
+        let (before, after): (Vec<_>, Vec<_>) = self
+            .fetched
+            .iter_mut()
+            .partition(|(partition, _)| last.as_ref().is_some_and(|last| *partition <= last));
+        for (partition, fetched) in after.into_iter().chain(before) {
             let (room, batch) = (self.batch.len(), self.batch.as_mut_ptr());
             // SAFETY: the queue is live and `batch` has room for so many pointers.
-            let count = unsafe { rd::rd_kafka_consume_batch_queue(self.native.as_ptr(), 0, batch, room) };
-            let count = usize::try_from(count).unwrap_or(0);
-            if count == 0 {
-                return None;
-            }
-            for raw in self.batch.iter().take(count).filter_map(|raw| NonNull::new(*raw)) {
-                let message = RawMessage::new(raw);
-                let turn = message.partition().and_then(|key| self.fetched.get(&key)).map(|of| of.turn);
-                self.queue.extend(turn.map(|turn| (turn, message)));
+            let count = unsafe { rd::rd_kafka_consume_batch_queue(fetched.queue.as_ptr(), 0, batch, room) };
+            let raw = self.batch.iter().take(usize::try_from(count).unwrap_or(0));
+            fetched.taken.extend(raw.filter_map(|raw| NonNull::new(*raw)).map(RawMessage::new));
+            if let Some(message) = fetched.taken.pop_front() {
+                self.turn_of = Some(partition.clone());
+                return Some((fetched.turn, message));
             }
         }
+        None
     }
 }
 
@@ -257,15 +265,11 @@ fn taken(raw: &RawMessage) -> Option<Taken> {
 #[expect(unsafe_code, reason = "librdkafka's C interface")]
 impl Drop for Several {
     fn drop(&mut self) {
-        self.queue.clear();
         let partitions: Vec<_> = self.fetched.keys().cloned().collect();
         partitions.iter().for_each(|partition| self.end(partition));
         self.attached = None;
-        // SAFETY: each is live and freed once, dependents first; no message of this queue is left.
-        unsafe {
-            rd::rd_kafka_queue_destroy(self.native.as_ptr());
-            rd::rd_kafka_destroy(self.rk.as_ptr());
-        }
+        // SAFETY: it is live and freed once; nothing of it is left.
+        unsafe { rd::rd_kafka_destroy(self.rk.as_ptr()) };
     }
 }
 

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use kafkavisor_kafka::fetch::{FetchError, Several};
 
 use super::callbacks::Callbacks;
 use super::engine::{Engine, Input};
-use super::state::Shared;
+use super::state::{Shared, Stage, State, Tenure};
 use crate::async_thread::AsyncThread;
 use crate::clock::{Boottime, now};
 use crate::consumer::reach::{Setup, connect, no_thread};
@@ -51,11 +52,15 @@ pub(super) fn begin(setup: &Setup, callbacks: &Callbacks) -> Result<Begun, Consu
 }
 
 impl Begun {
-    /// Until everything that is ours by now is assigned, the group is lost, or the time is over.
+    /// Until everything that is ours by now is assigned, and where that begins is known; until the group is lost, or the time is over.
     fn settle(&self, within: Duration) {
         let until = now() + within;
         let mut state = self.shared.state();
-        while !state.settled && state.failure.is_none() {
+        let begun = |state: &State| {
+            let looks = |tenure: &Tenure| matches!(tenure.stage, Stage::Locating { .. });
+            state.settled && !state.tenures.values().any(looks)
+        };
+        while !begun(&state) && state.failure.is_none() {
             let left = until.saturating_duration_since(now());
             if left.is_zero() {
                 return;
@@ -75,12 +80,16 @@ fn run(
     // Whoever began it waits for this.
     match engine(setup, callbacks, inputs) {
         Ok((engine, membership, left)) => {
-            let _whatever_ends_it = Ended(Arc::clone(&engine.shared));
+            let whatever_ends_it = Ended(Arc::clone(&engine.shared));
             let _heard = say.send(Ok(Arc::clone(&engine.shared)));
-            engine.run(received);
+            let ran = catch_unwind(AssertUnwindSafe(move || engine.run(received)));
+            drop(whatever_ends_it);
             // A session that is closed gives its partitions away at once.
             let _closed = left.recv_timeout(CLOSING);
             drop(membership);
+            if let Err(panic) = ran {
+                resume_unwind(panic);
+            }
         }
         Err(error) => drop(say.send(Err(error))),
     }

@@ -66,8 +66,14 @@ impl Engine {
         if !self.setup.config.auto_commit_enable() {
             return;
         }
-        if let Err(error) = self.commit_all() {
-            log::warn!("group {}: {error}; {next}", self.setup.config.group_id());
+        let group = self.setup.config.group_id().clone();
+        match self.commit_all() {
+            Ok(()) => {}
+            // That its topic is gone has been said.
+            Err(error @ ConsumerError::NotCommitted { error: OffsetError::Gone, .. }) => {
+                log::debug!("group {group}: {error}");
+            }
+            Err(error) => log::warn!("group {group}: {error}; {next}"),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use kafkavisor_group::commits::Author;
-use kafkavisor_kafka::offsets::MemberNode;
+use kafkavisor_kafka::offsets::{MemberNode, OffsetError};
 
 use super::callbacks::Callbacks;
 use super::state::{Shared, Stage, Tenure};
@@ -286,6 +286,8 @@ impl Engine {
                 Err(error) if error.is_retriable() && now() < until => {
                     std::thread::park_timeout(COMMIT_ERROR);
                 }
+                // What was done of a topic that is gone is nobody's to go on from.
+                Err(ConsumerError::NotCommitted { error: OffsetError::Gone, .. }) => return Ok(()),
                 committed => return committed,
             }
         }

@@ -52,7 +52,7 @@ use crate::partitioner::group_path::TopicsRepr;
 /// # What is yours when a partition is not
 /// Ownership is a lease: where ZooKeeper is not heard of for 0.6 of the session's time, `next`, `task_done` and `commit` fail before
 /// anybody else can be given the partition. What you have begun by then is yours: it may be done a second time by whoever has the
-/// partition next. Where that must not be, give the [fencing token](StartedConsumerGroup::fencing_token) to what you write to: it
+/// partition next. Where that must not be, give the message's [fencing token](crate::consumer::Message::fencing_token) to what you write to: it
 /// grows from owner to owner, so a database can refuse a late write.
 #[derive(Debug, Clone)]
 pub struct KafkaConsumerGroup {
@@ -84,7 +84,8 @@ impl KafkaConsumerGroup {
         Ok(Self { setup, callbacks: Callbacks::default() })
     }
 
-    /// A property of librdkafka's, for security and the like: `security.protocol`, `sasl.username`, ...
+    /// A property of librdkafka's, for security and the like: `security.protocol`, `sasl.username`, ... Errors name one by its key in the
+    /// configuration of `kafkavisor`: `kafka.security.protocol` is `security.protocol` here.
     #[must_use]
     pub fn property(mut self, name: &str, value: &str) -> Self {
         self.setup.properties.insert(name.to_owned(), value.to_owned());
@@ -98,8 +99,9 @@ impl KafkaConsumerGroup {
         self
     }
 
-    /// Called before partitions are given up, with those: what is done by then is committed, and the partitions are nobody else's until
-    /// the callback has returned. It is called on the group's own thread, which commits: it must not wait for a commit. From yelp_kafka: `pre_rebalance_callback`.
+    /// Called before partitions are given up, with those. They are nobody else's until the callback has returned and what was handed over
+    /// is done and committed, for up to `max_termination_timeout`; with auto-commit off, committing is the program's by then.
+    /// It is called on the group's own thread, which commits: it must not wait for a commit. From yelp_kafka: `pre_rebalance_callback`.
     #[doc(alias = "pre_rebalance_callback")]
     #[must_use]
     pub fn before_rebalance(
@@ -141,7 +143,8 @@ impl KafkaConsumerGroup {
         &self.setup.config
     }
 
-    /// Joins the group and waits until partitions are dealt out, `partitioner_cooldown` at least. The member leaves the group when what
+    /// Joins the group and waits until partitions are dealt out, `partitioner_cooldown` at least, and where each begins is known and kept:
+    /// what is produced from then on comes. The member leaves the group when what
     /// is returned is dropped or [stopped](StartedConsumerGroup::stop). May be called again, after an error too; each one that is
     /// started is a member of its own.
     pub fn start(&self) -> Result<StartedConsumerGroup, ConsumerError> {

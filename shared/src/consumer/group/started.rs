@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Sender, bounded};
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use kafkavisor_kafka::error::KafkaError;
 use kafkavisor_kafka::fetch::Taken;
 
@@ -15,7 +15,7 @@ use super::state::{Shared, Stage};
 use crate::clock::now;
 use crate::consumer::{Consume, ConsumerError, Message, PartitionerError};
 use crate::consumer_config::KafkaConsumerConfig;
-use crate::ids::{FencingToken, TopicPartition};
+use crate::ids::TopicPartition;
 
 /// A lease that ends is noticed so soon, whoever waits.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -47,8 +47,7 @@ impl StartedConsumerGroup {
 
     /// The next message of any partition that is this member's, in order within each; [`ConsumerError::Timeout`] when none came within
     /// `consumer_timeout`. Meanwhile the group is balanced, whether this is called or not.
-    #[expect(clippy::should_implement_trait, reason = "yelp_kafka's name, and a time-out is no end")]
-    pub fn next(&mut self) -> Result<Message, ConsumerError> {
+    pub fn next(&self) -> Result<Message, ConsumerError> {
         let until = self.timeout.map(|timeout| now() + timeout);
         loop {
             self.look()?;
@@ -65,9 +64,9 @@ impl StartedConsumerGroup {
         }
     }
 
-    /// Messages one after the other, until none came within `consumer_timeout`. An error that is no time-out is an item, and whether
+    /// Messages one after the other, until none came within `consumer_timeout`; also `for message in &consumer`. An error that is no time-out is an item, and whether
     /// to go on then is the caller's.
-    pub fn iter(&mut self) -> Messages<'_> {
+    pub fn iter(&self) -> Messages<'_> {
         Messages(self)
     }
 
@@ -79,7 +78,9 @@ impl StartedConsumerGroup {
         if let Some(refusal) = self.shared.refusal(&state) {
             return Err(refusal.into());
         }
-        let done = state.tenures.get_mut(&partition).filter(|tenure| match tenure.stage {
+        // A later turn is of another ownership, or of another topic of that name.
+        let done = state.tenures.get_mut(&partition).filter(|tenure| tenure.turn == message.turn);
+        let done = done.filter(|tenure| match tenure.stage {
             Stage::Consuming | Stage::Leaving { .. } => true,
             Stage::Locating { .. } | Stage::Parked { .. } => false,
         });
@@ -107,19 +108,12 @@ impl StartedConsumerGroup {
         }
         let (say, said) = bounded(1);
         self.tell(Input::Commit(say));
-        said.recv_timeout(COMMIT_WITHIN).unwrap_or_else(|_| Err(self.no_answer()))
+        said.recv_timeout(COMMIT_WITHIN).unwrap_or_else(|error| Err(self.no_answer(error)))
     }
 
     /// The partitions that are this member's now.
     pub fn partitions(&self) -> BTreeSet<TopicPartition> {
         self.shared.state().tenures.keys().cloned().collect()
-    }
-
-    /// A number that grows from owner to owner of the partition, for what is written to in its name; to be asked for when a message is
-    /// taken, and kept with it, for the partition may go and come back. See
-    /// [`KafkaConsumerGroup`](super::KafkaConsumerGroup). None where it is not this member's.
-    pub fn fencing_token(&self, partition: &TopicPartition) -> Option<FencingToken> {
-        self.shared.state().tenures.get(partition)?.token
     }
 
     /// Leaves the group as dropping does, and says what could not be committed.
@@ -158,7 +152,9 @@ impl StartedConsumerGroup {
             Taken::Message { offset, timestamp, key, value, headers } => {
                 let ours = self.shared.lease.left().is_some() && tenure.progress.hand(offset);
                 let TopicPartition { topic, partition } = partition;
-                let message = Message { topic, partition, offset, timestamp, key, value, headers };
+                let fencing_token = tenure.token;
+                let message =
+                    Message { topic, partition, offset, timestamp, key, value, headers, fencing_token, turn };
                 Ok(ours.then_some(message))
             }
             Taken::End(offset) => {
@@ -191,8 +187,12 @@ impl StartedConsumerGroup {
         let _heard = self.inputs.send(input);
     }
 
-    fn no_answer(&self) -> ConsumerError {
-        self.failure().map_or_else(|| KafkaError::TimedOut.into(), ConsumerError::from)
+    fn no_answer(&self, error: RecvTimeoutError) -> ConsumerError {
+        let why = || match error {
+            RecvTimeoutError::Timeout => KafkaError::TimedOut.into(),
+            RecvTimeoutError::Disconnected => PartitionerError::Ended.into(),
+        };
+        self.failure().map_or_else(why, ConsumerError::from)
     }
 
     fn end(&mut self) -> Result<(), ConsumerError> {
@@ -203,10 +203,20 @@ impl StartedConsumerGroup {
             // A callback ends its own group: that is done once it has returned.
             return Ok(());
         }
-        let ended = said.recv_timeout(COMMIT_WITHIN).unwrap_or_else(|_| Err(self.no_answer()));
+        let ended = said.recv_timeout(COMMIT_WITHIN).unwrap_or_else(|error| Err(self.no_answer(error)));
         // A panic there has been told already.
         let _panicked = thread.join();
         ended
+    }
+}
+
+/// As [`StartedConsumerGroup::iter`].
+impl<'a> IntoIterator for &'a StartedConsumerGroup {
+    type Item = Result<Message, ConsumerError>;
+    type IntoIter = Messages<'a>;
+
+    fn into_iter(self) -> Messages<'a> {
+        self.iter()
     }
 }
 
@@ -234,14 +244,7 @@ impl Consume for StartedConsumerGroup {
 
 /// Messages one after the other: see [`StartedConsumerGroup::iter`].
 #[derive(Debug)]
-pub struct Messages<'a>(&'a mut StartedConsumerGroup);
-
-impl Messages<'_> {
-    /// As [`StartedConsumerGroup::task_done`], while the messages are gone through.
-    pub fn task_done(&self, message: &Message) -> Result<(), ConsumerError> {
-        StartedConsumerGroup::task_done(self.0, message)
-    }
-}
+pub struct Messages<'a>(&'a StartedConsumerGroup);
 
 impl Iterator for Messages<'_> {
     type Item = Result<Message, ConsumerError>;
@@ -289,7 +292,7 @@ mod tests {
     fn without_a_lease_nothing_is_handed_over_done_or_committed() {
         let shared = shared();
         let partition = consuming(&shared, 0);
-        let mut member = member(&shared);
+        let member = member(&shared);
         shared.lease.set(Boottime(u64::MAX));
         assert!(matches!(member.next(), Err(ConsumerError::Timeout(_))));
         let message = member.taken(partition.clone(), 1, fetched(0)).unwrap().expect("it is ours");

@@ -110,12 +110,14 @@ impl Consume for MemoryConsumer {
         }
         let found = self.following(&broker).map(|(partition, message)| (partition, message.clone()));
         let (partition, message) = found.ok_or(ConsumerError::Timeout(self.timeout))?;
-        if let Some(begun) = self.begun.get_mut(&partition) {
+        let turn = self.begun.get_mut(&partition).map_or(0, |begun| {
             begun.progress.hand(message.offset);
-        }
+            begun.revocations
+        });
         self.last = Some(partition);
         let MemoryMessage { topic, partition, offset, timestamp, key, value, headers } = message;
-        Ok(Message { topic, partition, offset, timestamp: Some(timestamp), key, value, headers })
+        let (timestamp, fencing_token) = (Some(timestamp), None);
+        Ok(Message { topic, partition, offset, timestamp, key, value, headers, fencing_token, turn })
     }
 
     fn task_done(&mut self, message: &Message) -> Result<(), ConsumerError> {
@@ -126,7 +128,8 @@ impl Consume for MemoryConsumer {
         }
         Self::look(&self.group, &self.topics, &mut self.begun, &broker);
         let partition = message.topic_partition();
-        let is_ours = self.begun.get_mut(&partition).is_some_and(|begun| begun.progress.done(message.offset));
+        let begun = self.begun.get_mut(&partition).filter(|begun| begun.revocations == message.turn);
+        let is_ours = begun.is_some_and(|begun| begun.progress.done(message.offset));
         if !is_ours {
             return Err(ConsumerError::NotOurs { partition, offset: message.offset });
         }
