@@ -14,6 +14,7 @@ use kafkavisor::consumer::{
 use kafkavisor::consumer_config::KafkaConsumerConfig;
 use kafkavisor::metrics::{Emitter, MetricsResponder};
 use kafkavisor::offset_storage::OffsetStorage;
+use kafkavisor::producer::SimpleProducer;
 use kafkavisor_tests::environment::{brokers, unique, zookeeper};
 use kafkavisor_tests::library::{cluster, config, config_in, group, offsets, take};
 use kafkavisor_tests::message::{Message as Sent, numbered};
@@ -233,8 +234,13 @@ fn a_topic_that_is_gone_holds_no_end_up() {
 fn what_is_produced_once_it_has_started_comes_where_a_new_group_begins_at_the_end() {
     for _ in 0..5 {
         let (topic, name) = (Topic::new(2), unique("group"));
+        let producer = SimpleProducer::builder(&cluster()).build().unwrap();
+        // It is quick from here on.
+        producer.send_messages(&topic.name, ["before"]).unwrap();
         let consumer = group(&topic, config(&name).auto_offset_reset(Reset::Latest)).start().unwrap();
-        topic.produce(&numbered(2, 4));
+        for _ in 0..2 {
+            producer.send_messages(&topic.name, ["a", "b"]).unwrap();
+        }
         let mut come = 0;
         until("all have come", || {
             for message in &consumer {
