@@ -216,8 +216,10 @@ mod tests {
         consumer.commit().unwrap();
         assert_eq!(kafka.committed("g", "t:0"), Some(Offset(1)));
         kafka.give("g", "t:0").unwrap();
-        assert_eq!(text(&consumer.next().unwrap()), "b", "it comes again");
-        consumer.task_done(&second).unwrap();
+        let again = consumer.next().unwrap();
+        assert_eq!(text(&again), "b", "it comes again");
+        assert!(matches!(consumer.task_done(&second), Err(ConsumerError::NotOurs { .. })));
+        consumer.task_done(&again).unwrap();
     }
 
     #[test]
