@@ -27,7 +27,7 @@ use crate::partitioner::group_path::TopicsRepr;
 /// let cluster = ClusterConfig::new("standard", "uswest2-prod", "k1:9092", "zk1:2181");
 /// let group = KafkaConsumerGroup::new(["my_topic"], KafkaConsumerConfig::builder("services.billing", cluster).build()?)?;
 /// loop {
-///     let mut consumer = group.start()?;
+///     let consumer = group.start()?;
 ///     loop {
 ///         match consumer.next() {
 ///             Ok(message) => {
