@@ -74,7 +74,7 @@ impl<P> ProducerBuilder<P> {
     }
 
     /// A property of librdkafka's, such as `security.protocol` or `compression.type`. Differently from librdkafka's own defaults,
-    /// `enable.idempotence` is `true`, `linger.ms` 0, `max.in.flight.requests.per.connection` 1 (more are quicker where threads share a producer; a
+    /// `enable.idempotence` is `true`, `linger.ms` 0, `max.in.flight.requests.per.connection` 1 (more help over a slow network alone; a
     /// message may then come behind those that were sent after it, or twice, where a broker refuses a request), `message.max.bytes` as large as possible (the topic's brokers say what is too
     /// large), and `statistics.interval.ms` 10000 where metrics are reported. Errors name a property by its key in the configuration of
     /// `kafkavisor`: `kafka.security.protocol` is `security.protocol` here. Brokers older than 2.8 want the right `IDEMPOTENT_WRITE` on the
