@@ -20,7 +20,7 @@ use kafkavisor_tests::library::{cluster, config, config_in, group, offsets, take
 use kafkavisor_tests::message::{Message as Sent, numbered};
 use kafkavisor_tests::offsets::{all_committed, commit, committed};
 use kafkavisor_tests::topic::Topic;
-use kafkavisor_tests::waiting::{until, until_equal};
+use kafkavisor_tests::waiting::{until, until_equal, work_for};
 use kafkavisor_tests::zookeeper::classic_offset;
 
 #[test]
@@ -257,12 +257,11 @@ fn partitions_take_turns_however_much_one_has() {
     let (topic, name) = (Topic::new(3), unique("group"));
     topic.produce(&numbered(3, 6000));
     let mut consumer = group(&topic, config(&name)).start().unwrap();
-    // Until each has something.
-    let mut taken = offsets(&take(&mut consumer, 1));
+    // Until something of each is there; so slowly that much is left of the first.
+    let mut taken = BTreeMap::new();
     until("each has come", || {
-        for (partition, offsets) in offsets(&take(&mut consumer, 100)) {
-            taken.entry(partition).or_default().extend(offsets);
-        }
+        taken.extend(offsets(&take(&mut consumer, 10)));
+        work_for(Duration::from_millis(10));
         (taken.len() == 3).then_some(())
     });
     let next = offsets(&take(&mut consumer, 600));

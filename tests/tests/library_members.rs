@@ -302,7 +302,7 @@ fn a_cluster_that_is_lost_ends_no_group_of_another() {
 #[test]
 fn a_python_member_gives_partitions_up_to_ours_and_takes_them_over() {
     let (topic, name, records) = (Topic::new(4), unique("group"), Records::new());
-    topic.produce(&numbered(4, 4000));
+    topic.produce(&numbered(4, 8000));
     let path = format!("/yelp-kafka/{name}/{}", folder_of(&[&topic.name]));
     let of_python = |member: &str| {
         let of = Consumed { topic: &topic, partitions: 4, records: &records };
@@ -322,7 +322,7 @@ fn a_python_member_gives_partitions_up_to_ours_and_takes_them_over() {
     until("Python has everything", || (python.owns().len() == 4).then_some(()));
     until("everything is committed", || {
         let offset = |number| classic_offset(&zookeeper(), &name, &topic.name, number);
-        (0..4).all(|number| offset(number).as_deref() == Some("1000")).then_some(())
+        (0..4).all(|number| offset(number).as_deref() == Some("2000")).then_some(())
     });
     let mut seen: BTreeSet<_> = done.iter().map(|message| (message.partition.0, message.offset.0)).collect();
     for record in records.read() {
@@ -330,6 +330,6 @@ fn a_python_member_gives_partitions_up_to_ours_and_takes_them_over() {
             seen.insert((record.partition, offset));
         }
     }
-    let all = (0..4).flat_map(|number| (0..1000).map(move |offset| (number, offset)));
+    let all = (0..4).flat_map(|number| (0..2000).map(move |offset| (number, offset)));
     assert_eq!(seen, all.collect(), "each was handled by somebody");
 }
