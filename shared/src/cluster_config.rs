@@ -52,8 +52,8 @@ impl ClusterConfig {
         }
     }
 
-    #[cfg(any(feature = "discovery", feature = "offsets", feature = "producer"))]
     /// Whether anybody can be reached there; otherwise why not, and what to do.
+    #[cfg(any(feature = "discovery", feature = "offsets", feature = "producer"))]
     pub(crate) fn check_brokers(&self) -> Result<(), String> {
         if self.broker_list.iter().all(|broker| broker.trim().is_empty()) {
             return Err(format!("the cluster {:?} has no brokers: name one at least, HOST:PORT", self.name));

@@ -55,6 +55,16 @@ pub fn take(consumer: &mut StartedConsumerGroup, count: usize) -> Vec<Message> {
     taken
 }
 
+/// Takes so many messages, and is not done with any.
+pub fn hold(consumer: &StartedConsumerGroup, count: usize) -> Vec<Message> {
+    let mut held = Vec::new();
+    until("the messages have come", || {
+        held.extend(consumer.next());
+        (held.len() == count).then_some(())
+    });
+    held
+}
+
 /// The offsets of messages, by partition, in their order.
 pub fn offsets(messages: &[Message]) -> BTreeMap<i32, Vec<i64>> {
     let mut offsets: BTreeMap<i32, Vec<i64>> = BTreeMap::new();

@@ -14,7 +14,7 @@ use kafkavisor::offset_storage::OffsetStorage;
 use kafkavisor_tests::environment::{brokers, secure as secure_address, unique, zookeeper};
 use kafkavisor_tests::forwarder::Forwarder;
 use kafkavisor_tests::kazoo::{Consumed, KazooMember, folder_of};
-use kafkavisor_tests::library::{config, config_in, group, offsets, take};
+use kafkavisor_tests::library::{config, config_in, group, hold, offsets, take};
 use kafkavisor_tests::message::numbered;
 use kafkavisor_tests::offsets::{all_committed, committed};
 use kafkavisor_tests::records::{Event, Records};
@@ -92,11 +92,7 @@ fn what_was_handed_over_may_be_finished_before_a_release() {
     topic.produce(&numbered(2, 2));
     let slow = config(&name).max_termination_timeout(Duration::from_secs(20));
     let one = group(&topic, slow).start().unwrap();
-    let mut held = Vec::new();
-    until("both have come", || {
-        held.extend(one.next());
-        (held.len() == 2).then_some(())
-    });
+    let held = hold(&one, 2);
     let second = group(&topic, config(&name));
     thread::scope(|scope| {
         let starting = scope.spawn(|| second.start().unwrap());
@@ -180,11 +176,7 @@ fn a_topic_that_is_made_again_while_its_partition_is_given_up_is_not_committed_a
     let (tell, told) = channel();
     let first = group(&topic, slow).before_rebalance(move |_| tell.send(()).expect("the test listens"));
     let mut one = first.start().unwrap();
-    let mut held = Vec::new();
-    until("all have come", || {
-        held.extend(one.next());
-        (held.len() == 6).then_some(())
-    });
+    let held = hold(&one, 6);
     let second = group(&topic, config(&name));
     thread::scope(|scope| {
         let starting = scope.spawn(|| second.start().unwrap());
@@ -222,11 +214,7 @@ fn what_is_done_is_committed_before_a_release_or_tried_again_until_it_is() {
     };
     let (tell, told) = channel();
     let one = member().before_rebalance(move |_| tell.send(()).expect("the test listens")).start().unwrap();
-    let mut held = Vec::new();
-    until("both have come", || {
-        held.extend(one.next());
-        (held.len() == 2).then_some(())
-    });
+    let held = hold(&one, 2);
     thread::scope(|scope| {
         let starting = scope.spawn(|| member().start().unwrap());
         told.recv_timeout(WITHIN).expect("one of the two is to be given up");

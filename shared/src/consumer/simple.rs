@@ -17,7 +17,7 @@ use super::reach::{Reached, Setup};
 use super::reports::Reports;
 use super::{ConsumerError, Message, PartitionerError};
 use crate::async_thread::apart;
-use crate::clock::{Boottime, now};
+use crate::clock::{Boottime, in_time, now};
 use crate::consumer_config::KafkaConsumerConfig;
 use crate::ids::{Offset, Topic, TopicPartition};
 use crate::partitioner::group_path::TopicsRepr;
@@ -137,7 +137,7 @@ impl KafkaSimpleConsumer {
         block: bool,
         timeout: Option<Duration>,
     ) -> Result<Option<Message>, ConsumerError> {
-        let until = if block { timeout.and_then(|timeout| now().checked_add(timeout)) } else { Some(now()) };
+        let until = if block { timeout.map(in_time) } else { Some(now()) };
         self.settle_last();
         loop {
             self.commit_when_due();
